@@ -1,1 +1,26 @@
-//! Under construction.
+//! The nouns of Tracewell: ids, attributes, spans, batches, traces.
+//!
+//! Nothing here opens a file or a socket, knows a wire format, or learns the time by itself.
+//! Every other crate speaks in these types; `SpanBatch` is the one that crosses every seam.
+#![warn(missing_docs)]
+
+pub mod any;
+pub mod attribute;
+pub mod batch;
+pub mod builder;
+pub mod clock;
+pub mod dictionary;
+pub mod histogram;
+pub mod id;
+pub mod identity;
+pub mod limits;
+pub mod span;
+pub mod summary;
+
+pub use attribute::{Attribute, Value};
+pub use batch::SpanBatch;
+pub use builder::{BatchBuilder, ResourceInput, ScopeInput, SpanInput};
+pub use clock::Clock;
+pub use id::{SpanId, TraceId};
+pub use span::{Marks, SpanKind, SpanRef, StatusCode};
+pub use summary::{TraceStatus, TraceSummary};
