@@ -1,0 +1,133 @@
+//! What a decoder says of a body: how many spans it kept, which it refused and why.
+//! One bad span never costs its neighbours; a body that cannot be read at all is a `DecodeError`.
+
+use std::collections::BTreeMap;
+
+/// Why a span was refused. The names are metric labels and API values: stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Absent, of the wrong length, all zero, or not hex.
+    TraceId,
+    /// Absent, of the wrong length, all zero, or not hex.
+    SpanId,
+    /// Present but no id.
+    ParentSpanId,
+    /// No service name where the format demands one.
+    ServiceName,
+    /// No operation name where the format demands one.
+    OperationName,
+    /// Absent, negative or beyond the year 2554.
+    StartTime,
+    /// Negative, not finite, or beyond what 64 bits of nanoseconds hold.
+    Duration,
+    /// Neither `ok` nor `error` where the format demands one of them.
+    Status,
+    /// A member has the wrong type.
+    WrongType,
+    /// Attribute values nested deeper than the cap.
+    TooDeep,
+    /// The span's own bytes cannot be read, though the body around it can.
+    Malformed,
+}
+
+impl Reason {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::TraceId => "trace_id",
+            Reason::SpanId => "span_id",
+            Reason::ParentSpanId => "parent_span_id",
+            Reason::ServiceName => "service_name",
+            Reason::OperationName => "operation_name",
+            Reason::StartTime => "start_time",
+            Reason::Duration => "duration",
+            Reason::Status => "status",
+            Reason::WrongType => "wrong_type",
+            Reason::TooDeep => "too_deep",
+            Reason::Malformed => "malformed",
+        }
+    }
+}
+
+/// One refusal, told so that its sender can find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which span of the body, counted from 0 in body order.
+    pub span: usize,
+    /// Why.
+    pub reason: Reason,
+    /// A sentence fragment: what was seen and what is accepted.
+    pub detail: String,
+}
+
+/// What became of a body's spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Spans pushed into the builder.
+    pub accepted: usize,
+    /// Refused spans by reason; their sum is the number refused.
+    pub refused: BTreeMap<Reason, usize>,
+    /// The first few refusals in full.
+    pub examples: Vec<Refusal>,
+}
+
+impl Report {
+    /// Refusals told in full; the rest is only counted, so that a bad body cannot grow its answer.
+    const EXAMPLES_MAX: usize = 5;
+
+    /// Counts a span kept.
+    pub fn accept(&mut self) {
+        self.accepted += 1;
+    }
+
+    /// Counts a span refused; spans are numbered by the order of `accept` and `refuse` calls.
+    pub fn refuse(&mut self, reason: Reason, detail: impl Into<String>) {
+        let span = self.seen();
+        *self.refused.entry(reason).or_default() += 1;
+        if self.examples.len() < Self::EXAMPLES_MAX {
+            self.examples.push(Refusal {
+                span,
+                reason,
+                detail: detail.into(),
+            });
+        }
+    }
+
+    /// Spans seen so far.
+    pub fn seen(&self) -> usize {
+        self.accepted + self.refused_count()
+    }
+
+    /// Spans refused so far.
+    pub fn refused_count(&self) -> usize {
+        self.refused.values().sum()
+    }
+
+    /// The refusals in one line, for headers and `partial_success`; empty when there were none.
+    pub fn refusals(&self) -> String {
+        let mut line: Vec<String> = self
+            .examples
+            .iter()
+            .map(|r| format!("span {}: {}: {}", r.span, r.reason.name(), r.detail))
+            .collect();
+        let untold = self.refused_count() - self.examples.len();
+        if untold > 0 {
+            line.push(format!("and {untold} more"));
+        }
+        line.join("; ")
+    }
+}
+
+/// A body of which nothing can be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not this format at all; the text says where and what was expected.
+    #[error("{0}")]
+    Malformed(String),
+    /// Decompressed, it is larger than the cap.
+    #[error("the body is larger than {limit} bytes once decompressed")]
+    TooLarge {
+        /// The cap in bytes.
+        limit: usize,
+    },
+}
