@@ -1,1 +1,7 @@
-//! Under construction.
+//! The rooms we built: span log, segments and statistics on local disk. No other process, no
+//! thread of its own (D14): every step is a plain call that the binary drives.
+
+pub mod codec;
+pub mod failpoint;
+pub mod format;
+pub mod fs;
