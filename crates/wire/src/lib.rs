@@ -2,7 +2,11 @@
 //! and capped (`model::limits`). Each module is one format; D5 is the table of what becomes what.
 
 #[cfg(feature = "decode")]
+pub mod caps;
+#[cfg(feature = "decode")]
 pub mod decompress;
+#[cfg(feature = "decode")]
+mod elements;
 #[cfg(feature = "decode")]
 pub mod import;
 #[cfg(feature = "decode")]

@@ -59,6 +59,9 @@ pub enum Field<'a> {
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
 
+/// A field with its number and its own bytes, tag included.
+pub type Numbered<'a> = (u32, Field<'a>, &'a [u8]);
+
 /// Walks the fields of a message: (number, value, the field's own bytes with its tag).
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
@@ -72,13 +75,13 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field, or `None` at the end.
-    pub fn next_field(&mut self) -> Result<Option<(u32, Field<'a>, &'a [u8])>, Malformed> {
+    pub fn next_field(&mut self) -> Result<Option<Numbered<'a>>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         let whole = self.rest;
-        let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| Malformed("field number too large"))?;
+        let tag = u32::try_from(self.varint()?).map_err(|_| Malformed("field number too large"))?;
+        let number = tag >> 3;
         if number == 0 {
             return Err(Malformed("field number 0"));
         }
@@ -112,6 +115,9 @@ impl<'a> Fields<'a> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
+            if shift == 63 && byte > 1 {
+                break; // the tenth byte has room for one bit
+            }
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(value);

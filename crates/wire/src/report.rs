@@ -1,7 +1,10 @@
 //! What a decoder says of a body: how many spans it kept, which it refused and why.
 //! One bad span never costs its neighbours; a body that cannot be read at all is a `DecodeError`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use crate::proto::Malformed;
 
 /// Why a span was refused. The names are metric labels and API values: stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +52,31 @@ impl Reason {
     }
 }
 
+/// A span that is not taken, on its way to the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// What was seen and what is accepted.
+    pub detail: Cow<'static, str>,
+}
+
+impl Refused {
+    /// Shorthand.
+    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Refused {
+            reason,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<Malformed> for Refused {
+    fn from(malformed: Malformed) -> Self {
+        Refused::new(Reason::Malformed, malformed.0)
+    }
+}
+
 /// One refusal, told so that its sender can find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -90,6 +118,14 @@ impl Report {
                 reason,
                 detail: detail.into(),
             });
+        }
+    }
+
+    /// Counts a span by what became of it.
+    pub fn note(&mut self, outcome: Result<(), Refused>) {
+        match outcome {
+            Ok(()) => self.accept(),
+            Err(refused) => self.refuse(refused.reason, refused.detail),
         }
     }
 

@@ -1,0 +1,176 @@
+//! Where spans come from: the OTLP `Resource` and `InstrumentationScope` messages. Each is taken into
+//! the builder when its first good span is pushed, so that bodies without spans leave nothing behind.
+
+use std::borrow::Cow;
+
+use tracewell_model::builder::{ResourceHandle, ScopeHandle};
+use tracewell_model::limits::{ATTRIBUTES_PER_SPAN_MAX, VALUE_BYTES_MAX};
+use tracewell_model::{Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, Value};
+
+use super::UNKNOWN_SERVICE;
+use super::span::attribute;
+use crate::caps::{Rewritten, cap_attributes, cap_text};
+use crate::proto::{Field, Fields, put_varint_field};
+use crate::report::Refused;
+use crate::rest::{WRONG_WIRE_TYPE, strict_utf8};
+
+/// A resource, read.
+#[derive(Debug)]
+pub(crate) struct Resource<'a> {
+    parts: Parts<'a>,
+    schema_url: &'a str,
+    handle: Option<ResourceHandle>,
+}
+
+/// A scope, read.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    name: &'a str,
+    version: &'a str,
+    parts: Parts<'a>,
+    schema_url: &'a str,
+    handle: Option<ScopeHandle>,
+}
+
+/// What both have: attributes, unknown fields, and the marks of what was cut.
+#[derive(Debug, Default)]
+struct Parts<'a> {
+    attributes: Vec<Attribute<'a>>,
+    rest: Vec<u8>,
+    marks: Marks,
+    source_dropped: u32,
+    over: u32,
+}
+
+impl<'a> Resource<'a> {
+    /// Reads the message; where it comes in several pieces they are merged, as protobuf says.
+    pub(crate) fn parse(
+        pieces: impl Iterator<Item = &'a [u8]>,
+        schema_url: &'a str,
+        room: &'a Rewritten,
+    ) -> Result<Self, Refused> {
+        let mut parts = Parts::default();
+        for piece in pieces {
+            let mut fields = Fields::of(piece);
+            while let Some((number, field, raw)) = fields.next_field()? {
+                match (number, field) {
+                    (1, Field::Bytes(encoded)) => parts.add(encoded)?,
+                    (2, Field::Varint(count)) => parts.source_dropped = count as u32,
+                    (1 | 2, _) => return Err(WRONG_WIRE_TYPE.into()),
+                    _ => parts.rest.extend_from_slice(raw),
+                }
+            }
+        }
+        parts.cap(2, room);
+        Ok(Resource {
+            parts,
+            schema_url,
+            handle: None,
+        })
+    }
+
+    /// Its place in the builder.
+    pub(crate) fn handle(&mut self, builder: &mut BatchBuilder) -> ResourceHandle {
+        *self.handle.get_or_insert_with(|| {
+            builder.resource(&ResourceInput {
+                service: &service_of(&self.parts.attributes),
+                schema_url: self.schema_url,
+                attributes: &self.parts.attributes,
+                rest: &self.parts.rest,
+            })
+        })
+    }
+
+    /// Marks of what was cut, for each of its spans.
+    pub(crate) fn marks(&self) -> Marks {
+        self.parts.marks
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// Reads the message; where it comes in several pieces they are merged, as protobuf says.
+    pub(crate) fn parse(
+        pieces: impl Iterator<Item = &'a [u8]>,
+        schema_url: &'a str,
+        room: &'a Rewritten,
+    ) -> Result<Self, Refused> {
+        let (mut name, mut version, mut parts) = ("", "", Parts::default());
+        for piece in pieces {
+            let mut fields = Fields::of(piece);
+            while let Some((number, field, raw)) = fields.next_field()? {
+                match (number, field) {
+                    (1, Field::Bytes(text)) => name = strict_utf8(text)?,
+                    (2, Field::Bytes(text)) => version = strict_utf8(text)?,
+                    (3, Field::Bytes(encoded)) => parts.add(encoded)?,
+                    (4, Field::Varint(count)) => parts.source_dropped = count as u32,
+                    (1..=4, _) => return Err(WRONG_WIRE_TYPE.into()),
+                    _ => parts.rest.extend_from_slice(raw),
+                }
+            }
+        }
+        parts.cap(4, room);
+        Ok(Scope {
+            name: cap_text(name, VALUE_BYTES_MAX, &mut parts.marks),
+            version: cap_text(version, VALUE_BYTES_MAX, &mut parts.marks),
+            parts,
+            schema_url,
+            handle: None,
+        })
+    }
+
+    /// Its place in the builder.
+    pub(crate) fn handle(&mut self, builder: &mut BatchBuilder) -> ScopeHandle {
+        *self.handle.get_or_insert_with(|| {
+            builder.scope(&ScopeInput {
+                name: self.name,
+                version: self.version,
+                schema_url: self.schema_url,
+                attributes: &self.parts.attributes,
+                rest: &self.parts.rest,
+            })
+        })
+    }
+
+    /// Marks of what was cut, for each of its spans.
+    pub(crate) fn marks(&self) -> Marks {
+        self.parts.marks
+    }
+}
+
+impl<'a> Parts<'a> {
+    fn add(&mut self, encoded: &'a [u8]) -> Result<(), Refused> {
+        let attribute = attribute(encoded)?;
+        if self.attributes.len() < ATTRIBUTES_PER_SPAN_MAX {
+            self.attributes.push(attribute);
+        } else {
+            self.over = self.over.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Cuts to the caps and writes the dropped count, which is this field of the message.
+    fn cap(&mut self, dropped_field: u32, room: &'a Rewritten) {
+        let marks = cap_attributes(&mut self.attributes, room).marks;
+        if marks.has(Marks::VALUE_CUT) {
+            self.marks.set(Marks::VALUE_CUT);
+        }
+        if self.over > 0 {
+            self.marks.set(Marks::ATTRIBUTES_CUT);
+        }
+        let dropped = self.source_dropped.saturating_add(self.over);
+        if dropped > 0 {
+            put_varint_field(&mut self.rest, dropped_field, u64::from(dropped));
+        }
+    }
+}
+
+/// `service.name`, in text form should it be no string.
+fn service_of<'a>(attributes: &[Attribute<'a>]) -> Cow<'a, str> {
+    let named = attributes
+        .iter()
+        .find(|attribute| attribute.key == "service.name");
+    match named.map(|attribute| attribute.value) {
+        None | Some(Value::Any(_) | Value::Str("")) => UNKNOWN_SERVICE.into(),
+        Some(value) => value.text(),
+    }
+}
