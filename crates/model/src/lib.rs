@@ -14,8 +14,10 @@ pub mod histogram;
 pub mod id;
 pub mod identity;
 pub mod limits;
+pub mod order;
 pub mod span;
 pub mod summary;
+pub mod trace;
 
 pub use attribute::{Attribute, Value};
 pub use batch::SpanBatch;
@@ -24,3 +26,4 @@ pub use clock::Clock;
 pub use id::{SpanId, TraceId};
 pub use span::{Marks, SpanKind, SpanRef, StatusCode};
 pub use summary::{TraceStatus, TraceSummary};
+pub use trace::Trace;

@@ -5,6 +5,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::id::TraceId;
 use crate::identity;
+use crate::order;
 use crate::span::SpanRef;
 
 /// The computed status of a trace: partial wins over error, error over ok (D4).
@@ -83,6 +84,11 @@ impl TraceSummary {
     /// Sums up the spans of one trace, repeats left out; `None` without any span. Linear.
     pub fn of<'a>(spans: impl IntoIterator<Item = SpanRef<'a>>) -> Option<TraceSummary> {
         let (spans, _duplicates) = identity::distinct(spans);
+        TraceSummary::of_distinct(&spans)
+    }
+
+    /// As [`TraceSummary::of`], of spans that were told apart already.
+    pub fn of_distinct(spans: &[SpanRef<'_>]) -> Option<TraceSummary> {
         let first = spans.first()?;
         let ids: HashSet<_> = spans.iter().map(|span| span.span_id()).collect();
         let start_unix_ns = spans.iter().map(|span| span.start_unix_ns()).min()?;
@@ -93,7 +99,7 @@ impl TraceSummary {
         let root = spans
             .iter()
             .filter(|span| span.parent().is_none())
-            .min_by_key(|span| (span.start_unix_ns(), span.span_id()));
+            .min_by(|a, b| order::by_start(**a, **b));
         Some(TraceSummary {
             trace_id: first.trace_id(),
             root: root.map(|root| (root.service().to_owned(), root.operation().to_owned())),
@@ -102,7 +108,7 @@ impl TraceSummary {
             span_count: spans.len() as u64,
             error_count,
             orphan_count,
-            services: shares(&spans),
+            services: shares(spans),
             status: TraceStatus::from_parts(orphan_count > 0 || root.is_none(), error_count > 0),
         })
     }
