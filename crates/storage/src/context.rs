@@ -21,7 +21,9 @@ pub struct ReadContext {
 
 impl std::fmt::Debug for ReadContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadContext").field("spans_max", &self.spans_max).finish_non_exhaustive()
+        f.debug_struct("ReadContext")
+            .field("spans_max", &self.spans_max)
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,7 +51,10 @@ impl ReadContext {
             return Err(Error::new(Class::DeadlineExceeded, "the caller went away"));
         }
         if self.clock.monotonic_ns() >= self.deadline_monotonic_ns {
-            return Err(Error::new(Class::DeadlineExceeded, "the query's time was up"));
+            return Err(Error::new(
+                Class::DeadlineExceeded,
+                "the query's time was up",
+            ));
         }
         Ok(())
     }

@@ -30,7 +30,11 @@ pub struct Error {
 impl Error {
     /// An error of this class.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Error { class, message: message.into(), retry_after_s: None }
+        Error {
+            class,
+            message: message.into(),
+            retry_after_s: None,
+        }
     }
 
     /// Passing trouble.
@@ -50,6 +54,10 @@ impl Error {
 
     /// Too much at once.
     pub fn overloaded(message: impl Into<String>, retry_after_s: u32) -> Self {
-        Error { class: Class::Overloaded, message: message.into(), retry_after_s: Some(retry_after_s) }
+        Error {
+            class: Class::Overloaded,
+            message: message.into(),
+            retry_after_s: Some(retry_after_s),
+        }
     }
 }

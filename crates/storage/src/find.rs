@@ -25,8 +25,12 @@ pub trait TraceFinder: Send + Sync {
     fn list_operations(&self, service: &str, context: &ReadContext) -> Result<Names, Error>;
 
     /// Attribute keys that begin with `prefix`, sorted, at most `limit`.
-    fn list_tag_keys(&self, prefix: &str, limit: usize, context: &ReadContext)
-    -> Result<Names, Error>;
+    fn list_tag_keys(
+        &self,
+        prefix: &str,
+        limit: usize,
+        context: &ReadContext,
+    ) -> Result<Names, Error>;
 
     /// Texts of the values of a key that begin with `prefix`, sorted, at most `limit`.
     fn list_tag_values(
@@ -215,11 +219,20 @@ impl TraceQuery {
         error: bool,
         duration_ns: u64,
     ) -> bool {
-        self.service.as_deref().is_none_or(|wanted| wanted == service)
-            && self.operation.as_deref().is_none_or(|wanted| wanted == operation)
+        self.service
+            .as_deref()
+            .is_none_or(|wanted| wanted == service)
+            && self
+                .operation
+                .as_deref()
+                .is_none_or(|wanted| wanted == operation)
             && self.span_error.is_none_or(|wanted| wanted == error)
-            && self.min_span_duration_ns.is_none_or(|least| duration_ns >= least)
-            && self.max_span_duration_ns.is_none_or(|most| duration_ns <= most)
+            && self
+                .min_span_duration_ns
+                .is_none_or(|least| duration_ns >= least)
+            && self
+                .max_span_duration_ns
+                .is_none_or(|most| duration_ns <= most)
     }
 
     /// True when any span predicate is set.
@@ -234,11 +247,18 @@ impl TraceQuery {
 
     /// True when the whole trace satisfies all trace predicates.
     pub fn matches_trace(&self, trace: &TraceSummary) -> bool {
-        self.error.is_none_or(|wanted| wanted == (trace.error_count > 0))
+        self.error
+            .is_none_or(|wanted| wanted == (trace.error_count > 0))
             && self.status.is_none_or(|wanted| wanted == trace.status)
-            && self.min_duration_ns.is_none_or(|least| trace.duration_ns >= least)
-            && self.max_duration_ns.is_none_or(|most| trace.duration_ns <= most)
-            && self.start_unix_ns.is_none_or(|from| trace.start_unix_ns >= from)
+            && self
+                .min_duration_ns
+                .is_none_or(|least| trace.duration_ns >= least)
+            && self
+                .max_duration_ns
+                .is_none_or(|most| trace.duration_ns <= most)
+            && self
+                .start_unix_ns
+                .is_none_or(|from| trace.start_unix_ns >= from)
             && self.end_unix_ns.is_none_or(|to| trace.start_unix_ns < to)
     }
 }

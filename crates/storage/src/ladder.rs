@@ -1,1 +1,308 @@
-//! Under construction.
+//! The ladder: figures per step and series, fine for the last hour, coarser for what is older (D16).
+//! Deltas of the aggregator go in, rows of `stats` come out; a pure structure, saved by its owner.
+//!
+//! Every figure lies in exactly one slot of one rung; rolling moves it to the next coarser rung.
+//! Reading therefore sums the slots of all rungs that the window touches, whatever the clock did.
+
+mod codec;
+mod names;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use tracewell_model::limits;
+
+use crate::stats::{Figures, STEP_NS, SeriesKey, StatsDelta, Unjoined};
+use names::{Key, Names};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const HOUR_NS: u64 = 3_600 * SECOND_NS;
+const DAY_NS: u64 = 24 * HOUR_NS;
+
+/// One rung: how long a slot is, and how far back the rung reaches.
+struct Rung {
+    slot_ns: u64,
+    reach_ns: u64,
+    /// The reach is rounded down to the next rung's slot, so that slots move up whole.
+    round_ns: u64,
+}
+
+/// D16. Eight days, so that "the same hour a week ago" is always there.
+const RUNGS: [Rung; 3] = [
+    Rung {
+        slot_ns: STEP_NS,
+        reach_ns: HOUR_NS,
+        round_ns: 60 * SECOND_NS,
+    },
+    Rung {
+        slot_ns: 60 * SECOND_NS,
+        reach_ns: DAY_NS,
+        round_ns: 600 * SECOND_NS,
+    },
+    Rung {
+        slot_ns: 600 * SECOND_NS,
+        reach_ns: 8 * DAY_NS,
+        round_ns: 600 * SECOND_NS,
+    },
+];
+
+/// Figures of spans that start later than this after now are ignored: a sender's clock is wrong.
+const FUTURE_NS: u64 = HOUR_NS;
+/// A leap of the clock longer than this is believed only after it has lasted [`LEAP_HELD_NS`]:
+/// a clock that jumps and comes back must not expire a week of figures (P18).
+const LEAP_NS: u64 = HOUR_NS;
+/// How long a leap must last.
+const LEAP_HELD_NS: u64 = 600 * SECOND_NS;
+/// Names nobody uses any more are forgotten after this many slots have expired: a day's.
+const EXPIRED_SLOTS_PER_SWEEP: u32 = 144;
+
+/// How many series of each sort a ladder keeps apart; further ones are counted in `__other__`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LadderLimits {
+    /// Services.
+    pub services_max: usize,
+    /// Operations of one service.
+    pub operations_per_service_max: usize,
+    /// Operations of all services together, and edges likewise.
+    pub series_max: usize,
+}
+
+impl Default for LadderLimits {
+    fn default() -> Self {
+        LadderLimits {
+            services_max: limits::SERVICES_MAX,
+            operations_per_service_max: limits::OPERATIONS_PER_SERVICE_MAX,
+            // The two caps above multiply to 25 million; a hundred thousand series of a few
+            // hundred bytes in each of some 3,000 slots is what memory can be asked to hold.
+            series_max: 100_000,
+        }
+    }
+}
+
+/// Spans that a ladder could not keep as they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LadderCounts {
+    /// Spans that started before the last rung.
+    pub too_old: u64,
+    /// Spans that start more than an hour from now.
+    pub future: u64,
+    /// Spans counted in `__other__`.
+    pub folded: u64,
+}
+
+type Slot = HashMap<Key, Figures>;
+
+/// Figures by step and series, in three rungs.
+#[derive(Clone, Debug, Default)]
+pub struct Ladder {
+    limits: LadderLimits,
+    names: Names,
+    /// Slot number (time / slot length) to figures, per rung.
+    rungs: [BTreeMap<u64, Slot>; 3],
+    counts: LadderCounts,
+    unjoined: Unjoined,
+    now_unix_ns: u64,
+    /// When the clock leapt ahead, as it showed then.
+    leapt_to_unix_ns: Option<u64>,
+    expired_slots: u32,
+}
+
+impl Ladder {
+    /// An empty ladder with the house's limits.
+    pub fn new() -> Self {
+        Ladder::default()
+    }
+
+    /// An empty ladder with these limits.
+    pub fn with_limits(limits: LadderLimits) -> Self {
+        Ladder {
+            limits,
+            ..Ladder::default()
+        }
+    }
+
+    /// Adds a delta's figures and rolls to its `now`.
+    pub fn add(&mut self, delta: &StatsDelta) {
+        self.roll(delta.now_unix_ns);
+        for ((step, series), figures) in &delta.figures {
+            let at_unix_ns = step.saturating_mul(STEP_NS);
+            let spans = if matches!(series, SeriesKey::Operation { .. }) {
+                figures.count
+            } else {
+                0
+            };
+            if at_unix_ns > delta.now_unix_ns.saturating_add(FUTURE_NS) {
+                self.counts.future += spans;
+                continue;
+            }
+            let Some(rung) = self.rung_of(at_unix_ns) else {
+                self.counts.too_old += spans;
+                continue;
+            };
+            let (key, folded) = self.names.key(series, &self.limits);
+            self.counts.folded += if folded { spans } else { 0 };
+            let slot = at_unix_ns / RUNGS[rung].slot_ns;
+            absorb(
+                self.rungs[rung]
+                    .entry(slot)
+                    .or_default()
+                    .entry(key)
+                    .or_default(),
+                figures,
+            );
+        }
+        self.unjoined.no_parent_in_window += delta.unjoined.no_parent_in_window;
+        self.unjoined.over_cap += delta.unjoined.over_cap;
+    }
+
+    /// Adds all of another ladder: what several aggregators counted apart.
+    pub fn merge(&mut self, other: &Ladder) {
+        self.roll(self.now_unix_ns.max(other.now_unix_ns));
+        let mut translated = HashMap::new();
+        for (theirs, rung) in RUNGS.iter().enumerate() {
+            for (&number, slot) in &other.rungs[theirs] {
+                let at_unix_ns = number * rung.slot_ns;
+                // A coarse slot stays coarse, even where this ladder is still fine.
+                let Some(into) = self.rung_of(at_unix_ns).map(|ours| ours.max(theirs)) else {
+                    self.counts.too_old += spans_of(slot);
+                    continue;
+                };
+                for (key, figures) in slot {
+                    let (ours, folded) = *translated
+                        .entry(*key)
+                        .or_insert_with(|| self.names.key(&other.names.series(key), &self.limits));
+                    let counts = folded && matches!(key, Key::Operation { .. });
+                    self.counts.folded += if counts { figures.count } else { 0 };
+                    let to = self.rungs[into]
+                        .entry(at_unix_ns / RUNGS[into].slot_ns)
+                        .or_default();
+                    absorb(to.entry(ours).or_default(), figures);
+                }
+            }
+        }
+        self.counts.too_old += other.counts.too_old;
+        self.counts.future += other.counts.future;
+        self.counts.folded += other.counts.folded;
+        self.unjoined.no_parent_in_window += other.unjoined.no_parent_in_window;
+        self.unjoined.over_cap += other.unjoined.over_cap;
+    }
+
+    /// Moves slots that grew too old for their rung to the next one; lets the oldest go.
+    pub fn roll(&mut self, now_unix_ns: u64) {
+        if !self.believe(now_unix_ns) {
+            return;
+        }
+        self.now_unix_ns = now_unix_ns;
+        for (rung, this) in RUNGS.iter().enumerate() {
+            let keep_from = reach(rung, now_unix_ns) / this.slot_ns;
+            let kept = self.rungs[rung].split_off(&keep_from);
+            let old = std::mem::replace(&mut self.rungs[rung], kept);
+            let Some(next) = RUNGS.get(rung + 1) else {
+                self.expired_slots += old.len() as u32;
+                continue;
+            };
+            for (number, slot) in old {
+                let number = number * this.slot_ns / next.slot_ns;
+                let into = self.rungs[rung + 1].entry(number).or_default();
+                for (key, figures) in slot {
+                    absorb(into.entry(key).or_default(), &figures);
+                }
+            }
+        }
+        if self.expired_slots >= EXPIRED_SLOTS_PER_SWEEP {
+            self.expired_slots = 0;
+            self.sweep();
+        }
+    }
+
+    /// Spans that could not be kept as they came.
+    pub fn counts(&self) -> LadderCounts {
+        self.counts
+    }
+
+    /// Spans that made no edge, since this ladder was made or read.
+    pub fn unjoined(&self) -> Unjoined {
+        self.unjoined
+    }
+
+    /// About how many bytes it holds, for budgets.
+    pub fn memory_bytes(&self) -> usize {
+        let slots = self.rungs.iter().flat_map(BTreeMap::values);
+        let figures: usize = slots
+            .flat_map(HashMap::values)
+            .map(|figures| {
+                size_of::<(Key, Figures)>() * 8 / 7 + figures.latency.buckets.capacity() * 16
+            })
+            .sum();
+        figures + self.names.memory_bytes()
+    }
+
+    /// False while a leap ahead has not lasted long enough.
+    fn believe(&mut self, now_unix_ns: u64) -> bool {
+        let first = self.now_unix_ns == 0;
+        if first || now_unix_ns <= self.now_unix_ns.saturating_add(LEAP_NS) {
+            self.leapt_to_unix_ns = None;
+            return true;
+        }
+        let leapt_to = *self.leapt_to_unix_ns.get_or_insert(now_unix_ns);
+        let held = now_unix_ns >= leapt_to.saturating_add(LEAP_HELD_NS);
+        if held {
+            self.leapt_to_unix_ns = None;
+        }
+        held
+    }
+
+    /// The finest rung that still reaches back to this time.
+    fn rung_of(&self, at_unix_ns: u64) -> Option<usize> {
+        (0..RUNGS.len()).find(|&rung| at_unix_ns >= reach(rung, self.now_unix_ns))
+    }
+
+    /// Forgets names without figures, so that services long gone make room for new ones.
+    fn sweep(&mut self) {
+        let old_names = std::mem::take(&mut self.names);
+        let unlimited = LadderLimits {
+            services_max: usize::MAX,
+            operations_per_service_max: usize::MAX,
+            series_max: usize::MAX,
+        };
+        let mut translated = HashMap::new();
+        for slot in self.rungs.iter_mut().flat_map(BTreeMap::values_mut) {
+            let renamed = std::mem::take(slot).into_iter().map(|(key, figures)| {
+                let name = || self.names.key(&old_names.series(&key), &unlimited).0;
+                (*translated.entry(key).or_insert_with(name), figures)
+            });
+            *slot = renamed.collect();
+        }
+    }
+}
+
+/// The earliest time that a rung keeps.
+fn reach(rung: usize, now_unix_ns: u64) -> u64 {
+    let from = now_unix_ns.saturating_sub(RUNGS[rung].reach_ns);
+    from - from % RUNGS[rung].round_ns
+}
+
+/// Spans in a slot; edges count the same spans again.
+fn spans_of(slot: &Slot) -> u64 {
+    let operations = slot
+        .iter()
+        .filter(|(key, _)| matches!(key, Key::Operation { .. }));
+    operations.map(|(_, figures)| figures.count).sum()
+}
+
+/// Adds figures in place. Unlike `Figures::merge` it makes no new vector: a day's window adds
+/// 1,440 small histograms to one that soon has all their buckets.
+fn absorb(into: &mut Figures, figures: &Figures) {
+    into.count += figures.count;
+    into.error_count += figures.error_count;
+    if into.latency.buckets.is_empty() {
+        into.latency.buckets.clone_from(&figures.latency.buckets);
+        return;
+    }
+    for &(bucket, count) in &figures.latency.buckets {
+        into.latency.add(bucket, count);
+    }
+}

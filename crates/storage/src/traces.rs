@@ -30,7 +30,9 @@ pub struct FoundTrace {
 impl FoundTrace {
     /// All its spans.
     pub fn spans(&self) -> impl Iterator<Item = SpanRef<'_>> + Clone {
-        self.parts.iter().flat_map(|(batch, rows)| rows.iter().map(|&row| batch.span(row)))
+        self.parts
+            .iter()
+            .flat_map(|(batch, rows)| rows.iter().map(|&row| batch.span(row)))
     }
 
     /// How many spans, repeats included.

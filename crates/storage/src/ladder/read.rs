@@ -1,0 +1,186 @@
+//! Reading a ladder: rows of services, operations and edges over a window.
+
+use hashbrown::HashMap;
+
+use super::names::Key;
+use super::{Ladder, RUNGS, Slot, absorb};
+use crate::stats::{
+    Answer, Basis, EdgeFigures, Figures, OTHER, OperationFigures, STEP_NS, ServiceFigures, Window,
+};
+
+/// Into how many steps a window is cut at most: more than any screen has columns.
+const STEPS_MAX: usize = 10_000;
+
+/// One service while it is summed: its entry spans, and all its spans.
+#[derive(Default)]
+struct Sums {
+    entry: Sum,
+    all: Sum,
+}
+
+#[derive(Default)]
+struct Sum {
+    figures: Figures,
+    by_step: HashMap<usize, Figures>,
+}
+
+impl Sum {
+    fn add(&mut self, step: Option<usize>, figures: &Figures) {
+        absorb(&mut self.figures, figures);
+        if let Some(step) = step {
+            absorb(self.by_step.entry(step).or_default(), figures);
+        }
+    }
+}
+
+impl Ladder {
+    /// Every service's figures: those of its entry spans, or of all its spans where the window has
+    /// no entry span of it. A window's ends are rounded outwards to the slots they fall in, which
+    /// are 10 s long in the last hour and up to 10 min before.
+    pub fn services(&self, window: &Window) -> Answer<ServiceFigures> {
+        let mut sums: HashMap<u32, Sums> = HashMap::new();
+        for (from_unix_ns, slot) in self.slots(window) {
+            let step = step_of(window, from_unix_ns);
+            for (key, figures) in slot {
+                let Key::Operation { service, entry, .. } = *key else {
+                    continue;
+                };
+                let sums = sums.entry(service).or_default();
+                if entry {
+                    sums.entry.add(step, figures);
+                }
+                sums.all.add(step, figures);
+            }
+        }
+        let rows = sums.into_iter().map(|(service, sums)| {
+            let (basis, sum) = match sums.entry.figures.count {
+                0 => (Basis::AllSpans, sums.all),
+                _ => (Basis::EntrySpans, sums.entry),
+            };
+            let service = self.names.text(service).to_owned();
+            ServiceFigures {
+                service,
+                basis,
+                series: series(window, sum.by_step),
+                figures: sum.figures,
+            }
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|a, b| a.service.cmp(&b.service));
+        let capped = rows.iter().any(|row| row.service == OTHER);
+        Answer {
+            rows,
+            capped,
+            ..Answer::default()
+        }
+    }
+
+    /// Every operation of a service, all its spans counted; none for an unknown service.
+    pub fn operations(&self, service: &str, window: &Window) -> Answer<OperationFigures> {
+        let Some(wanted) = self.names.find(service) else {
+            return Answer::default();
+        };
+        let mut sums: HashMap<u32, Figures> = HashMap::new();
+        for (key, figures) in self.slots(window).flat_map(|(_, slot)| slot) {
+            match *key {
+                Key::Operation {
+                    service, operation, ..
+                } if service == wanted => {
+                    absorb(sums.entry(operation).or_default(), figures);
+                }
+                _ => {}
+            }
+        }
+        let rows = sums
+            .into_iter()
+            .map(|(operation, figures)| OperationFigures {
+                operation: self.names.text(operation).to_owned(),
+                figures,
+            });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|a, b| a.operation.cmp(&b.operation));
+        let capped = rows.iter().any(|row| row.operation == OTHER);
+        Answer {
+            rows,
+            capped,
+            ..Answer::default()
+        }
+    }
+
+    /// Every edge of the service graph.
+    pub fn graph(&self, window: &Window) -> Answer<EdgeFigures> {
+        let mut sums: HashMap<(u32, u32), Figures> = HashMap::new();
+        for (key, figures) in self.slots(window).flat_map(|(_, slot)| slot) {
+            if let Key::Edge { parent, child } = *key {
+                absorb(sums.entry((parent, child)).or_default(), figures);
+            }
+        }
+        let rows = sums
+            .into_iter()
+            .map(|((parent, child), figures)| EdgeFigures {
+                parent: self.names.text(parent).to_owned(),
+                child: self.names.text(child).to_owned(),
+                figures,
+            });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|a, b| (&a.parent, &a.child).cmp(&(&b.parent, &b.child)));
+        let capped = rows
+            .iter()
+            .any(|row| row.parent == OTHER || row.child == OTHER);
+        Answer {
+            rows,
+            capped,
+            unjoined: self.unjoined,
+            ..Answer::default()
+        }
+    }
+
+    /// The slots that the window touches, with their start.
+    fn slots(&self, window: &Window) -> impl Iterator<Item = (u64, &Slot)> {
+        let Window {
+            from_unix_ns,
+            to_unix_ns,
+            ..
+        } = *window;
+        RUNGS
+            .iter()
+            .zip(&self.rungs)
+            .flat_map(move |(rung, slots)| {
+                let from = from_unix_ns / rung.slot_ns;
+                let to = to_unix_ns.div_ceil(rung.slot_ns).max(from);
+                slots
+                    .range(from..to)
+                    .map(|(number, slot)| (number * rung.slot_ns, slot))
+            })
+    }
+}
+
+/// How many steps, and where the first one starts.
+fn steps(window: &Window) -> (usize, u64) {
+    (
+        window.steps.min(STEPS_MAX),
+        window.from_unix_ns - window.from_unix_ns % STEP_NS,
+    )
+}
+
+/// The step that a slot counts in: the one its start lies in, the first for a slot cut by `from`.
+fn step_of(window: &Window, slot_from_unix_ns: u64) -> Option<usize> {
+    let (steps, from) = steps(window);
+    let length = window
+        .to_unix_ns
+        .checked_sub(from)
+        .filter(|&length| length > 0)?;
+    let offset = u128::from(slot_from_unix_ns.saturating_sub(from));
+    let step = offset * steps as u128 / u128::from(length);
+    (steps > 0).then(|| (step as usize).min(steps - 1))
+}
+
+/// Every step of the window with its start, empty ones too.
+fn series(window: &Window, mut by_step: HashMap<usize, Figures>) -> Vec<(u64, Figures)> {
+    let (steps, from) = steps(window);
+    let length = u128::from(window.to_unix_ns.saturating_sub(from));
+    let start = |step: usize| from + (length * step as u128 / steps as u128) as u64;
+    (0..steps)
+        .map(|step| (start(step), by_step.remove(&step).unwrap_or_default()))
+        .collect()
+}
