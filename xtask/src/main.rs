@@ -1,1 +1,32 @@
-fn main() {}
+//! All automation of the house, in Rust: `cargo xtask test` runs everything CI runs, `cargo xtask
+//! tidy` checks what compilers do not (crate edges, names, dead files, links, licences).
+#![allow(clippy::print_stdout, clippy::exit)] // a command-line tool: printing and exiting is its job
+
+mod graph;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test", options @ ..] => test::run(options),
+        ["tidy"] => tidy::run(),
+        _ => {
+            println!("{HELP}");
+            std::process::exit(2);
+        }
+    };
+    if let Err(error) = outcome {
+        println!("xtask: {error:#}");
+        std::process::exit(1);
+    }
+}
+
+const HELP: &str = "cargo xtask COMMAND
+
+  test            install what the tests need, then run them all; prints `N passed, N failed, N skipped`
+  test STEP…      only these steps: format, tidy, clippy, release, rust, ui, browser, sdks
+  tidy            crate edges, banned names, dead files, links, licences";
