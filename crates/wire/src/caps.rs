@@ -8,6 +8,11 @@ use tracewell_model::{Attribute, Marks, Value};
 
 use crate::proto::{Field, Fields, put_bytes_field};
 
+/// Attributes of one span's events that are lifted for search; the others are shown but not found, and
+/// the span is marked. Ten events with a stack trace each are usual; this bounds what four bytes of a
+/// hostile body can cost.
+pub const EVENT_ATTRIBUTES_MAX: usize = 64 * 1024;
+
 /// Owns the few values that had to be rewritten to be cut. Each was longer than the cap, so a body
 /// holds at most a few dozen and the chain stays short.
 #[derive(Debug, Default)]

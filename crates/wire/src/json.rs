@@ -15,7 +15,7 @@ use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 };
 use tracewell_model::any::{self, Any};
-use tracewell_model::limits::ANY_DEPTH_MAX;
+use tracewell_model::limits::{ANY_DEPTH_MAX, ATTRIBUTES_PER_SPAN_MAX};
 use tracewell_model::{Attribute, Value};
 
 use crate::proto::{put_bytes_field, put_message_field};
@@ -68,6 +68,9 @@ impl Held<'_> {
 pub struct Attributes<'a> {
     /// Keys and values.
     pub entries: Vec<(Cow<'a, str>, Held<'a>)>,
+    /// Members beyond [`ATTRIBUTES_PER_SPAN_MAX`]: not kept, since five bytes of input would cost
+    /// twenty times as much in memory.
+    pub over: u32,
 }
 
 impl<'a> Attributes<'a> {
@@ -91,7 +94,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Attributes<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
@@ -108,8 +111,13 @@ impl<'de> Deserialize<'de> for Attributes<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut attributes = Attributes::default();
                 while let Some(Text(key)) = map.next_key()? {
-                    let value = map.next_value_seed(PlainValue { depth: 0 })?;
-                    attributes.entries.push((key, value));
+                    if attributes.entries.len() < ATTRIBUTES_PER_SPAN_MAX {
+                        let value = map.next_value_seed(PlainValue { depth: 0 })?;
+                        attributes.entries.push((key, value));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                        attributes.over = attributes.over.saturating_add(1);
+                    }
                 }
                 Ok(attributes)
             }
@@ -122,7 +130,7 @@ impl<'de> Deserialize<'de> for Attributes<'de> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {

@@ -4,6 +4,8 @@
 #[cfg(feature = "decode")]
 pub mod caps;
 #[cfg(feature = "decode")]
+mod decimal;
+#[cfg(feature = "decode")]
 pub mod decompress;
 #[cfg(feature = "decode")]
 mod elements;

@@ -92,6 +92,26 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// The attributes of all events in a span's unmodelled bytes, for those who lift them for search.
+pub fn event_attributes(rest: &[u8]) -> impl Iterator<Item = Attribute<'_>> {
+    bytes_fields(rest, 11)
+        .flat_map(|event| bytes_fields(event, 3))
+        .filter_map(|encoded| attribute_of(encoded).ok())
+}
+
+fn bytes_fields(message: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
+    let mut fields = Fields::of(message);
+    std::iter::from_fn(move || {
+        while let Ok(Some((number, field, _))) = fields.next_field() {
+            match field {
+                Field::Bytes(bytes) if number == wanted => return Some(bytes),
+                _ => {}
+            }
+        }
+        None
+    })
+}
+
 impl<'a> Event<'a> {
     /// Reads an encoded `Span.Event`, leaving out what cannot be read.
     pub fn parse(bytes: &'a [u8]) -> Event<'a> {

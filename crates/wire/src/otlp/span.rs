@@ -8,14 +8,10 @@ use tracewell_model::{
 };
 
 use super::origin::{Resource, Scope};
-use crate::caps::{Rewritten, cap_attribute, cap_attributes, cap_text};
+use crate::caps::{EVENT_ATTRIBUTES_MAX, Rewritten, cap_attribute, cap_attributes, cap_text};
 use crate::proto::{Field, Fields, put_varint_field};
 use crate::report::{Reason, Refused};
 use crate::rest::{RestWriter, WRONG_WIRE_TYPE, strict_utf8, value_of};
-
-/// Attributes of one span's events that are lifted for search. A stack trace per event and ten events
-/// are usual; this bounds what four bytes of a hostile body can cost.
-const EVENT_ATTRIBUTES_MAX: usize = 64 * 1024;
 
 /// Room that is reused from span to span.
 #[derive(Debug, Default)]
