@@ -1,0 +1,119 @@
+//! Collects the spans of a file into builders of bounded size and hands each over with its report,
+//! so that a file of any length never needs one giant batch.
+
+use tracewell_model::BatchBuilder;
+use tracewell_model::builder::CopyScratch;
+
+use super::draft::{Draft, Parsed, Source, Sources};
+use crate::{DecodeError, Report};
+
+/// Spans of one builder: enough to share dictionaries, few enough to be one log record.
+pub const BATCH_SPANS_MAX: usize = 2_000;
+/// Input bytes of one builder: spans can carry megabytes each.
+const BATCH_INPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Takes spans in and hands builders over.
+pub(crate) struct Intake<'s> {
+    shards: u16,
+    builder: BatchBuilder,
+    report: Report,
+    sources: Sources,
+    input_bytes: usize,
+    seen: usize,
+    sink: &'s mut dyn FnMut(BatchBuilder, Report),
+}
+
+impl<'s> Intake<'s> {
+    pub(crate) fn new(shards: u16, sink: &'s mut dyn FnMut(BatchBuilder, Report)) -> Self {
+        Intake {
+            shards,
+            builder: BatchBuilder::new(shards),
+            report: Report::default(),
+            sources: Sources::default(),
+            input_bytes: 0,
+            seen: 0,
+            sink,
+        }
+    }
+
+    /// Takes the outcome of reading one span that had so many bytes.
+    pub(crate) fn take(&mut self, input_bytes: usize, span: Parsed<(Draft<'_>, Source<'_>)>) {
+        match span {
+            Ok((draft, source)) => self.push(input_bytes, draft, &source),
+            Err(refused) => {
+                self.report.refuse(refused.reason, refused.detail);
+                self.count(input_bytes);
+            }
+        }
+    }
+
+    /// Takes a span.
+    pub(crate) fn push(&mut self, input_bytes: usize, draft: Draft<'_>, source: &Source<'_>) {
+        draft.push(source, &mut self.sources, &mut self.builder);
+        self.report.accept();
+        self.count(input_bytes);
+    }
+
+    fn count(&mut self, input_bytes: usize) {
+        self.seen += 1;
+        self.input_bytes += input_bytes;
+        if self.is_full() {
+            self.hand_over();
+        }
+    }
+
+    /// Takes what another decoder makes of a piece of the file; a large piece is cut up.
+    pub(crate) fn decode(
+        &mut self,
+        input_bytes: usize,
+        decode: impl FnOnce(&mut BatchBuilder, &mut Report) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let before = self.report.seen();
+        let outcome = decode(&mut self.builder, &mut self.report);
+        self.seen += self.report.seen() - before;
+        self.input_bytes += input_bytes;
+        if self.builder.len() > BATCH_SPANS_MAX {
+            self.cut_up();
+        }
+        if self.is_full() {
+            self.hand_over();
+        }
+        outcome
+    }
+
+    /// Copies the builder's spans into builders of the right size; the first reports the refusals.
+    fn cut_up(&mut self) {
+        let large = std::mem::replace(&mut self.builder, BatchBuilder::new(self.shards));
+        self.report.accepted = 0;
+        for batch in large.finish() {
+            let mut scratch = CopyScratch::default();
+            for span in batch.spans() {
+                if self.builder.len() == BATCH_SPANS_MAX {
+                    self.hand_over();
+                    scratch = CopyScratch::default();
+                }
+                self.builder.copy(span, &mut scratch);
+                self.report.accept();
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.report.seen() >= BATCH_SPANS_MAX || self.input_bytes >= BATCH_INPUT_BYTES_MAX
+    }
+
+    fn hand_over(&mut self) {
+        if self.report.seen() > 0 {
+            let builder = std::mem::replace(&mut self.builder, BatchBuilder::new(self.shards));
+            (self.sink)(builder, std::mem::take(&mut self.report));
+        }
+        self.sources.clear();
+        self.input_bytes = 0;
+    }
+
+    /// Hands the rest over; answers how many spans the file had, refused ones included.
+    pub(crate) fn finish(mut self) -> usize {
+        self.hand_over();
+        self.seen
+    }
+}
