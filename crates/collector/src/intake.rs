@@ -1,0 +1,267 @@
+//! What every receiver does between a request's head and its answer: admit, read, decompress,
+//! decode, append. Each step takes and returns plain values; the receivers string them together.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http_body_util::BodyExt;
+use tokio::sync::Semaphore;
+use tracewell_model::{BatchBuilder, Clock, SpanBatch, limits};
+use tracewell_storage::{Ack, SpanLog};
+use tracewell_wire::decompress::{Encoding, decompress};
+use tracewell_wire::{DecodeError, Report};
+
+use crate::admission::{Admission, Permit};
+use crate::config::Config;
+use crate::metrics::{Metrics, Warnings};
+use crate::refusal::{Cause, Refusal};
+
+/// A decoder of `wire`.
+pub(crate) type Decode = fn(&[u8], &mut BatchBuilder, &mut Report) -> Result<(), DecodeError>;
+
+/// The header that asks for an acknowledgement level, over HTTP and gRPC alike.
+pub(crate) const ACK_HEADER: &str = "tracewell-ack";
+
+/// Compressed bodies above this leave the async thread: batches of spans shrink to about an eighth.
+const INLINE_COMPRESSED_BYTES_MAX: usize = limits::INLINE_BODY_BYTES_MAX / 8;
+
+/// A body reserves at most this much before its bytes are there.
+const RESERVE_BYTES_MAX: usize = 1024 * 1024;
+
+/// What all receivers share.
+pub(crate) struct Intake {
+    pub(crate) log: Arc<dyn SpanLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) warnings: Warnings,
+    /// One permit a decoding thread: bodies wait here rather than on the runtime's 512 threads.
+    pub(crate) decoders: Arc<Semaphore>,
+}
+
+/// A body that was decoded.
+pub(crate) struct Decoded {
+    pub(crate) batches: Vec<SpanBatch>,
+    pub(crate) report: Report,
+    bytes: usize,
+}
+
+impl Intake {
+    /// Lets a request in, or refuses it before a byte of its body is read.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Permit, Refusal> {
+        let announced = content_length(headers)?;
+        if announced > self.config.body_bytes_max as u64 {
+            return Err(self.too_large());
+        }
+        self.admission.admit(announced as usize)
+    }
+
+    /// The level this request asks for.
+    pub(crate) fn ack(&self, headers: &HeaderMap) -> Result<Ack, Refusal> {
+        let Some(word) = headers.get(ACK_HEADER) else {
+            return Ok(self.config.ack);
+        };
+        let ack = self.config.parse_ack(word.as_bytes());
+        ack.map_err(|message| Refusal::new(Cause::BadHeader, message))
+    }
+
+    /// Reads a body, charging each piece, until its end, its cap or its time.
+    pub(crate) async fn read(&self, body: Body, permit: &mut Permit) -> Result<Bytes, Refusal> {
+        let reading = self.read_all(body, permit);
+        match tokio::time::timeout(self.config.body_timeout, reading).await {
+            Ok(read) => read.inspect(|body| self.metrics.body(body.len())),
+            Err(_elapsed) => {
+                let after_s = self.config.body_timeout.as_secs();
+                let message = format!("the body did not arrive within {after_s} s");
+                Err(Refusal::new(Cause::BodyTimeout, message))
+            }
+        }
+    }
+
+    async fn read_all(&self, mut body: Body, permit: &mut Permit) -> Result<Bytes, Refusal> {
+        let mut first = Bytes::new();
+        let mut all = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Refusal::new(Cause::Undecodable, format!("the body broke off: {error}"))
+            })?;
+            let Ok(piece) = frame.into_data() else {
+                continue; // trailers
+            };
+            if first.len() + all.len() + piece.len() > self.config.body_bytes_max {
+                return Err(self.too_large());
+            }
+            permit.charge(piece.len())?;
+            // Small bodies come in one piece and are not copied.
+            if first.is_empty() && all.is_empty() {
+                first = piece;
+                continue;
+            }
+            if all.is_empty() {
+                all.reserve((2 * (first.len() + piece.len())).min(RESERVE_BYTES_MAX));
+                all.extend_from_slice(&first);
+                first = Bytes::new();
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+
+    /// Decompresses and decodes: small bodies here, large ones on the bounded pool (D14).
+    pub(crate) async fn decode(
+        &self,
+        body: Bytes,
+        encoding: Encoding,
+        permit: &mut Permit,
+        decode: Decode,
+    ) -> Result<Decoded, Refusal> {
+        let inline_max = match encoding.is_identity() {
+            true => limits::INLINE_BODY_BYTES_MAX,
+            false => INLINE_COMPRESSED_BYTES_MAX,
+        };
+        let inline = body.len() <= inline_max;
+        // What is decompressed is charged once its size is known; until then it may only grow into
+        // the room there is.
+        let bytes_max = self
+            .config
+            .body_bytes_max
+            .min(self.admission.available_bytes());
+        let shards = self.config.shards;
+        let work = move || guarded(|| decode_body(&body, encoding, bytes_max, shards, decode));
+        let decoded = if inline {
+            work()
+        } else {
+            self.on_pool(work).await
+        };
+        let decoded = decoded.map_err(|stopped| match stopped {
+            Stopped::Body(DecodeError::TooLarge { limit })
+                if limit == bytes_max && limit < self.config.body_bytes_max =>
+            {
+                self.admission.full("bytes")
+            }
+            Stopped::Body(error) => Refusal::of_decode(error),
+            Stopped::Busy => self.admission.full("large bodies"),
+            Stopped::Defect => Refusal::new(Cause::Internal, "the decoder failed on this body"),
+        })?;
+        if !encoding.is_identity() {
+            permit.charge(decoded.bytes)?;
+        }
+        self.metrics.decoded(&decoded.report, decoded.bytes);
+        Ok(decoded)
+    }
+
+    /// Runs this on one of the decoding threads, if one comes free within the second an answer may take.
+    async fn on_pool(
+        &self,
+        work: impl FnOnce() -> Result<Decoded, Stopped> + Send + 'static,
+    ) -> Result<Decoded, Stopped> {
+        let decoders = Arc::clone(&self.decoders);
+        let free = tokio::time::timeout(self.config.log_timeout, decoders.acquire_owned()).await;
+        let Ok(Ok(permit)) = free else {
+            return Err(Stopped::Busy);
+        };
+        // The permit goes with the work: a sender that hangs up does not stop a running decode.
+        let work = move || {
+            let decoded = work();
+            drop(permit);
+            decoded
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or(Err(Stopped::Defect))
+    }
+
+    /// Notes a refused request: counted always, said aloud seldom, and only when it is our doing.
+    pub(crate) fn note_refusal(&self, receiver: &'static str, refusal: &Refusal) {
+        self.metrics.refused_request(refusal.cause);
+        if !refusal.cause.is_ours() {
+            tracing::debug!(receiver, reason = refusal.cause.name(), "request refused");
+            return;
+        }
+        if let Some(suppressed) = self.warnings.may_say(self.clock.monotonic_ns()) {
+            let reason = refusal.cause.name();
+            let error = refusal.message.as_str();
+            tracing::warn!(receiver, reason, error, suppressed, "requests refused");
+        }
+    }
+
+    fn too_large(&self) -> Refusal {
+        let bytes_max = self.config.body_bytes_max;
+        Refusal::new(
+            Cause::TooLarge,
+            format!("the body is larger than {bytes_max} bytes"),
+        )
+    }
+}
+
+/// What `Content-Length` announces; 0 when it is absent. hyper has refused contradicting ones.
+fn content_length(headers: &HeaderMap) -> Result<u64, Refusal> {
+    let Some(value) = headers.get(CONTENT_LENGTH) else {
+        return Ok(0);
+    };
+    let digits = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    digits.ok_or_else(|| Refusal::new(Cause::BadHeader, "Content-Length is not a number"))
+}
+
+/// How the body is compressed; several headers are one list, as HTTP says.
+pub(crate) fn content_encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
+    let lines = headers.get_all(CONTENT_ENCODING).iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    parse_encoding("Content-Encoding", &lines.join(","))
+}
+
+/// The encoding this header names.
+pub(crate) fn parse_encoding(header: &str, value: &str) -> Result<Encoding, Refusal> {
+    let unknown = |error| Refusal::new(Cause::UnsupportedEncoding, format!("{header}: {error}"));
+    Encoding::parse(value).map_err(unknown)
+}
+
+/// Why a body was not decoded.
+enum Stopped {
+    /// The body's own fault.
+    Body(DecodeError),
+    /// No decoding thread came free.
+    Busy,
+    /// The decoder panicked: ours.
+    Defect,
+}
+
+fn decode_body(
+    body: &[u8],
+    encoding: Encoding,
+    bytes_max: usize,
+    shards: u16,
+    decode: Decode,
+) -> Result<Decoded, Stopped> {
+    let decompressed;
+    let plain = if encoding.is_identity() {
+        body
+    } else {
+        decompressed = decompress(encoding, body, bytes_max).map_err(Stopped::Body)?;
+        &decompressed
+    };
+    let mut builder = BatchBuilder::new(shards);
+    let mut report = Report::default();
+    decode(plain, &mut builder, &mut report).map_err(Stopped::Body)?;
+    debug_assert_eq!(builder.len(), report.accepted);
+    Ok(Decoded {
+        batches: builder.finish(),
+        report,
+        bytes: plain.len(),
+    })
+}
+
+/// A decoder that panics is a defect, but one that must cost its own request only.
+fn guarded(work: impl FnOnce() -> Result<Decoded, Stopped>) -> Result<Decoded, Stopped> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stopped::Defect))
+}
