@@ -1,0 +1,109 @@
+import { A as useGet, O as refresh, S as withChanges, b as route, g as a, i as count, l as plural, v as href } from "./index.js";
+import { n as Problem, s as Swatch, t as Incomplete } from "./notes.js";
+import { n as useLive, t as LiveSwitch } from "./live.js";
+import { t as RangePicker } from "./pickers.js";
+import { t as usePager } from "./pager.js";
+import { t as TraceList } from "./tracelist.js";
+// src/pages/errors.tsx
+var COUNTED = 200;
+function countByService(hits) {
+	const counts = /* @__PURE__ */ new Map();
+	for (const hit of hits) for (const one of hit.services) if (one.error_count > 0) counts.set(one.name, (counts.get(one.name) ?? 0) + 1);
+	return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+}
+function urlOf(params, more) {
+	const query = new URLSearchParams(more);
+	if (params.get("from")) query.set("start", params.get("from"));
+	if (params.get("to") && params.get("to") !== "now") query.set("end", params.get("to"));
+	return `/api/traces?${query}`;
+}
+function Errors() {
+	const { params } = route.value;
+	const service = params.get("service") ?? "";
+	const all = urlOf(params, {
+		error: "true",
+		limit: String(COUNTED)
+	});
+	const url = service ? urlOf(params, {
+		service,
+		span_error: "true",
+		limit: "50"
+	}) : all;
+	const counted = useGet(all);
+	const found = usePager(url);
+	useLive([.../* @__PURE__ */ new Set([all, url])]);
+	document.title = "Errors · Tracewell";
+	const tabs = countByService(counted.data?.traces ?? []);
+	if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);
+	const tab = (name) => href("/errors", withChanges(params, { service: name }));
+	const total = counted.data?.traces.length ?? 0;
+	return /* @__PURE__ */ a("div", {
+		class: "page",
+		children: [
+			/* @__PURE__ */ a("div", {
+				class: "page-head",
+				children: [
+					/* @__PURE__ */ a("h1", { children: "Errors" }),
+					counted.data && /* @__PURE__ */ a("span", {
+						class: "dim",
+						children: [counted.data.next_cursor ? `the newest ${count(total)}` : plural(total, "trace"), " by failing service"]
+					}),
+					/* @__PURE__ */ a("span", { class: "grow" }),
+					/* @__PURE__ */ a(RangePicker, {}),
+					/* @__PURE__ */ a(LiveSwitch, {})
+				]
+			}),
+			/* @__PURE__ */ a(Problem, {
+				error: found.error,
+				retry: () => void refresh(url)
+			}),
+			/* @__PURE__ */ a(Incomplete, { answer: found.answer }),
+			tabs.length > 0 && /* @__PURE__ */ a("nav", {
+				class: "service-tabs",
+				"aria-label": "Failing services",
+				children: [/* @__PURE__ */ a("a", {
+					href: tab(""),
+					"aria-current": service === "" ? "true" : void 0,
+					children: ["All ", /* @__PURE__ */ a("b", { children: count(total) })]
+				}), tabs.map(([name, traces]) => /* @__PURE__ */ a("a", {
+					href: tab(name),
+					"aria-current": service === name ? "true" : void 0,
+					children: [
+						/* @__PURE__ */ a(Swatch, { service: name }),
+						/* @__PURE__ */ a("bdi", { children: name }),
+						" ",
+						/* @__PURE__ */ a("b", { children: count(traces) })
+					]
+				}, name))]
+			}),
+			/* @__PURE__ */ a("section", {
+				class: "panel",
+				"aria-label": "Error traces",
+				children: [
+					found.traces && found.traces.length > 0 && /* @__PURE__ */ a(TraceList, {
+						hits: found.traces,
+						caption: service ? `Traces in which ${service} failed` : "Error traces"
+					}),
+					found.traces?.length === 0 && /* @__PURE__ */ a("p", {
+						class: "quiet-text good",
+						children: [service ? `No stored trace has an error of ${service}` : "No stored trace has an error", params.get("from") ? " in this time range." : "."]
+					}),
+					!found.traces && found.loading && /* @__PURE__ */ a("p", {
+						class: "loading",
+						children: "Loading…"
+					}),
+					found.hasMore && /* @__PURE__ */ a("p", {
+						class: "table-foot",
+						children: /* @__PURE__ */ a("button", {
+							type: "button",
+							disabled: found.loading,
+							onClick: () => void found.load(),
+							children: found.loading ? "Loading…" : "Load more"
+						})
+					})
+				]
+			})
+		]
+	});
+}
+export { Errors as default };

@@ -1,0 +1,162 @@
+import { C as dark, E as zone, T as now, g as a, h as say, o as instant, r as clock, t as ago, v as href } from "./index.js";
+// src/clipboard.ts
+async function copy(text, what) {
+	try {
+		if (navigator.clipboard) await navigator.clipboard.writeText(text);
+		else if (!copyBySelection(text)) throw new Error("refused");
+		say(`${what} copied`);
+	} catch {
+		say(copyBySelection(text) ? `${what} copied` : `The browser did not allow copying the ${what}`);
+	}
+}
+function copyBySelection(text) {
+	const area = document.createElement("textarea");
+	area.value = text;
+	area.setAttribute("aria-hidden", "true");
+	area.style.position = "fixed";
+	area.style.opacity = "0";
+	document.body.append(area);
+	area.select();
+	const done = document.execCommand("copy");
+	area.remove();
+	return done;
+}
+// src/colors.ts
+var HUES = [
+	205,
+	145,
+	285,
+	70,
+	180,
+	325,
+	255,
+	110,
+	230,
+	165,
+	305,
+	90,
+	195,
+	270,
+	130
+];
+function slotOf(name) {
+	let hash = 2166136261;
+	for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 16777619);
+	return (hash >>> 4) % HUES.length;
+}
+/** Slots for the services of one trace: the own one when it is free, else the next free one. */
+function assignSlots(names) {
+	const taken = /* @__PURE__ */ new Set();
+	return names.map((name) => {
+		const wanted = slotOf(name);
+		if (taken.size >= HUES.length) return wanted;
+		let slot = wanted;
+		while (taken.has(slot)) slot = (slot + 1) % HUES.length;
+		taken.add(slot);
+		return slot;
+	});
+}
+function slotColor(slot, dark) {
+	const hue = HUES[slot % HUES.length];
+	return `oklch(${(slot & 1 ? .62 : .56) + (dark ? .12 : 0)} ${dark ? .11 : .12} ${hue})`;
+}
+var serviceColor = (name, dark) => slotColor(slotOf(name), dark);
+// src/parts/bits.tsx
+function Badge({ status }) {
+	return /* @__PURE__ */ a("span", {
+		class: `badge ${status}`,
+		children: status === "ok" ? "OK" : status === "error" ? "Error" : "Partial"
+	});
+}
+function Swatch({ service }) {
+	return /* @__PURE__ */ a("span", {
+		class: "swatch",
+		style: { background: serviceColor(service, dark()) },
+		"aria-hidden": "true"
+	});
+}
+var serviceHref = (service) => href(`/services/${encodeURIComponent(service)}`);
+function ServiceLink({ service, row }) {
+	return /* @__PURE__ */ a("a", {
+		class: "service-link",
+		href: serviceHref(service),
+		"data-row-link": row ? "" : void 0,
+		children: [/* @__PURE__ */ a(Swatch, { service }), /* @__PURE__ */ a("bdi", { children: service })]
+	});
+}
+/** The clock with its distance; the exact instant is in the title. */
+function When({ ns, relative = false }) {
+	const text = relative ? ago(ns, now.value) : clock(ns, zone.value, now.value);
+	return /* @__PURE__ */ a("time", {
+		title: `${instant(ns, zone.value, "ns")} ${zone.value === "utc" ? "UTC" : "local time"}`,
+		dateTime: new Date(Number(BigInt(ns) / 1000000n)).toISOString(),
+		children: text
+	});
+}
+function CopyButton({ text, what, label }) {
+	return /* @__PURE__ */ a("button", {
+		type: "button",
+		class: "quiet small",
+		"aria-label": `Copy ${what}`,
+		title: `Copy ${what}`,
+		onClick: () => void copy(text, what),
+		children: label ?? "Copy"
+	});
+}
+var W = 120;
+var H = 24;
+function area(values, most) {
+	const step = W / values.length;
+	return `M0 ${H}L${values.map((value, at) => `${(at * step).toFixed(1)} ${(H - value / most * 22).toFixed(1)}h${step.toFixed(1)}`).join("L")}V${H}Z`;
+}
+/** Requests as an area, errors in front of it: two nodes whatever the number of steps. */
+function Sparkline({ series, label }) {
+	if (!series || series.length === 0) return /* @__PURE__ */ a("svg", {
+		class: "spark",
+		viewBox: `0 0 ${W} ${H}`,
+		"aria-hidden": "true"
+	});
+	const most = Math.max(1, ...series.map((step) => step.count));
+	const failed = series.some((step) => step.errors > 0);
+	return /* @__PURE__ */ a("svg", {
+		class: "spark",
+		viewBox: `0 0 ${W} ${H}`,
+		preserveAspectRatio: "none",
+		role: "img",
+		"aria-label": label,
+		children: [/* @__PURE__ */ a("path", {
+			class: "spark-all",
+			d: area(series.map((step) => step.count), most)
+		}), failed && /* @__PURE__ */ a("path", {
+			class: "spark-errors",
+			d: area(series.map((step) => step.errors), most)
+		})]
+	});
+}
+// src/parts/notes.tsx
+function Problem({ error, retry }) {
+	if (!error) return null;
+	return /* @__PURE__ */ a("div", {
+		class: "note error",
+		role: "alert",
+		children: [
+			/* @__PURE__ */ a("strong", { children: error.status === 0 ? "No connection" : error.code === "not_found" ? "Not found" : error.code === "bad_parameter" ? "The filter was refused" : "The server could not answer" }),
+			/* @__PURE__ */ a("span", { children: error.message }),
+			retry && /* @__PURE__ */ a("button", {
+				type: "button",
+				onClick: retry,
+				children: "Try again"
+			})
+		]
+	});
+}
+/** Shown whenever an answer does not cover everything it was asked for. */
+function Incomplete({ answer }) {
+	if (!answer || answer.complete !== false) return null;
+	return /* @__PURE__ */ a("div", {
+		class: "note warn",
+		role: "status",
+		children: [/* @__PURE__ */ a("strong", { children: "This answer is incomplete" }), (answer.incomplete_reasons ?? []).map((reason) => /* @__PURE__ */ a("span", { children: reason }, reason))]
+	});
+}
+export { ServiceLink as a, When as c, slotColor as d, copy as f, CopyButton as i, serviceHref as l, Problem as n, Sparkline as o, Badge as r, Swatch as s, Incomplete as t, assignSlots as u };

@@ -1,0 +1,53 @@
+import { A as useGet, I as d, M as A, k as request } from "./index.js";
+// src/parts/pager.ts
+function usePager(url) {
+	const first = useGet(url);
+	const nothing = {
+		url,
+		traces: [],
+		cursor: null,
+		loading: false
+	};
+	const [kept, setMore] = d(nothing);
+	const more = kept.url === url ? kept : nothing;
+	A(() => setMore({
+		url,
+		traces: [],
+		cursor: null,
+		loading: false
+	}), [first.data]);
+	const cursor = more.traces.length > 0 ? more.cursor : first.data?.next_cursor ?? null;
+	const load = async () => {
+		if (!cursor || more.loading) return;
+		setMore({
+			...more,
+			loading: true,
+			error: void 0
+		});
+		try {
+			const next = await request(`${url}&cursor=${encodeURIComponent(cursor)}`);
+			setMore({
+				url,
+				traces: [...more.traces, ...next.traces],
+				cursor: next.next_cursor,
+				loading: false,
+				incomplete: next.complete ? more.incomplete : next
+			});
+		} catch (error) {
+			setMore({
+				...more,
+				loading: false,
+				error
+			});
+		}
+	};
+	return {
+		traces: first.data ? [...first.data.traces, ...more.traces] : void 0,
+		answer: more.incomplete ?? first.data,
+		error: more.error ?? first.error,
+		loading: first.loading || more.loading,
+		hasMore: cursor !== null,
+		load
+	};
+}
+export { usePager as t };

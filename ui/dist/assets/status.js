@@ -1,0 +1,225 @@
+import { A as useGet, O as refresh, R as $, a as duration, g as a, i as count, n as bytes, u as rate } from "./index.js";
+import { c as When, i as CopyButton, n as Problem } from "./notes.js";
+import { n as useLive, t as LiveSwitch } from "./live.js";
+// src/pages/status.tsx
+var URL = "/api/status";
+function Rows({ rows }) {
+	return /* @__PURE__ */ a("dl", {
+		class: "rows",
+		children: rows.map(([name, value, kind]) => /* @__PURE__ */ a("div", {
+			class: kind,
+			children: [/* @__PURE__ */ a("dt", { children: name }), /* @__PURE__ */ a("dd", { children: value })]
+		}, name))
+	});
+}
+/** received = accepted + refused; accepted = stored + duplicate + …: each line is a sum a reader can check. */
+function Account({ account }) {
+	const { since_start: since, log } = account;
+	const reasons = Object.entries(since.refused_by_reason ?? {});
+	const parts = Object.entries(log).filter(([name]) => name !== "accepted" && name !== "expired" && name !== "erased");
+	const left = Object.entries(log).filter(([name]) => name === "expired" || name === "erased");
+	const sum = parts.reduce((total, [, value]) => total + value, 0);
+	const name = (key) => key.replaceAll("_", " ");
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "account",
+		children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+			id: "account",
+			children: "The account of every span"
+		}), /* @__PURE__ */ a("span", {
+			class: `badge ${account.balances ? "ok" : "error"}`,
+			children: account.balances ? "Balances" : "Does not balance"
+		})] }), /* @__PURE__ */ a("div", {
+			class: "columns-even",
+			children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "At the door, since start" }), /* @__PURE__ */ a(Rows, { rows: [
+				[
+					"received",
+					count(since.received),
+					"total"
+				],
+				["accepted", count(since.accepted)],
+				[
+					"refused",
+					count(since.refused),
+					since.refused > 0 ? "warn-text" : void 0
+				],
+				...reasons.map(([reason, value]) => [
+					`because of ${name(reason)}`,
+					count(value),
+					"inner"
+				])
+			] })] }), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "In the log, over all restarts" }), /* @__PURE__ */ a(Rows, { rows: [
+				[
+					"accepted",
+					count(log.accepted),
+					"total"
+				],
+				...parts.map(([key, value]) => [
+					name(key),
+					count(value),
+					key === "dead_lettered" && value > 0 ? "bad" : void 0
+				]),
+				[
+					"together",
+					count(sum),
+					sum === log.accepted ? "total" : "total warn-text"
+				],
+				...left.map(([key, value]) => [
+					`${name(key)}, since stored`,
+					count(value),
+					"inner"
+				])
+			] })] })]
+		})]
+	});
+}
+var STORE_NAMES = {
+	head_spans: "spans in memory",
+	segments: "segments",
+	segment_spans: "spans in segments",
+	disk_bytes: "on disk",
+	damaged_blocks: "damaged blocks",
+	oldest_unix_ns: "oldest span"
+};
+function storeValue(key, value) {
+	if (key.endsWith("_unix_ns")) return Number(value) > 0 ? /* @__PURE__ */ a(When, {
+		ns: value,
+		relative: true
+	}) : "–";
+	return key.endsWith("_bytes") ? bytes(value) : count(value);
+}
+function Status() {
+	const { data, error } = useGet(URL);
+	useLive([URL]);
+	document.title = "Status · Tracewell";
+	return /* @__PURE__ */ a("div", {
+		class: "page",
+		children: [
+			/* @__PURE__ */ a("div", {
+				class: "page-head",
+				children: [
+					/* @__PURE__ */ a("h1", { children: "Status" }),
+					data && /* @__PURE__ */ a("span", {
+						class: `badge ${data.ready ? "ok" : "partial"}`,
+						children: data.ready ? "Ready" : "Not ready"
+					}),
+					/* @__PURE__ */ a("span", { class: "grow" }),
+					/* @__PURE__ */ a(LiveSwitch, {})
+				]
+			}),
+			/* @__PURE__ */ a(Problem, {
+				error,
+				retry: () => void refresh(URL)
+			}),
+			!data && !error && /* @__PURE__ */ a("p", {
+				class: "loading",
+				children: "Loading…"
+			}),
+			data && /* @__PURE__ */ a($, { children: [
+				data.problems.length > 0 ? /* @__PURE__ */ a("div", {
+					class: "note warn",
+					role: "status",
+					children: [/* @__PURE__ */ a("strong", { children: "To look at" }), /* @__PURE__ */ a("ul", { children: data.problems.map((problem) => /* @__PURE__ */ a("li", { children: problem }, problem)) })]
+				}) : /* @__PURE__ */ a("div", {
+					class: "note good",
+					role: "status",
+					children: "Nothing an operator should look at."
+				}),
+				/* @__PURE__ */ a(Account, { account: data.account }),
+				/* @__PURE__ */ a("div", {
+					class: "columns-even",
+					children: [/* @__PURE__ */ a("section", {
+						class: "panel",
+						"aria-labelledby": "log",
+						children: [
+							/* @__PURE__ */ a("header", { children: /* @__PURE__ */ a("h2", {
+								id: "log",
+								children: "Ingest and log"
+							}) }),
+							/* @__PURE__ */ a(Rows, { rows: [
+								["spans per second", rate(data.ingest.spans_per_s)],
+								["per second", `${bytes(Math.round(data.ingest.bytes_per_s))}/s`],
+								["log", `${bytes(data.log.bytes)} in ${count(data.log.files)} files`]
+							] }),
+							/* @__PURE__ */ a("table", { children: [
+								/* @__PURE__ */ a("caption", {
+									class: "unseen",
+									children: "How far the groups are behind the log"
+								}),
+								/* @__PURE__ */ a("thead", { children: /* @__PURE__ */ a("tr", { children: [
+									/* @__PURE__ */ a("th", {
+										scope: "col",
+										children: "Group"
+									}),
+									/* @__PURE__ */ a("th", {
+										scope: "col",
+										class: "number",
+										children: "Records behind"
+									}),
+									/* @__PURE__ */ a("th", {
+										scope: "col",
+										class: "number",
+										children: "Spans behind"
+									}),
+									/* @__PURE__ */ a("th", {
+										scope: "col",
+										class: "number",
+										children: "Time behind"
+									})
+								] }) }),
+								/* @__PURE__ */ a("tbody", { children: data.log.groups.map((group) => /* @__PURE__ */ a("tr", { children: [
+									/* @__PURE__ */ a("td", { children: group.group }),
+									/* @__PURE__ */ a("td", {
+										class: "number",
+										children: count(group.lag_records)
+									}),
+									/* @__PURE__ */ a("td", {
+										class: "number",
+										children: count(group.lag_spans)
+									}),
+									/* @__PURE__ */ a("td", {
+										class: group.lag_seconds > 10 ? "number warn-text" : "number",
+										children: [group.lag_seconds.toFixed(1), " s"]
+									})
+								] }, group.group)) })
+							] })
+						]
+					}), /* @__PURE__ */ a("section", {
+						class: "panel",
+						"aria-labelledby": "store",
+						children: [/* @__PURE__ */ a("header", { children: /* @__PURE__ */ a("h2", {
+							id: "store",
+							children: "Store"
+						}) }), /* @__PURE__ */ a(Rows, { rows: Object.entries(data.store).map(([key, value]) => [
+							STORE_NAMES[key] ?? key.replaceAll("_", " "),
+							storeValue(key, value),
+							key === "damaged_blocks" && Number(value) > 0 ? "bad" : void 0
+						]) })]
+					})]
+				}),
+				/* @__PURE__ */ a("section", {
+					class: "panel",
+					"aria-labelledby": "server",
+					children: [/* @__PURE__ */ a("header", { children: /* @__PURE__ */ a("h2", {
+						id: "server",
+						children: "Server"
+					}) }), /* @__PURE__ */ a(Rows, { rows: [
+						["version", data.version],
+						["up for", duration(data.uptime_s * 1e9)],
+						["roles", data.roles.join(", ")],
+						["data directory", /* @__PURE__ */ a("code", { children: data.data_dir }, "dir")],
+						...Object.entries(data.listeners).map(([name, address]) => [`${name.replaceAll("_", " ")} listens on`, /* @__PURE__ */ a("span", { children: [
+							/* @__PURE__ */ a("code", { children: address }),
+							" ",
+							/* @__PURE__ */ a(CopyButton, {
+								text: address,
+								what: `address of ${name}`
+							})
+						] }, name)])
+					] })]
+				})
+			] })
+		]
+	});
+}
+export { Status as default };

@@ -1,0 +1,85 @@
+// Errors: failing traces, newest first; one service at a time when asked.
+import { refresh, useGet } from "../api";
+import { count, plural } from "../format";
+import { Swatch } from "../parts/bits";
+import { LiveSwitch, useLive } from "../parts/live";
+import { Incomplete, Problem } from "../parts/notes";
+import { RangePicker } from "../parts/pickers";
+import { usePager } from "../parts/pager";
+import { TraceList } from "../parts/tracelist";
+import { href, route, withChanges } from "../router";
+import type { SearchAnswer, TraceHit } from "../types";
+
+const COUNTED = 200;
+
+function countByService(hits: TraceHit[]): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const hit of hits) {
+    for (const one of hit.services) if (one.error_count > 0) counts.set(one.name, (counts.get(one.name) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+}
+
+function urlOf(params: URLSearchParams, more: Record<string, string>): string {
+  const query = new URLSearchParams(more);
+  if (params.get("from")) query.set("start", params.get("from") as string);
+  if (params.get("to") && params.get("to") !== "now") query.set("end", params.get("to") as string);
+  return `/api/traces?${query}`;
+}
+
+export default function Errors() {
+  const { params } = route.value;
+  const service = params.get("service") ?? "";
+  const all = urlOf(params, { error: "true", limit: String(COUNTED) });
+  const url = service ? urlOf(params, { service, span_error: "true", limit: "50" }) : all;
+  const counted = useGet<SearchAnswer>(all);
+  const found = usePager(url);
+  useLive([...new Set([all, url])]);
+  document.title = "Errors · Tracewell";
+  const tabs = countByService(counted.data?.traces ?? []);
+  if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);
+  const tab = (name: string) => href("/errors", withChanges(params, { service: name }));
+  const total = counted.data?.traces.length ?? 0;
+  return (
+    <div class="page">
+      <div class="page-head">
+        <h1>Errors</h1>
+        {counted.data && (
+          <span class="dim">
+            {counted.data.next_cursor ? `the newest ${count(total)}` : plural(total, "trace")} by failing service
+          </span>
+        )}
+        <span class="grow" />
+        <RangePicker />
+        <LiveSwitch />
+      </div>
+      <Problem error={found.error} retry={() => void refresh(url)} />
+      <Incomplete answer={found.answer} />
+      {tabs.length > 0 && (
+        <nav class="service-tabs" aria-label="Failing services">
+          <a href={tab("")} aria-current={service === "" ? "true" : undefined}>
+            All <b>{count(total)}</b>
+          </a>
+          {tabs.map(([name, traces]) => (
+            <a key={name} href={tab(name)} aria-current={service === name ? "true" : undefined}>
+              <Swatch service={name} />
+              <bdi>{name}</bdi> <b>{count(traces)}</b>
+            </a>
+          ))}
+        </nav>
+      )}
+      <section class="panel" aria-label="Error traces">
+        {found.traces && found.traces.length > 0 && <TraceList hits={found.traces} caption={service ? `Traces in which ${service} failed` : "Error traces"} />}
+        {found.traces?.length === 0 && <p class="quiet-text good">{service ? `No stored trace has an error of ${service}` : "No stored trace has an error"}{params.get("from") ? " in this time range." : "."}</p>}
+        {!found.traces && found.loading && <p class="loading">Loading…</p>}
+        {found.hasMore && (
+          <p class="table-foot">
+            <button type="button" disabled={found.loading} onClick={() => void found.load()}>
+              {found.loading ? "Loading…" : "Load more"}
+            </button>
+          </p>
+        )}
+      </section>
+    </div>
+  );
+}

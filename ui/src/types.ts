@@ -1,0 +1,212 @@
+// The shapes of docs/api.md, as the UI reads them.
+
+export type Int = number | bigint;
+
+export interface Searched {
+  backend?: string;
+  segments?: number;
+  head_spans?: number;
+  [key: string]: unknown;
+}
+
+export interface Answer {
+  complete: boolean;
+  incomplete_reasons?: string[];
+  searched?: Searched;
+}
+
+export type TraceStatus = "ok" | "error" | "partial";
+
+export interface ServiceCount {
+  name: string;
+  span_count: number;
+  error_count: number;
+}
+
+export interface TraceHit {
+  trace_id: string;
+  root_service: string | null;
+  root_operation: string | null;
+  start_time_unix_ns: Int;
+  duration_ms: number;
+  duration_ns: Int;
+  span_count: number;
+  error_count: number;
+  services: ServiceCount[];
+  status: TraceStatus;
+  matched_span_id: string | null;
+}
+
+export interface SearchAnswer extends Answer {
+  traces: TraceHit[];
+  next_cursor: string | null;
+}
+
+export interface Step {
+  t_unix_ns: Int;
+  count: number;
+  errors: number;
+  p95_ms: number | null;
+}
+
+export interface Red {
+  rate_per_s: number | null;
+  error_rate: number | null;
+  request_count: number;
+  error_count: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface ServiceRed extends Red {
+  service: string;
+  basis?: "entry_spans" | "all_spans";
+  series?: Step[];
+}
+
+export interface ServicesAnswer extends Answer {
+  services: string[];
+  metrics: ServiceRed[];
+  window_s: number;
+  capped: boolean;
+}
+
+export interface OperationRed extends Red {
+  operation: string;
+}
+
+export interface OperationsAnswer extends Answer {
+  service: string;
+  operations: string[];
+  metrics: OperationRed[];
+  window_s: number;
+  capped: boolean;
+}
+
+export interface GraphNode {
+  service: string;
+  rate_per_s: number | null;
+  error_rate: number | null;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface GraphEdge {
+  parent: string;
+  child: string;
+  call_count: number;
+  error_count: number;
+  rate_per_s: number;
+  error_rate: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface GraphAnswer extends Answer {
+  nodes: GraphNode[];
+  edges: GraphEdge[];
+  unjoined: { no_parent_in_window: number; over_cap: number };
+  window_s: number;
+}
+
+export interface MissingParent {
+  span_id: string;
+  children: number;
+  child_services: string[];
+}
+
+export interface ColumnsAnswer extends Answer {
+  trace_id: string;
+  status: TraceStatus;
+  start_time_unix_ns: Int;
+  duration_ns: number;
+  span_count: number;
+  error_count: number;
+  depth: number;
+  root: number;
+  services: string[];
+  operations: string[];
+  span_id: string[];
+  parent: number[];
+  missing_parent: Record<string, string>;
+  start_ns: number[];
+  duration: number[];
+  service: number[];
+  operation: number[];
+  kind: number[];
+  flags: number[];
+  partial_reasons: string[];
+  warnings: string[];
+  missing_parents: MissingParent[];
+}
+
+export type Attributes = Record<string, unknown>;
+
+export interface SpanEvent {
+  time_unix_ns: Int;
+  name: string;
+  attributes: Attributes;
+  dropped_attributes_count: number;
+}
+
+export interface SpanLink {
+  trace_id: string;
+  span_id: string;
+  trace_state: string;
+  flags: number;
+  attributes: Attributes;
+}
+
+export interface Span {
+  trace_id: string;
+  span_id: string;
+  parent_span_id: string | null;
+  service_name: string;
+  operation_name: string;
+  start_time_unix_ns: Int;
+  duration_ms: number;
+  duration_ns: Int;
+  status: "ok" | "error";
+  status_message: string;
+  kind: string;
+  depth: number;
+  orphan: boolean;
+  tags: Attributes;
+  resource: Attributes;
+  scope: { name: string; version: string; attributes: Attributes } | null;
+  trace_state: string;
+  flags: number;
+  events: SpanEvent[];
+  links: SpanLink[];
+  dropped_attributes_count: number;
+  dropped_events_count: number;
+  dropped_links_count: number;
+  marks: string[];
+}
+
+export interface SpansAnswer extends Answer {
+  trace_id: string;
+  spans: Span[];
+}
+
+export interface StatusAnswer {
+  version: string;
+  started_at_unix_ns: Int;
+  uptime_s: number;
+  roles: string[];
+  data_dir: string;
+  ready: boolean;
+  listeners: Record<string, string>;
+  account: {
+    since_start: { received: number; accepted: number; refused: number; refused_by_reason: Record<string, number> };
+    log: Record<string, number>;
+    balances: boolean;
+  };
+  ingest: { spans_per_s: number; bytes_per_s: number };
+  log: { bytes: number; files: number; groups: { group: string; lag_records: number; lag_spans: number; lag_seconds: number }[] };
+  store: Record<string, Int>;
+  problems: string[];
+}
