@@ -99,7 +99,7 @@ fn span(json: &mut Json, span: SpanRef<'_>) {
         json.hex("parentSpanId", &parent.0);
     }
     json.text("name", span.operation());
-    json.number("kind", rest.kind.unwrap_or(span.kind() as i32));
+    json.number("kind", rest.kind.unwrap_or_else(|| span.kind() as i32));
     json.nanos("startTimeUnixNano", span.start_unix_ns());
     json.nanos(
         "endTimeUnixNano",
@@ -113,7 +113,10 @@ fn span(json: &mut Json, span: SpanRef<'_>) {
     json.count("droppedLinksCount", rest.dropped_links_count);
     json.object("status", |json| {
         json.text("message", span.status_message());
-        json.number("code", rest.status_code.unwrap_or(span.status() as i32));
+        json.number(
+            "code",
+            rest.status_code.unwrap_or_else(|| span.status() as i32),
+        );
     });
     json.count("flags", span.flags());
 }

@@ -127,6 +127,15 @@ impl<'a> Scalar<'a> {
     }
 }
 
+impl Scalar<'_> {
+    /// Hex of any even length.
+    pub(crate) fn hex(&self) -> Option<Vec<u8>> {
+        self.text()
+            .filter(|text| text.len().is_multiple_of(2))
+            .and_then(hex)
+    }
+}
+
 impl fmt::Display for Scalar<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

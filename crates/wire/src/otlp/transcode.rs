@@ -27,6 +27,8 @@ pub(crate) struct FieldSpec(&'static str, &'static str, u32, Kind);
 enum Kind {
     /// An id of this many bytes; a wrong one refuses the span for this reason.
     Id(usize, Reason),
+    /// An id of a link: normally of this many bytes, but nothing refuses another.
+    LinkId(usize),
     Str,
     Bytes,
     Bool,
@@ -96,8 +98,8 @@ static EVENT: Schema = &[
 ];
 
 static LINK: Schema = &[
-    FieldSpec("traceId", "trace_id", 1, Kind::Id(16, Reason::WrongType)),
-    FieldSpec("spanId", "span_id", 2, Kind::Id(8, Reason::WrongType)),
+    FieldSpec("traceId", "trace_id", 1, Kind::LinkId(16)),
+    FieldSpec("spanId", "span_id", 2, Kind::LinkId(8)),
     FieldSpec("traceState", "trace_state", 3, Kind::Str),
     FieldSpec("attributes", "attributes", 4, Kind::Repeated(KEY_VALUE)),
     FieldSpec(
@@ -399,6 +401,10 @@ fn put_scalar<'de, D: Deserializer<'de>>(
                 .id(length)
                 .ok_or_else(|| wrong(&format!("{} hex digits", 2 * length)))?;
             put_bytes_field(out, number, &id);
+        }
+        Kind::LinkId(length) => {
+            let id = scalar.id(length).or_else(|| scalar.hex());
+            put_bytes_field(out, number, &id.ok_or_else(|| wrong("an id in hex"))?);
         }
         Kind::Str => put_bytes_field(
             out,
