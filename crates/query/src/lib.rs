@@ -1,1 +1,133 @@
-//! Under construction.
+//! The reading room: finds, gets and assembles; serves the API (docs/api.md) and the UI.
+//!
+//! A request comes in at `serve`, is found in the table of `api`, runs as a plain function on the
+//! pool of `querier`, and leaves as JSON written by `json`. Shares nothing with the collector (R26).
+
+mod api;
+mod columns;
+mod cursor;
+mod errors;
+mod json;
+mod metrics;
+mod params;
+mod querier;
+mod respond;
+mod status;
+pub mod ui;
+mod values;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use http::Method;
+
+use crate::api::{Answer, Ask, Endpoint, Serve};
+use crate::errors::Failure;
+use crate::params::Params;
+use crate::respond::Accepts;
+
+pub use crate::metrics::Metrics;
+pub use crate::querier::{Querier, QueryConfig, Readers};
+pub use crate::status::{
+    AccountReport, DoorReport, GroupReport, IngestReport, LogAccount, LogReport, StatusReport,
+    StatusSource, StoreReport,
+};
+
+/// What every request needs.
+struct Api {
+    querier: Arc<Querier>,
+    status: Arc<dyn StatusSource>,
+    metrics: Metrics,
+}
+
+/// Everything under `/api`, and the UI under all other paths.
+pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Metrics) -> Router {
+    let api = Arc::new(Api {
+        querier,
+        status,
+        metrics,
+    });
+    // One handler: the table in `api` is what is documented, counted and tested, and axum's own
+    // routing would answer errors that are not the API's.
+    Router::new()
+        .route("/api", any(serve))
+        .route("/api/", any(serve))
+        .route("/api/{*path}", any(serve))
+        .with_state(api)
+        .merge(ui::routes())
+}
+
+async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let started_ns = api.querier.clock().monotonic_ns();
+    let accepts = Accepts::of(request.method(), request.headers());
+    let (endpoint, response) = match api::find(request.uri().path()) {
+        Err(failure) => ("unknown", Err(failure)),
+        Ok((endpoint, path)) => {
+            let allowed = matches!(*request.method(), Method::GET | Method::HEAD);
+            let response = if allowed {
+                let query = request.uri().query().unwrap_or("").to_owned();
+                api.answer(endpoint, path, query, accepts).await
+            } else {
+                Err(Failure::method_not_allowed())
+            };
+            (endpoint.path, response)
+        }
+    };
+    let response = response.unwrap_or_else(|failure| respond::failure(&failure, accepts));
+    let taken_ns = api
+        .querier
+        .clock()
+        .monotonic_ns()
+        .saturating_sub(started_ns);
+    api.metrics
+        .answered(endpoint, response.status().as_u16(), taken_ns);
+    response
+}
+
+impl Api {
+    async fn answer(
+        &self,
+        endpoint: &'static Endpoint,
+        path: Vec<String>,
+        query: String,
+        accepts: Accepts,
+    ) -> Result<Response, Failure> {
+        let function = match endpoint.serve {
+            Serve::Query(function) => function,
+            Serve::Status => {
+                Params::parse(&query, endpoint.params)?;
+                let json = api::status::get_status(self.status.as_ref())?;
+                return Ok(respond::json(json, accepts));
+            }
+            Serve::Text(text) => {
+                Params::parse(&query, endpoint.params)?;
+                return Ok(respond::json(text.to_owned(), accepts));
+            }
+        };
+        let now_unix_ns = self.querier.clock().unix_ns();
+        let metrics = self.metrics.clone();
+        // Reading, writing JSON and compressing all take a pool thread: each may cost milliseconds.
+        let work = move |readers: &Readers, context: &tracewell_storage::ReadContext| {
+            let params = Params::parse(&query, endpoint.params)?;
+            let ask = Ask {
+                readers,
+                context,
+                path: &path,
+                params: &params,
+                now_unix_ns,
+            };
+            let Answer {
+                json,
+                bytes_read,
+                complete,
+            } = function(&ask)?;
+            metrics.read(bytes_read, complete);
+            context.check()?;
+            Ok(respond::answer(json, complete, accepts))
+        };
+        self.querier.run(work).await
+    }
+}

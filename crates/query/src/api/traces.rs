@@ -1,0 +1,209 @@
+//! `GET /api/traces/{trace_id}` and `…/spans`: a trace by its id, never bounded by a time range (Q17).
+
+use hashbrown::HashSet;
+use tracewell_model::trace::Row;
+use tracewell_model::{SpanId, Trace, TraceStatus};
+use tracewell_storage::FoundTrace;
+use tracewell_wire::json::excerpt;
+
+use super::{Answer, Ask};
+use crate::columns::columns;
+use crate::errors::Failure;
+use crate::json::Json;
+use crate::values;
+
+/// Spans of one `…/spans` request: a page of an opened trace, not a trace.
+const SPANS_MAX: usize = 500;
+/// Bytes of one span, measured; only a first guess for the buffer.
+const SPAN_BYTES: usize = 900;
+
+/// What a trace's spans and its store together say.
+pub(crate) struct Verdict {
+    pub(crate) status: TraceStatus,
+    pub(crate) partial_reasons: Vec<String>,
+    /// What the store says may be missing.
+    pub(crate) incomplete: Vec<String>,
+}
+
+impl Verdict {
+    fn of(trace: &Trace<'_>, incomplete: &[String]) -> Verdict {
+        let mut partial_reasons = trace.partial_reasons();
+        partial_reasons.extend_from_slice(incomplete);
+        let partial = trace.summary.status == TraceStatus::Partial || !incomplete.is_empty();
+        let status = TraceStatus::from_parts(partial, trace.summary.error_count > 0);
+        Verdict {
+            status,
+            partial_reasons,
+            incomplete: incomplete.to_vec(),
+        }
+    }
+}
+
+pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
+    let only = |accepted: &'static str| {
+        move |name, text: &str| match text == accepted {
+            true => Ok(()),
+            false => Err(Failure::parameter(name, text, accepted)),
+        }
+    };
+    let as_otlp = ask.params.read("format", only("otlp"))?.is_some();
+    let as_columns = ask.params.read("view", only("columns"))?.is_some();
+    if as_otlp && as_columns {
+        return Err(Failure::about(
+            "view",
+            "view and format exclude each other; accepted: one of them",
+        ));
+    }
+    let found = read(ask)?;
+    let trace = Trace::assemble(found.spans());
+    ask.context.check()?;
+    let verdict = Verdict::of(&trace, &found.incomplete);
+    let json = if as_otlp {
+        otlp(&trace)
+    } else if as_columns {
+        columns(&trace, &verdict, &found.searched)
+    } else {
+        whole(&trace, &verdict, &found)
+    };
+    Ok(Answer::new(json, &found.searched, &found.incomplete))
+}
+
+/// The spans of the trace in the path; not one is a 404, unless some may be there and unreadable.
+fn read(ask: &Ask<'_>) -> Result<FoundTrace, Failure> {
+    let id = values::trace_id(ask.segment(0))?;
+    let found = ask.readers.traces.get_trace(id, ask.context)?;
+    if found.is_empty() {
+        let because = match found.incomplete.as_slice() {
+            [] => String::new(),
+            reasons => format!(" (but the search was not complete: {})", reasons.join("; ")),
+        };
+        return Err(Failure::not_found(format!(
+            "no span of trace {id} is stored{because}"
+        )));
+    }
+    Ok(found)
+}
+
+fn otlp(trace: &Trace<'_>) -> String {
+    tracewell_wire::otlp::json_encode::encode(trace.rows.iter().map(|row| row.span))
+}
+
+fn whole(trace: &Trace<'_>, verdict: &Verdict, found: &FoundTrace) -> String {
+    let summary = &trace.summary;
+    let root = trace.root.and_then(|root| trace.rows.get(root as usize));
+    let mut seen = HashSet::new();
+    let orphans = trace
+        .rows
+        .iter()
+        .filter(|row| row.orphan)
+        .map(|row| row.span.span_id());
+    let orphans = orphans.filter(|id| seen.insert(*id));
+
+    let mut json = Json::with_capacity(trace.rows.len() * SPAN_BYTES);
+    json.object(|json| {
+        json.key("trace_id").quoted(summary.trace_id);
+        json.key("root_span").optional(root, Json::span);
+        json.key("status").text(verdict.status.name());
+        json.key("start_time_unix_ns").plain(summary.start_unix_ns);
+        json.key("duration_ms").milliseconds(summary.duration_ns);
+        json.key("duration_ns").plain(summary.duration_ns);
+        json.key("span_count").plain(summary.span_count);
+        json.key("service_count").plain(summary.services.len());
+        json.key("error_count").plain(summary.error_count);
+        json.key("depth").plain(trace.depth);
+        super::search::services(json, summary);
+        json.key("orphans").array(orphans, Json::quoted);
+        json.key("partial_reasons").texts(&verdict.partial_reasons);
+        missing_parents(json, trace);
+        json.key("warnings").texts(&trace.warnings);
+        json.key("spans").array(&trace.rows, Json::span);
+        json.outcome(&found.searched, &verdict.incomplete);
+    });
+    json.into_text()
+}
+
+/// The member `missing_parents`.
+pub(crate) fn missing_parents(json: &mut Json, trace: &Trace<'_>) {
+    json.key("missing_parents")
+        .array(&trace.missing_parents, |json, missing| {
+            json.object(|json| {
+                json.key("span_id").quoted(missing.span_id);
+                json.key("children").plain(missing.children);
+                json.key("child_services").texts(&missing.child_services);
+            });
+        });
+}
+
+/// Which spans of a trace.
+enum Wanted {
+    Ids(HashSet<SpanId>),
+    Rows(HashSet<u64>),
+}
+
+impl Wanted {
+    fn read(ask: &Ask<'_>) -> Result<Wanted, Failure> {
+        match (ask.params.one("ids"), ask.params.one("rows")) {
+            (Some(ids), None) => {
+                list("ids", ids, |text| values::span_id("ids", text)).map(Wanted::Ids)
+            }
+            (None, Some(rows)) => list("rows", rows, |text| {
+                let row = values::whole(text);
+                row.ok_or_else(|| Failure::parameter("rows", text, "rows of the trace, as in 0,17"))
+            })
+            .map(Wanted::Rows),
+            _ => Err(Failure::about(
+                "ids",
+                "accepted: either ids=a,b,… or rows=0,17,…",
+            )),
+        }
+    }
+
+    fn has(&self, at: usize, row: &Row<'_>) -> bool {
+        match self {
+            Wanted::Ids(ids) => ids.contains(&row.span.span_id()),
+            Wanted::Rows(rows) => rows.contains(&(at as u64)),
+        }
+    }
+}
+
+fn list<T: Eq + std::hash::Hash>(
+    name: &str,
+    text: &str,
+    read: impl Fn(&str) -> Result<T, Failure>,
+) -> Result<HashSet<T>, Failure> {
+    let parts = text.split(',').count();
+    if parts > SPANS_MAX {
+        let message = format!(
+            "{} has {parts} members; accepted: 1 to {SPANS_MAX}",
+            excerpt(name)
+        );
+        return Err(Failure::about(name, message));
+    }
+    text.split(',').map(read).collect()
+}
+
+pub(crate) fn get_spans(ask: &Ask<'_>) -> Result<Answer, Failure> {
+    let wanted = Wanted::read(ask)?;
+    let found = read(ask)?;
+    let trace = Trace::assemble(found.spans());
+    ask.context.check()?;
+    // One id may name many spans; the cap is of what is answered.
+    let rows = trace
+        .rows
+        .iter()
+        .enumerate()
+        .filter(|(at, row)| wanted.has(*at, row));
+    let rows = rows.map(|(_, row)| row).take(SPANS_MAX);
+
+    let mut json = Json::default();
+    json.object(|json| {
+        json.key("trace_id").quoted(trace.summary.trace_id);
+        json.key("spans").array(rows, Json::span);
+        json.outcome(&found.searched, &found.incomplete);
+    });
+    Ok(Answer::new(
+        json.into_text(),
+        &found.searched,
+        &found.incomplete,
+    ))
+}
