@@ -147,7 +147,7 @@ fn json_format(head: &[u8]) -> Result<Format, String> {
     let [first, second] = &documents;
     // An action line of a bulk body says nothing of the document after it.
     let is_action = ["index", "create"].iter().any(|action| first.has(action));
-    let outline = if is_action && first.members() == 1 {
+    let outline = if is_action && first.members == 1 {
         second
     } else {
         first
@@ -159,6 +159,10 @@ fn json_format(head: &[u8]) -> Result<Format, String> {
 #[derive(Debug, Default)]
 struct Outline {
     paths: BTreeSet<String>,
+    /// The first members of the document, or of the first objects in its list.
+    names: Vec<String>,
+    /// How many members the document itself has.
+    members: usize,
     is_list: bool,
 }
 
@@ -167,6 +171,8 @@ impl Outline {
     const DEPTH_MAX: usize = 6;
     /// Paths that are kept: a hostile head has tens of thousands.
     const PATHS_MAX: usize = 500;
+    /// Names that a message shows.
+    const NAMES_MAX: usize = 5;
 
     /// Outlines of the first two documents.
     fn of(head: &[u8]) -> [Outline; 2] {
@@ -195,14 +201,6 @@ impl Outline {
 
     fn any(&self, paths: &[&str]) -> bool {
         paths.iter().any(|path| self.has(path))
-    }
-
-    /// Members of the document itself.
-    fn members(&self) -> usize {
-        self.paths
-            .iter()
-            .filter(|path| !path.contains(['.', '[']))
-            .count()
     }
 
     fn format(&self) -> Option<Format> {
@@ -284,16 +282,25 @@ impl Outline {
         if let Some((_, sentence)) = seen {
             return (*sentence).to_owned();
         }
-        let names: Vec<String> = self
-            .paths
-            .iter()
-            .take(5)
-            .map(|path| excerpt(path))
-            .collect();
-        match names.is_empty() {
+        match self.names.is_empty() {
             true if self.is_list => "the file is a JSON list without spans".to_owned(),
             true => "the file is JSON without spans".to_owned(),
-            false => format!("the file is JSON with the members {}", names.join(", ")),
+            false => format!(
+                "the file is JSON with the members {}",
+                self.names.join(", ")
+            ),
+        }
+    }
+
+    /// Notes a member, unless there are too many to matter.
+    fn note(&mut self, path: &str, name: &str, depth: usize) {
+        self.members += usize::from(depth == 0);
+        let in_document = depth == 0 || (self.is_list && depth == 1);
+        if in_document && self.names.len() < Self::NAMES_MAX {
+            self.names.push(excerpt(name));
+        }
+        if self.paths.len() <= Self::PATHS_MAX {
+            self.paths.insert(path.to_owned());
         }
     }
 }
@@ -365,12 +372,10 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         while let Some(Text(name)) = object.next_key()? {
             let path = match self.path.as_str() {
-                "" => name.into_owned(),
+                "" => name.clone().into_owned(),
                 outer => format!("{outer}.{name}"),
             };
-            if self.outline.paths.len() <= Outline::PATHS_MAX {
-                self.outline.paths.insert(path.clone());
-            }
+            self.outline.note(&path, &name, self.depth);
             object.next_value_seed(Look {
                 outline: &mut *self.outline,
                 path,
