@@ -67,6 +67,10 @@ pub fn decode(
         ))
     };
     let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+    // serde would read a struct from an array of its members too.
+    if !text.trim_start().starts_with('{') {
+        return Err(malformed(&"it does not begin with '{'"));
+    }
     let request: Request<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     for resource_spans in request.resource_spans.iter().flatten() {
         decode_resource_spans(resource_spans, builder, report);
