@@ -1,5 +1,6 @@
 //! Real files of other tools, decoded and counted against `EXPECT.json`, and every other file of the
 //! shared data: each is either used or refused with a sentence.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests
 
 mod expect;
 

@@ -1,4 +1,5 @@
 //! Zipkin v2, JSON and protobuf: what each field becomes, and bad-input class 15.
+#![allow(clippy::unwrap_used, clippy::let_underscore_must_use)] // tests
 
 mod expect;
 
@@ -27,7 +28,7 @@ fn decode_with(
         batches
             .iter()
             .flat_map(SpanBatch::spans)
-            .map(expect::show)
+            .map(expect::show::show)
             .collect(),
         report,
     ))

@@ -77,8 +77,13 @@ pub(super) fn identify(head: &[u8]) -> Result<Format, String> {
         return Err("the file is empty".into());
     };
     match first {
-        b'{' | b'[' => json_format(head),
+        // Protobuf begins with 0x0a, which is white space, and then a length, which may be a `{`.
         _ if is_otlp_protobuf(head) => Ok(Format::OtlpProtobuf),
+        b'{' | b'[' => json_format(head).or_else(|seen| match is_cut_otlp_protobuf(head) {
+            true => Ok(Format::OtlpProtobuf),
+            false => Err(seen),
+        }),
+        _ if is_cut_otlp_protobuf(head) => Ok(Format::OtlpProtobuf),
         _ => other(head),
     }
 }
@@ -93,7 +98,8 @@ fn other(head: &[u8]) -> Result<Format, String> {
     if head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         return Err("the file is compressed twice".into());
     }
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
+    let text = head.trim_ascii_start();
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
     let Ok(line) = std::str::from_utf8(line) else {
         return Err("the file is binary, but no OTLP protobuf".into());
     };
@@ -108,36 +114,41 @@ fn other(head: &[u8]) -> Result<Format, String> {
     })
 }
 
-/// True when the head is a run of `ResourceSpans` (field 1), the last perhaps cut off.
+/// True when the head begins with a whole `ResourceSpans` (field 1).
 fn is_otlp_protobuf(head: &[u8]) -> bool {
-    let mut fields = Fields::of(head);
-    match fields.next_field() {
-        Ok(Some((1, Field::Bytes(resource_spans), _))) => is_resource_spans(resource_spans),
-        Ok(_) => false,
-        // The first message is longer than the head: read what there is of it.
-        Err(_) => {
-            let length = head
-                .iter()
-                .skip(1)
-                .take_while(|byte| **byte >= 0x80)
-                .count();
-            head.first() == Some(&0x0a) && is_resource_spans(head.get(length + 2..).unwrap_or(&[]))
-        }
+    match Fields::of(head).next_field() {
+        Ok(Some((1, Field::Bytes(message), _))) => matches!(known_fields(message), (1.., true)),
+        _ => false,
     }
 }
 
-/// Its fields are `resource` 1, `scope_spans` 2, `schema_url` 3 and 1,000 of old; all are messages
-/// or texts. An empty one is not told from other binary files.
-fn is_resource_spans(message: &[u8]) -> bool {
+/// True when the head is the beginning of a `ResourceSpans` that goes on after it.
+fn is_cut_otlp_protobuf(head: &[u8]) -> bool {
+    if head.first() != Some(&0x0a) || Fields::of(head).next_field().is_ok() {
+        return false;
+    }
+    let length_bytes = head
+        .iter()
+        .skip(1)
+        .take_while(|byte| **byte >= 0x80)
+        .count()
+        + 1;
+    let message = head.get(1 + length_bytes..).unwrap_or(&[]);
+    // Cut off in its first field, whose tag has to do.
+    known_fields(message).0 > 0 || matches!(message.first(), Some(0x0a | 0x12))
+}
+
+/// How many fields of a `ResourceSpans` stand here (`resource` 1, `scope_spans` 2, `schema_url` 3,
+/// and 1,000 of old; all are messages or texts), and whether that is all of it.
+fn known_fields(message: &[u8]) -> (usize, bool) {
     let mut fields = Fields::of(message);
     let mut known = 0;
     loop {
         match fields.next_field() {
             Ok(Some((1..=3 | 1000, Field::Bytes(_), _))) => known += 1,
-            Ok(Some(_)) => return false,
-            Ok(None) => return known > 0,
-            // Cut off: the first field's tag has to do.
-            Err(_) => return known > 0 || matches!(message.first(), Some(0x0a | 0x12)),
+            Ok(Some(_)) => return (0, false),
+            Ok(None) => return (known, true),
+            Err(_) => return (known, false),
         }
     }
 }
@@ -170,7 +181,10 @@ impl Outline {
     /// Levels that are looked into: `hits.hits[]._source.traceId` is the deepest that decides.
     const DEPTH_MAX: usize = 6;
     /// Paths that are kept: a hostile head has tens of thousands.
-    const PATHS_MAX: usize = 500;
+    const PATHS_MAX: usize = 5_000;
+    /// Members of one object that are looked at: documents have up to a hundred, the processes of a
+    /// trace thousands.
+    const MEMBERS_MAX: usize = 200;
     /// Names that a message shows.
     const NAMES_MAX: usize = 5;
 
@@ -370,7 +384,13 @@ impl<'de> Visitor<'de> for Look<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let mut seen = 0;
         while let Some(Text(name)) = object.next_key()? {
+            seen += 1;
+            if seen > Outline::MEMBERS_MAX {
+                object.next_value::<IgnoredAny>()?;
+                continue;
+            }
             let path = match self.path.as_str() {
                 "" => name.clone().into_owned(),
                 outer => format!("{outer}.{name}"),

@@ -1,7 +1,10 @@
 //! Counts over spans, as `EXPECT.json` of the shared data has them: worked out there by an
-//! independent reader, here from what the decoders made. Other crates' tests may include this file
-//! by `#[path]`; it needs `tracewell-model`, `tracewell-wire` and `serde_json`.
-#![allow(dead_code, unreachable_pub)]
+//! independent reader, here from what the decoders made. Other crates' tests may include this folder
+//! by `#[path]`; `show` needs `tracewell-wire`, the rest `tracewell-model` and
+//! `serde_json` only.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+pub mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -169,67 +172,4 @@ pub fn differences(file: &str, expected: &Figures, found: &Figures) -> Vec<Strin
             format!("{file}: {name}: {expected} expected, {found} found")
         })
         .collect()
-}
-
-/// A span in one line, for tests to compare: what it is, then what it has.
-pub fn show(span: SpanRef<'_>) -> String {
-    use std::fmt::Write;
-    let (trace, id) = (span.trace_id().to_string(), span.span_id());
-    let parent = span.parent().map_or("-".into(), |id| id.to_string());
-    let mut line = format!(
-        "{} {id} < {parent} {}/{} {}+{} {} {}",
-        trace.trim_start_matches('0'),
-        span.service(),
-        span.operation(),
-        span.start_unix_ns(),
-        span.duration_ns(),
-        span.kind().name(),
-        if span.is_error() { "error" } else { "ok" },
-    );
-    let mut add = |part: std::fmt::Arguments<'_>| write!(line, " {part}").unwrap();
-    if !span.status_message().is_empty() {
-        add(format_args!("({})", span.status_message()));
-    }
-    if span.flags() != 0 {
-        add(format_args!("flags={}", span.flags()));
-    }
-    span.marks()
-        .names()
-        .for_each(|mark| add(format_args!("!{mark}")));
-    for attribute in span.attributes() {
-        add(format_args!("{}={:?}", attribute.key, attribute.value));
-    }
-    for attribute in span
-        .resource()
-        .attributes()
-        .filter(|a| a.key != "service.name")
-    {
-        add(format_args!("@{}={:?}", attribute.key, attribute.value));
-    }
-    let rest = tracewell_wire::rest::Rest::parse(span.rest());
-    for event in rest.events {
-        add(format_args!("[{} {}", event.time_unix_ns, event.name));
-        event
-            .attributes
-            .iter()
-            .for_each(|a| add(format_args!("{}={:?}", a.key, a.value)));
-        add(format_args!("]"));
-    }
-    for link in rest.links {
-        let hex = |id: &[u8]| {
-            id.iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
-        let (trace, span) = (hex(link.trace_id), hex(link.span_id));
-        add(format_args!(
-            "-> {}/{}",
-            trace.trim_start_matches('0'),
-            span.trim_start_matches('0')
-        ));
-        link.attributes
-            .iter()
-            .for_each(|a| add(format_args!("{}={:?}", a.key, a.value)));
-    }
-    line
 }
