@@ -2,6 +2,16 @@
 //! thread of its own (D14): every step is a plain call that the binary drives.
 
 pub mod codec;
+pub mod engine;
 pub mod failpoint;
 pub mod format;
 pub mod fs;
+mod head;
+pub mod log;
+mod manifest;
+mod query;
+mod segment;
+pub mod stats;
+
+pub use engine::{Engine, EngineOptions, EngineStatus, StorageSink};
+pub use query::EmbeddedTraces;

@@ -1,0 +1,349 @@
+//! The engine: a head, immutable segments and the manifest, behind one sink and its readers.
+//!
+//! The sink's worker is the only writer. Readers take a view (head and segments that belong
+//! together) and keep it as long as they read: a seal puts the next view in place in one step, so
+//! no reader sees a span in both or in neither. The engine owns no thread and asks only the clock
+//! it was given.
+
+mod recover;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use tracewell_model::Clock;
+use tracewell_storage::{Class, Error, Position, Record, Sink};
+
+use crate::fs::Fs;
+use crate::head::Head;
+use crate::manifest::{Edit, Manifest};
+use crate::query::EmbeddedTraces;
+use crate::segment::Segment;
+use crate::segment::cache::{Cache, UnitKey};
+use crate::segment::meta::{data_name, index_name, segments_dir};
+use crate::segment::seal::{self, SealOptions};
+
+/// Settings of the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineOptions {
+    /// Spans in the head at which it is sealed: a good segment, and a replay well under a second.
+    pub head_spans_max: u64,
+    /// Bytes in the head at which it is sealed; a quarter of D15's share for heads, because the
+    /// view that a reader still holds lives on beside the next head.
+    pub head_bytes_max: u64,
+    /// Age at which a head worth a segment ([`EngineOptions::small_head_spans`]) is sealed, so
+    /// that the log can let go of its files.
+    pub head_age_ns: u64,
+    /// Age at which even a small head is sealed. Replay of so few spans is nothing; a segment a
+    /// minute for ten spans would be 1,440 files to search through a day.
+    pub small_head_age_ns: u64,
+    /// Below this many spans a head is small.
+    pub small_head_spans: u64,
+    /// Bytes of decoded blocks and pages kept; 0 keeps none.
+    pub cache_bytes_max: usize,
+    /// Spans in a block: a read by id decodes one, 0.3 ms.
+    pub block_spans: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions {
+            head_spans_max: 262_144,
+            head_bytes_max: 96 << 20,
+            head_age_ns: 60_000_000_000,
+            small_head_age_ns: 600_000_000_000,
+            small_head_spans: 32_768,
+            cache_bytes_max: 64 << 20,
+            block_spans: 4_096,
+        }
+    }
+}
+
+/// Figures of the engine: its part of the account (D9), and what an operator watches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngineStatus {
+    /// Spans held, in head and segments.
+    pub stored: u64,
+    /// Exact repeats left out; `stored + duplicate` is every span ever applied.
+    pub duplicate: u64,
+    /// Of `stored`, those whose data file is missing or cannot be opened.
+    pub lost: u64,
+    /// Spans in the head.
+    pub head_spans: u64,
+    /// Bytes in the head.
+    pub head_bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Spans in them.
+    pub segment_spans: u64,
+    /// Bytes of their files.
+    pub disk_bytes: u64,
+    /// Blocks, pages and files seen damaged since the start, each counted once.
+    pub damaged_blocks: u64,
+    /// Start of the oldest span.
+    pub oldest_unix_ns: Option<u64>,
+    /// The last record applied, per partition.
+    pub applied: Vec<Position>,
+    /// The last record that survives a crash without the log, per partition.
+    pub durable: Vec<Position>,
+    /// What an operator should look at, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// What a reader reads: a head and segments that belong together.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) head: Arc<Head>,
+    /// By age, oldest first.
+    pub(crate) segments: Vec<Arc<Segment>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    manifest: Manifest,
+    next_id: u64,
+    /// Since when the head has spans, on the monotonic clock.
+    head_since_ns: Option<u64>,
+    /// Written, but their edit failed: on disk or not, nobody can tell. They go once another
+    /// manifest is safe.
+    uncertain: Vec<u64>,
+}
+
+/// Positions, apart from the writer: status must not wait for a seal.
+#[derive(Debug, Default)]
+struct Positions {
+    applied: BTreeMap<u32, u64>,
+    durable: BTreeMap<u32, u64>,
+}
+
+/// See the module.
+pub struct Engine {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    clock: Arc<dyn Clock>,
+    options: EngineOptions,
+    pub(crate) view: ArcSwap<View>,
+    pub(crate) cache: Cache,
+    writer: Mutex<Writer>,
+    positions: Mutex<Positions>,
+    damaged: Mutex<BTreeSet<UnitKey>>,
+    problems: Vec<String>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn as_positions(offsets: &BTreeMap<u32, u64>) -> Vec<Position> {
+    offsets.iter().map(|(&partition, &offset)| Position { partition, offset }).collect()
+}
+
+impl Engine {
+    /// Opens the engine of this directory, or begins one. What the log has beyond
+    /// [`Engine::durable`] is the caller's to apply.
+    pub fn open(
+        fs: Arc<dyn Fs>,
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        options: EngineOptions,
+    ) -> Result<Arc<Engine>, Error> {
+        let recovered = recover::recover(&fs, dir)?;
+        let offsets = recovered.manifest.state.positions.clone();
+        Ok(Arc::new(Engine {
+            fs,
+            dir: dir.to_owned(),
+            clock,
+            options,
+            view: ArcSwap::from_pointee(View {
+                head: Arc::default(),
+                segments: recovered.segments,
+            }),
+            cache: Cache::new(options.cache_bytes_max),
+            writer: Mutex::new(Writer {
+                manifest: recovered.manifest,
+                next_id: recovered.next_id,
+                head_since_ns: None,
+                uncertain: Vec::new(),
+            }),
+            positions: Mutex::new(Positions { applied: offsets.clone(), durable: offsets }),
+            damaged: Mutex::default(),
+            problems: recovered.problems,
+        }))
+    }
+
+    /// The sink of group "storage"; there is one worker, so take one.
+    pub fn sink(self: &Arc<Self>) -> StorageSink {
+        StorageSink { engine: Arc::clone(self) }
+    }
+
+    /// A reader; as many as wanted.
+    pub fn traces(self: &Arc<Self>) -> EmbeddedTraces {
+        EmbeddedTraces::new(Arc::clone(self))
+    }
+
+    /// How far the segments reach: what `SpanLog::subscribe` is told.
+    pub fn durable(&self) -> Vec<Position> {
+        as_positions(&lock(&self.positions).durable)
+    }
+
+    /// Figures.
+    pub fn status(&self) -> EngineStatus {
+        let view = self.view.load_full();
+        let head = view.head.status();
+        let metas = || view.segments.iter().map(|segment| &segment.meta);
+        let segment_spans = metas().map(|meta| meta.spans).sum();
+        let unreadable = view.segments.iter().filter(|segment| segment.data.is_err());
+        let oldest = metas().filter(|meta| meta.spans > 0).map(|meta| meta.start_min_unix_ns);
+        let positions = lock(&self.positions);
+        EngineStatus {
+            stored: segment_spans + head.spans,
+            duplicate: metas().map(|meta| meta.duplicates).sum(),
+            lost: unreadable.map(|segment| segment.meta.spans).sum(),
+            head_spans: head.spans,
+            head_bytes: head.bytes,
+            segments: view.segments.len() as u64,
+            segment_spans,
+            disk_bytes: metas().map(|meta| meta.data_bytes + meta.index_bytes).sum(),
+            damaged_blocks: lock(&self.damaged).len() as u64,
+            oldest_unix_ns: oldest.chain(head.oldest_unix_ns).min(),
+            applied: as_positions(&positions.applied),
+            durable: as_positions(&positions.durable),
+            problems: self.problems.clone(),
+        }
+    }
+
+    /// Notes a damaged part; true when it was not known.
+    pub(crate) fn note_damage(&self, key: UnitKey) -> bool {
+        lock(&self.damaged).insert(key)
+    }
+
+    fn apply(&self, records: &[Record]) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        for record in records {
+            let Position { partition, offset } = record.position;
+            let applied = lock(&self.positions).applied.get(&partition).copied().unwrap_or(0);
+            // Redelivery: the head or a segment has it.
+            if offset <= applied {
+                continue;
+            }
+            let head = Arc::clone(&self.view.load().head);
+            let (spans, bytes) = head.size();
+            if spans >= self.options.head_spans_max || bytes >= self.options.head_bytes_max {
+                self.seal(&mut writer)?;
+            }
+            let head = Arc::clone(&self.view.load().head);
+            head.append(record);
+            writer.head_since_ns.get_or_insert_with(|| self.clock.monotonic_ns());
+            lock(&self.positions).applied.insert(partition, offset);
+        }
+        Ok(())
+    }
+
+    fn tick(&self) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        let Some(since) = writer.head_since_ns else { return Ok(()) };
+        let (spans, bytes) = self.view.load().head.size();
+        let age = self.clock.monotonic_ns().saturating_sub(since);
+        let options = &self.options;
+        let due = spans >= options.head_spans_max
+            || bytes >= options.head_bytes_max
+            || age >= options.small_head_age_ns
+            || age >= options.head_age_ns && spans >= options.small_head_spans;
+        if due { self.seal(&mut writer) } else { Ok(()) }
+    }
+
+    /// Head → segment → manifest → view. Nothing changes for anyone until all of it is safe; after
+    /// a failure the head goes on, and the next seal takes a new id.
+    fn seal(&self, writer: &mut Writer) -> Result<(), Error> {
+        let view = self.view.load_full();
+        let (spans, _) = view.head.size();
+        let ranges = view.head.ranges();
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        let positions: Vec<_> = ranges.iter().map(|range| (range.partition, range.last)).collect();
+        let mut segments = view.segments.clone();
+        let mut edit = Edit { positions: positions.clone(), ..Edit::default() };
+        let id = writer.next_id;
+        if spans > 0 {
+            writer.next_id += 1;
+            let segment = self.write_segment(&view.head, id)?;
+            edit.added.push(segment.meta.clone());
+            segments.push(Arc::new(segment));
+        }
+        if let Err(error) = writer.manifest.commit(edit) {
+            writer.uncertain.push(id);
+            return Err(error);
+        }
+        for (partition, offset) in positions {
+            lock(&self.positions).durable.insert(partition, offset);
+        }
+        self.view.store(Arc::new(View { head: Arc::default(), segments }));
+        writer.head_since_ns = None;
+        writer.uncertain.drain(..).for_each(|id| self.unlink(id));
+        Ok(())
+    }
+
+    fn write_segment(&self, head: &Head, id: u64) -> Result<Segment, Error> {
+        let dir = segments_dir(&self.dir);
+        let options = SealOptions { id, block_spans: self.options.block_spans };
+        let sealed = seal::seal(self.fs.as_ref(), &dir, head, options).and_then(|meta| {
+            let segment = Segment::open(self.fs.as_ref(), &dir, meta);
+            // Read back before the manifest names it: afterwards the log forgets these spans.
+            match (&segment.data, &segment.index) {
+                (Ok(_), Ok(_)) => Ok(segment),
+                (Err(error), _) | (_, Err(error)) => {
+                    let said = format!("read back segment {id:016x}: {error}");
+                    Err(Error { message: said, class: Class::Retryable, retry_after_s: None })
+                }
+            }
+        });
+        if sealed.is_err() {
+            // No edit names it, so its files can go: on a full disk they would be in the way.
+            self.unlink(id);
+        }
+        sealed
+    }
+
+    /// Removes what there is of a segment; what stays is removed at the next start.
+    fn unlink(&self, id: u64) {
+        let dir = segments_dir(&self.dir);
+        for name in [data_name(id), index_name(id)] {
+            for name in [format!("{name}.tmp"), name] {
+                let _kept_until_start = self.fs.unlink(&dir.join(name));
+            }
+        }
+    }
+}
+
+/// Takes the log's records into the engine (group "storage").
+#[derive(Debug)]
+pub struct StorageSink {
+    engine: Arc<Engine>,
+}
+
+impl Sink for StorageSink {
+    fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.engine.apply(records)
+    }
+
+    fn durable(&self) -> Vec<Position> {
+        self.engine.durable()
+    }
+
+    fn tick(&mut self, _now_unix_ns: u64) -> Result<(), Error> {
+        self.engine.tick()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let mut writer = lock(&self.engine.writer);
+        self.engine.seal(&mut writer)
+    }
+}

@@ -1,0 +1,183 @@
+//! The head: spans that are applied but not yet in a segment. Append-only, so that a reader who
+//! took its batches once works on them without any lock while the writer goes on.
+//!
+//! Batches stay as they came, by `Arc`; what is added is, per batch, the rows of each of its
+//! traces, and over all a table trace → (batch, its trace). The table is touched once per
+//! (batch, trace), never per span.
+
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use hashbrown::HashMap;
+use tracewell_model::{SpanBatch, TraceId};
+use tracewell_storage::{Position, Record};
+
+pub(crate) use view::{HeadCandidate, HeadView};
+
+/// What a batch costs beside its columns: the vectors' headers, the allocator, the tables here.
+/// Without it a flood of one-span batches would fill the memory unseen.
+const BATCH_OVERHEAD_BYTES: usize = 2_048;
+/// An entry of the trace table.
+const PART_BYTES: usize = 96;
+
+/// The earliest start and the latest end of some spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+impl Extent {
+    /// Of no span: joins with any other.
+    pub(crate) const NONE: Extent = Extent { start: u64::MAX, end: 0 };
+
+    pub(crate) fn join(&mut self, other: Extent) {
+        self.start = self.start.min(other.start);
+        self.end = self.end.max(other.end);
+    }
+}
+
+/// A batch in the head.
+#[derive(Debug)]
+pub(crate) struct HeadBatch {
+    pub(crate) batch: Arc<SpanBatch>,
+    pub(crate) arrived_unix_ns: u64,
+    /// By the batch's trace position.
+    pub(crate) extents: Vec<Extent>,
+    /// Rows, trace by trace; `ends` says where each trace's end.
+    rows: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl HeadBatch {
+    fn new(record: &Record) -> HeadBatch {
+        let columns = record.batch.columns();
+        let traces = columns.traces.len();
+        let mut extents = vec![Extent::NONE; traces];
+        let mut ends = vec![0u32; traces];
+        for (span, &trace) in record.batch.spans().zip(&columns.trace) {
+            let extent = Extent { start: span.start_unix_ns(), end: span.end_unix_ns() };
+            extents[trace as usize].join(extent);
+            ends[trace as usize] += 1;
+        }
+        // Counting sort: `ends` becomes each trace's start, and its end once all rows are placed.
+        let mut before = 0;
+        for end in &mut ends {
+            before += std::mem::replace(end, before);
+        }
+        let mut rows = vec![0u32; columns.trace.len()];
+        for (row, &trace) in columns.trace.iter().enumerate() {
+            let place = &mut ends[trace as usize];
+            rows[*place as usize] = row as u32;
+            *place += 1;
+        }
+        let batch = Arc::clone(&record.batch);
+        HeadBatch { batch, arrived_unix_ns: record.arrived_unix_ns, extents, rows, ends }
+    }
+
+    /// The rows of the trace at this position of the batch's trace table.
+    pub(crate) fn rows(&self, trace: u32) -> &[u32] {
+        let at = trace as usize;
+        let from = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.rows[from as usize..self.ends[at] as usize]
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let tables = self.rows.len() * 4 + self.ends.len() * (4 + 16 + PART_BYTES);
+        self.batch.memory_bytes() + tables + BATCH_OVERHEAD_BYTES
+    }
+}
+
+/// Where some spans of a trace lie: a batch, and a position in its trace table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) batch: u32,
+    pub(crate) trace: u32,
+}
+
+/// Offsets of one partition that are in the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OffsetRange {
+    pub(crate) partition: u32,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) batches: Vec<Arc<HeadBatch>>,
+    pub(crate) traces: HashMap<TraceId, Vec<Part>>,
+    spans: u64,
+    bytes: u64,
+    ranges: BTreeMap<u32, (u64, u64)>,
+}
+
+/// Figures of a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeadStatus {
+    pub(crate) spans: u64,
+    pub(crate) bytes: u64,
+    /// The earliest start of a span.
+    pub(crate) oldest_unix_ns: Option<u64>,
+}
+
+impl Head {
+    /// Takes a record in: readers see it when this returns.
+    pub(crate) fn append(&self, record: &Record) {
+        // The grouping is done before the lock is taken; under it are only table entries.
+        let batch = HeadBatch::new(record);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let Position { partition, offset } = record.position;
+        let range = state.ranges.entry(partition).or_insert((offset, offset));
+        range.1 = offset;
+        if batch.batch.is_empty() {
+            return;
+        }
+        let number = state.batches.len() as u32;
+        for (trace, &id) in batch.batch.columns().traces.iter().enumerate() {
+            if batch.extents[trace] != Extent::NONE {
+                let part = Part { batch: number, trace: trace as u32 };
+                state.traces.entry(id).or_default().push(part);
+            }
+        }
+        state.spans += batch.batch.len() as u64;
+        state.bytes += batch.memory_bytes() as u64;
+        state.batches.push(Arc::new(batch));
+    }
+
+    /// Its present content, fixed.
+    pub(crate) fn view(self: &Arc<Self>) -> HeadView {
+        HeadView::new(Arc::clone(self), self.read().batches.clone())
+    }
+
+    pub(crate) fn status(&self) -> HeadStatus {
+        let state = self.read();
+        let extents = state.batches.iter().flat_map(|batch| &batch.extents);
+        let oldest_unix_ns = extents.filter(|e| **e != Extent::NONE).map(|e| e.start).min();
+        HeadStatus { spans: state.spans, bytes: state.bytes, oldest_unix_ns }
+    }
+
+    /// Spans and bytes: what the caps are held against.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        let state = self.read();
+        (state.spans, state.bytes)
+    }
+
+    pub(crate) fn ranges(&self) -> Vec<OffsetRange> {
+        let range = |(&partition, &(first, last))| OffsetRange { partition, first, last };
+        self.read().ranges.iter().map(range).collect()
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
+        // A writer that panicked left whole entries behind: each push is complete or absent.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,287 @@
+//! Search: fragments with a matching span, from head and segments, united by trace and put in
+//! order. Newest first stops early: candidates come by their fragment's start, latest first, and a
+//! trace's start is never after that of any of its fragments; so what is held back with a later
+//! start than all that is to come can be answered. Slowest first looks at all candidates.
+//!
+//! A page after the first orders by keys as of its horizon (D18). For what arrived entirely before
+//! it, those are the present ones; the head and the few segments that reach beyond it are looked
+//! through at once, since their order says nothing about keys as of then.
+
+use std::collections::BinaryHeap;
+
+use hashbrown::HashSet;
+use tracewell_model::TraceId;
+use tracewell_storage::{Cursor, Found, Order, ReadContext, TraceQuery};
+
+use super::locate::{self, Seen};
+use super::probe::Probe;
+use super::scan::{Candidate, SegmentScan};
+use crate::engine::Engine;
+use crate::head::HeadCandidate;
+
+pub(super) fn find_traces(engine: &Engine, query: &TraceQuery, context: &ReadContext) -> Found {
+    let probe = Probe::new(engine, context);
+    let latest = probe.view.segments.iter().map(|segment| segment.meta.arrived_max_unix_ns);
+    let latest = latest.chain(probe.head.last_arrived_unix_ns()).max().unwrap_or(0);
+    let horizon_unix_ns = query.cursor.map_or(latest, |cursor| cursor.horizon_unix_ns);
+    let mut search = Search {
+        query,
+        horizon_unix_ns,
+        // Without a cursor the present is the horizon; a clock that stood still, or went back,
+        // must not hide anything from the first page.
+        keys_at_unix_ns: query.cursor.map_or(u64::MAX, |cursor| cursor.horizon_unix_ns),
+        visited: HashSet::new(),
+        held: BinaryHeap::new(),
+        found: Found::default(),
+        last_key: 0,
+        probe,
+    };
+    let finished = search.run();
+    search.answer(finished)
+}
+
+/// A trace whose turn has not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pending {
+    key: u64,
+    trace_id: TraceId,
+    seen: Option<Seen>,
+}
+
+impl Ord for Pending {
+    /// The greatest comes first: by key, and among equals the lowest trace id.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.key, other.trace_id).cmp(&(other.key, self.trace_id))
+    }
+}
+
+impl PartialOrd for Pending {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Where candidates come from, latest start first.
+enum Source {
+    /// What is left, the next one last.
+    Head(Vec<HeadCandidate>),
+    Unopened(usize),
+    Segment(SegmentScan),
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finished {
+    /// Nothing is left out.
+    Whole,
+    /// More hits than the limit.
+    Full,
+    /// The deadline came, or the caller went.
+    Stopped,
+}
+
+struct Search<'a> {
+    query: &'a TraceQuery,
+    probe: Probe<'a>,
+    horizon_unix_ns: u64,
+    keys_at_unix_ns: u64,
+    visited: HashSet<TraceId>,
+    held: BinaryHeap<Pending>,
+    found: Found,
+    last_key: u64,
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Finished {
+        let (mut sources, outcome) = self.sources();
+        if outcome.is_err() {
+            return self.stopped();
+        }
+        let all_at_once = self.query.order == Order::Slowest;
+        let mut lazy = Vec::new();
+        for source in sources.drain(..) {
+            if all_at_once || self.is_beyond_horizon(&source) {
+                if !self.exhaust(source) {
+                    return self.stopped();
+                }
+            } else {
+                lazy.push(source);
+            }
+        }
+        self.merge(lazy)
+    }
+
+    fn sources(&mut self) -> (Vec<Source>, Result<(), tracewell_storage::Error>) {
+        let (mut head, outcome) = self.probe.head.candidates(self.query, self.probe.context);
+        head.reverse();
+        let mut sources = vec![Source::Head(head)];
+        sources.extend((0..self.probe.view.segments.len()).map(Source::Unopened));
+        (sources, outcome)
+    }
+
+    /// True when the order of its starts is not that of keys as of the horizon.
+    fn is_beyond_horizon(&self, source: &Source) -> bool {
+        self.query.cursor.is_some()
+            && match source {
+                Source::Head(_) => true,
+                Source::Unopened(at) => {
+                    self.probe.segment(*at).meta.arrived_max_unix_ns > self.horizon_unix_ns
+                }
+                Source::Segment(_) => false,
+            }
+    }
+
+    /// Takes all candidates of a source; false when the time was up.
+    fn exhaust(&mut self, mut source: Source) -> bool {
+        while bound(&self.probe, &source).is_some() {
+            if self.probe.context.check().is_err() {
+                return false;
+            }
+            self.step(&mut source);
+        }
+        true
+    }
+
+    /// Takes candidates by start, latest first, until the page is full.
+    fn merge(&mut self, mut sources: Vec<Source>) -> Finished {
+        let mut order: BinaryHeap<(u64, usize)> = BinaryHeap::new();
+        for (at, source) in sources.iter().enumerate() {
+            order.extend(bound(&self.probe, source).map(|bound| (bound, at)));
+        }
+        loop {
+            let to_come = order.peek().map(|&(bound, _)| bound);
+            if let Some(finished) = self.emit(to_come) {
+                return finished;
+            }
+            let Some((_, at)) = order.pop() else { return Finished::Whole };
+            if self.probe.context.check().is_err() {
+                return self.stopped();
+            }
+            if let Some(source) = sources.get_mut(at) {
+                self.step(source);
+                order.extend(bound(&self.probe, source).map(|bound| (bound, at)));
+            }
+        }
+    }
+
+    /// One unit of work: opens a segment, looks at a page, or takes a candidate.
+    fn step(&mut self, source: &mut Source) {
+        match source {
+            Source::Head(left) => {
+                if let Some(candidate) = left.pop() {
+                    self.consider(candidate.trace_id, None);
+                }
+            }
+            Source::Unopened(at) => match SegmentScan::open(&mut self.probe, self.query, *at) {
+                Some(scan) => {
+                    self.probe.searched.segments += 1;
+                    *source = Source::Segment(scan);
+                }
+                None => {
+                    self.probe.searched.segments_skipped += 1;
+                    *source = Source::Head(Vec::new());
+                }
+            },
+            Source::Segment(scan) => match scan.pop() {
+                Some(Candidate { trace_id, seen, .. }) => self.consider(trace_id, Some(seen)),
+                None => scan.advance(&mut self.probe, self.query),
+            },
+        }
+    }
+
+    /// Unites the trace's pieces and holds it back under its key.
+    fn consider(&mut self, trace_id: TraceId, seen: Option<Seen>) {
+        if !self.visited.insert(trace_id) {
+            return;
+        }
+        let located = locate::locate(&mut self.probe, trace_id, seen);
+        let Some(now) = located.at(u64::MAX) else { return };
+        let Some(then) = located.at(self.keys_at_unix_ns) else { return };
+        let ends_before = self.query.end_unix_ns.is_some_and(|to| now.start >= to);
+        let too_short =
+            self.query.min_duration_ns.is_some_and(|least| now.end - now.start < least);
+        if ends_before || too_short || locate::is_hopeless(self.query, now) {
+            return;
+        }
+        let key = locate::key(then, self.query.order);
+        if self.query.cursor.is_none_or(|cursor| cursor.is_before(key, trace_id)) {
+            self.held.push(Pending { key, trace_id, seen });
+        }
+    }
+
+    /// Answers what nothing to come can precede; says so when that ends the search.
+    fn emit(&mut self, to_come: Option<u64>) -> Option<Finished> {
+        while let Some(&next) = self.held.peek() {
+            // Of equal keys the lower trace id goes first, and it may still come.
+            if to_come.is_some_and(|bound| next.key <= bound) {
+                return None;
+            }
+            if self.probe.context.check().is_err() {
+                return Some(self.stopped());
+            }
+            if self.emit_one() {
+                return Some(Finished::Full);
+            }
+        }
+        None
+    }
+
+    /// Answers the first of what is held back, if all of it matches; true when it was one too many.
+    fn emit_one(&mut self) -> bool {
+        let Some(next) = self.held.pop() else { return false };
+        let hit = locate::finish(&mut self.probe, self.query, next.trace_id, next.seen);
+        let Some(hit) = hit else { return false };
+        if self.found.hits.len() >= self.query.limit {
+            return true;
+        }
+        self.found.hits.push(hit);
+        self.last_key = next.key;
+        false
+    }
+
+    /// The time was up. The newest that are proven to be so are answered already; of the slowest,
+    /// those seen so far are better than nothing, and no more than a page of them costs anything.
+    fn stopped(&mut self) -> Finished {
+        if let Err(stopped) = self.probe.context.check() {
+            self.probe.note(format!("{}: hits may be missing", stopped.message));
+        }
+        if self.query.order == Order::Slowest {
+            for _ in self.found.hits.len()..self.query.limit {
+                if self.emit_one() {
+                    break;
+                }
+            }
+        }
+        Finished::Stopped
+    }
+
+    fn answer(mut self, finished: Finished) -> Found {
+        // A search that was stopped goes on from its last hit only where nothing could precede it.
+        let more = match finished {
+            Finished::Whole => false,
+            Finished::Full => true,
+            Finished::Stopped => self.query.order == Order::Newest,
+        };
+        let last = self.found.hits.last().filter(|_| more);
+        self.found.next = last.map(|hit| Cursor {
+            key: self.last_key,
+            trace_id: hit.summary.trace_id,
+            horizon_unix_ns: self.horizon_unix_ns,
+        });
+        self.probe.searched.head_spans = self.probe.head.spans();
+        self.probe.searched.from_unix_ns = self.query.start_unix_ns;
+        self.probe.searched.to_unix_ns = self.query.end_unix_ns;
+        self.found.searched = self.probe.searched;
+        self.found.incomplete = self.probe.incomplete;
+        self.found
+    }
+}
+
+/// No candidate to come starts later than this; none at the end.
+fn bound(probe: &Probe<'_>, source: &Source) -> Option<u64> {
+    match source {
+        Source::Head(left) => left.last().map(|candidate| candidate.start),
+        Source::Unopened(at) => Some(probe.segment(*at).meta.start_max_unix_ns),
+        Source::Segment(scan) => scan.bound(),
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a trace lies, and what it is as a whole: fragments united (D13). Keys come from the
+//! fragment tables alone; only a trace in several pieces has its spans read, because repeats and
+//! orphans cannot be told from summaries.
+
+use tracewell_model::{SpanRef, TraceId, TraceStatus, TraceSummary, identity, summary};
+use tracewell_storage::{Order, TraceHit, TraceQuery};
+
+use super::by_id;
+use super::probe::Probe;
+use crate::head::{Extent, Part};
+use crate::segment::Segment;
+use crate::segment::fragment::{Fragment, Steps};
+use crate::segment::names::NameTable;
+
+/// A fragment with a matching span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Its segment's place in the view.
+    pub(super) segment: usize,
+    pub(super) fragment: u32,
+    /// The first of its rows that matches.
+    pub(super) row: u64,
+}
+
+/// All pieces of a trace.
+#[derive(Debug, Default)]
+pub(super) struct Located {
+    pub(super) fragments: Vec<(usize, Fragment)>,
+    pub(super) head: Vec<Part>,
+    head_steps: Steps,
+}
+
+impl Located {
+    /// How far the trace reached at this log time; none when it was not there yet.
+    pub(super) fn at(&self, horizon_unix_ns: u64) -> Option<Extent> {
+        let mut whole = Extent::NONE;
+        let steps = self.fragments.iter().map(|(_, fragment)| &fragment.steps);
+        for steps in steps.chain([&self.head_steps]) {
+            if let Some(extent) = steps.at(horizon_unix_ns) {
+                whole.join(extent);
+            }
+        }
+        (whole != Extent::NONE).then_some(whole)
+    }
+
+    fn is_one_fragment(&self) -> bool {
+        self.fragments.len() == 1 && self.head.is_empty()
+    }
+}
+
+/// The key by which hits are ordered.
+pub(super) fn key(extent: Extent, order: Order) -> u64 {
+    match order {
+        Order::Newest => extent.start,
+        Order::Slowest => extent.end - extent.start,
+    }
+}
+
+/// Finds all pieces of a trace, given one that is known already.
+pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> Located {
+    let mut located = Located { head: probe.head.parts(id), ..Located::default() };
+    located.head_steps = probe.head.steps(&located.head);
+    for at in 0..probe.view.segments.len() {
+        let segment = probe.segment(at);
+        let ordinals = match seen {
+            Some(seen) if seen.segment == at => vec![seen.fragment],
+            _ => {
+                let cost = "spans of the traces in it may be missing";
+                if probe.data(&segment, cost).is_none() {
+                    continue;
+                }
+                by_id::fragments_of(probe, &segment, id)
+            }
+        };
+        for ordinal in ordinals {
+            let fragment = probe.fragment(&segment, ordinal);
+            located.fragments.extend(
+                fragment.filter(|fragment| fragment.trace_id == id).map(|fragment| (at, fragment)),
+            );
+        }
+    }
+    located
+}
+
+/// The hit that a trace is, if all of it satisfies the query.
+pub(super) fn finish(
+    probe: &mut Probe<'_>,
+    query: &TraceQuery,
+    id: TraceId,
+    seen: Option<Seen>,
+) -> Option<TraceHit> {
+    let located = locate(probe, id, seen);
+    if let (true, Some(seen), Some((at, fragment))) =
+        (located.is_one_fragment(), seen, located.fragments.first())
+    {
+        let segment = probe.segment(*at);
+        let names = probe.names(&segment)?;
+        let summary = summarize(fragment, &names);
+        if !query.matches_trace(&summary) {
+            return None;
+        }
+        let matched_span_id = probe.span_id(&segment, seen.row)?;
+        return Some(TraceHit { summary, matched_span_id });
+    }
+    let parts = by_id::read_trace(probe, id);
+    let spans = || parts.iter().flat_map(|(batch, rows)| rows.iter().map(|&row| batch.span(row)));
+    hit_of(query, spans())
+}
+
+fn hit_of<'a>(query: &TraceQuery, spans: impl Iterator<Item = SpanRef<'a>>) -> Option<TraceHit> {
+    let (spans, _duplicates) = identity::distinct(spans);
+    let summary = TraceSummary::of(spans.iter().copied())?;
+    if !query.matches_trace(&summary) {
+        return None;
+    }
+    let matching = spans.iter().filter(|span| query.matches_span(**span));
+    let matched = matching.min_by_key(|span| (span.start_unix_ns(), span.span_id()))?;
+    Some(TraceHit { summary, matched_span_id: matched.span_id() })
+}
+
+/// A fragment that is the whole trace, as a summary.
+fn summarize(fragment: &Fragment, names: &NameTable) -> TraceSummary {
+    let Extent { start, end } = fragment.extent();
+    let share = |share: &crate::segment::fragment::Share| summary::ServiceShare {
+        name: names.service(share.service).to_owned(),
+        span_count: u64::from(share.spans),
+        error_count: u64::from(share.errors),
+    };
+    let root = fragment.root.and_then(|root| names.group(root));
+    let partial = fragment.orphans > 0 || fragment.root.is_none();
+    TraceSummary {
+        trace_id: fragment.trace_id,
+        root: root.map(|(service, operation)| (service.to_owned(), operation.to_owned())),
+        start_unix_ns: start,
+        duration_ns: end - start,
+        span_count: u64::from(fragment.spans),
+        error_count: u64::from(fragment.errors),
+        orphan_count: u64::from(fragment.orphans),
+        services: fragment.shares.iter().map(share).collect(),
+        status: TraceStatus::from_parts(partial, fragment.errors > 0),
+    }
+}
+
+/// True when a single fragment cannot become a hit whatever else the trace has: a quick way out
+/// before its other pieces are looked for.
+pub(super) fn is_hopeless(query: &TraceQuery, extent: Extent) -> bool {
+    query.start_unix_ns.is_some_and(|from| extent.start < from)
+        || query.max_duration_ns.is_some_and(|most| extent.end - extent.start > most)
+}
+
+/// True when this segment cannot hold a fragment of a hit: every trace in it starts too early.
+pub(super) fn is_too_early(query: &TraceQuery, segment: &Segment) -> bool {
+    query.start_unix_ns.is_some_and(|from| segment.meta.start_max_unix_ns < from)
+}

@@ -1,0 +1,69 @@
+//! The readers of the engine: by id, search, names. Handles are cheap; each call works on one view
+//! of the engine and holds no lock while it reads.
+
+mod by_id;
+mod find;
+mod locate;
+mod names;
+mod probe;
+mod scan;
+
+use std::sync::Arc;
+
+use tracewell_model::TraceId;
+use tracewell_storage::{
+    Error, Found, FoundTrace, Names, ReadContext, TraceFinder, TraceQuery, TraceReader,
+};
+
+use crate::engine::Engine;
+
+/// Reads traces of an [`Engine`].
+#[derive(Clone, Debug)]
+pub struct EmbeddedTraces {
+    engine: Arc<Engine>,
+}
+
+impl EmbeddedTraces {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        EmbeddedTraces { engine }
+    }
+}
+
+impl TraceReader for EmbeddedTraces {
+    fn get_trace(&self, id: TraceId, context: &ReadContext) -> Result<FoundTrace, Error> {
+        Ok(by_id::get_trace(&self.engine, id, context))
+    }
+}
+
+impl TraceFinder for EmbeddedTraces {
+    fn find_traces(&self, query: &TraceQuery, context: &ReadContext) -> Result<Found, Error> {
+        Ok(find::find_traces(&self.engine, query, context))
+    }
+
+    fn list_services(&self, context: &ReadContext) -> Result<Names, Error> {
+        Ok(names::list_services(&self.engine, context))
+    }
+
+    fn list_operations(&self, service: &str, context: &ReadContext) -> Result<Names, Error> {
+        Ok(names::list_operations(&self.engine, service, context))
+    }
+
+    fn list_tag_keys(
+        &self,
+        prefix: &str,
+        limit: usize,
+        context: &ReadContext,
+    ) -> Result<Names, Error> {
+        Ok(names::list_tag_keys(&self.engine, prefix, limit, context))
+    }
+
+    fn list_tag_values(
+        &self,
+        key: &str,
+        prefix: &str,
+        limit: usize,
+        context: &ReadContext,
+    ) -> Result<Names, Error> {
+        Ok(names::list_tag_values(&self.engine, names::Values { key, prefix, limit }, context))
+    }
+}

@@ -1,0 +1,229 @@
+//! One read of the engine: what it may cost, what it did cost, and what it could not read.
+//! Every part of a segment is read through here, so that it is counted, cached, and, if it is
+//! damaged, named in the answer and left out.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use tracewell_model::{SpanBatch, SpanId};
+use tracewell_storage::{Class, Error, ReadContext, Searched};
+
+use crate::engine::{Engine, View};
+use crate::head::HeadView;
+use crate::segment::Segment;
+use crate::segment::cache::{Cache, Unit, UnitKey};
+use crate::segment::data::{DataFile, TraceEntry};
+use crate::segment::fragment::{FRAGMENTS_PER_PAGE, Fragment, FragmentPage};
+use crate::segment::frame::FrameRef;
+use crate::segment::index::IndexFile;
+use crate::segment::names::NameTable;
+use crate::segment::postings::{KeyTable, PostingFrame};
+use crate::segment::projection::ProjectionFrame;
+
+/// What one read keeps of its own, so that a page is read once per query even without a cache.
+const SCRATCH_BYTES: usize = 16 << 20;
+/// Sentences about damage in one answer; a wholly damaged disk is not a hundred thousand of them.
+const INCOMPLETE_MAX: usize = 32;
+
+/// See the module.
+pub(super) struct Probe<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) context: &'a ReadContext,
+    pub(super) view: Arc<View>,
+    pub(super) head: HeadView,
+    pub(super) searched: Searched,
+    pub(super) incomplete: Vec<String>,
+    scratch: Cache,
+}
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(engine: &'a Engine, context: &'a ReadContext) -> Self {
+        let view = engine.view.load_full();
+        let head = view.head.view();
+        let searched = Searched { backend: "embedded", ..Searched::default() };
+        let scratch = Cache::new(SCRATCH_BYTES);
+        Probe { engine, context, view, head, searched, incomplete: Vec::new(), scratch }
+    }
+
+    /// The segment at this place of the view.
+    pub(super) fn segment(&self, at: usize) -> Arc<Segment> {
+        Arc::clone(&self.view.segments[at])
+    }
+
+    /// Adds a sentence to the answer, once.
+    pub(super) fn note(&mut self, sentence: String) {
+        if self.incomplete.len() < INCOMPLETE_MAX && !self.incomplete.contains(&sentence) {
+            self.incomplete.push(sentence);
+        }
+    }
+
+    /// What was read; or nothing, with the damage counted and named: `cost` says what the answer
+    /// may lack for it.
+    pub(super) fn or_note<T>(
+        &mut self,
+        read: Result<T, Error>,
+        key: UnitKey,
+        cost: &str,
+    ) -> Option<T> {
+        let error = match read {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let UnitKey { segment, unit, number } = key;
+        let place = match unit {
+            Unit::Data | Unit::Index | Unit::Names | Unit::Keys => unit.name().to_owned(),
+            _ => format!("{} {number}", unit.name()),
+        };
+        let what = if error.class == Class::Corrupt { "is damaged" } else { "cannot be read" };
+        if self.engine.note_damage(key) {
+            tracing::warn!(segment = format!("{segment:016x}"), %place, %error, "damaged segment");
+        }
+        self.note(format!("{place} of segment {segment:016x} {what}: {cost}"));
+        None
+    }
+
+    fn load<T: Any + Send + Sync>(
+        &mut self,
+        key: UnitKey,
+        bytes: usize,
+        weigh: impl Fn(&T) -> usize,
+        read: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<Arc<T>, Error> {
+        if let Some(kept) = self.scratch.get(key).or_else(|| self.engine.cache.get(key)) {
+            return Ok(kept);
+        }
+        self.searched.bytes_read += bytes as u64;
+        self.searched.blocks_read += u64::from(key.unit == Unit::Block);
+        let loaded = Arc::new(read()?);
+        let weight = weigh(&loaded);
+        self.scratch.put(key, Arc::clone(&loaded), weight);
+        self.engine.cache.put(key, Arc::clone(&loaded), weight);
+        Ok(loaded)
+    }
+
+    /// The data file, if it is there.
+    pub(super) fn data<'s>(&mut self, segment: &'s Segment, cost: &str) -> Option<&'s DataFile> {
+        let key = UnitKey { segment: segment.meta.id, unit: Unit::Data, number: 0 };
+        self.or_note(segment.data.as_ref().map_err(Error::clone), key, cost)
+    }
+
+    /// The index file, if it is there.
+    pub(super) fn index<'s>(&mut self, segment: &'s Segment) -> Option<&'s IndexFile> {
+        let key = UnitKey { segment: segment.meta.id, unit: Unit::Index, number: 0 };
+        let cost = format!("its {} spans cannot be searched", segment.meta.spans);
+        self.or_note(segment.index.as_ref().map_err(Error::clone), key, &cost)
+    }
+
+    /// A block of spans.
+    pub(super) fn block(
+        &mut self,
+        segment: &Segment,
+        number: usize,
+        cost: impl Fn(u32) -> String,
+    ) -> Option<Arc<SpanBatch>> {
+        let data = self.data(segment, "its spans are missing")?;
+        let entry = *data.blocks.get(number)?;
+        let key = unit(segment, Unit::Block, number);
+        let weigh = SpanBatch::memory_bytes;
+        let block = self.load(key, entry.bytes(), weigh, || data.read_block(&entry));
+        self.or_note(block, key, &cost(entry.rows))
+    }
+
+    /// The id of the span at this row of the data file.
+    pub(super) fn span_id(&mut self, segment: &Segment, row: u64) -> Option<SpanId> {
+        let cost = "traces that match may be missing";
+        let data = self.data(segment, cost)?;
+        let number = data.block_of_row(row)?;
+        let entry = *data.blocks.get(number)?;
+        let read = data.read_span_id(&entry, (row - entry.first_row) as u32);
+        let (id, bytes) = self.or_note(read, unit(segment, Unit::SpanIds, number), cost)?;
+        self.searched.bytes_read += bytes as u64;
+        Some(id)
+    }
+
+    /// A page of the trace-id table.
+    pub(super) fn trace_page(
+        &mut self,
+        segment: &Segment,
+        data: &DataFile,
+        page: usize,
+    ) -> Option<Arc<Vec<TraceEntry>>> {
+        let key = unit(segment, Unit::TraceIds, page);
+        let weigh = |entries: &Vec<TraceEntry>| entries.len() * 8;
+        let entries = self.load(key, data.page_bytes(page), weigh, || data.read_page(page));
+        self.or_note(entries, key, "spans of the traces in it may be missing")
+    }
+
+    /// A page of the fragment table.
+    pub(super) fn fragments(
+        &mut self,
+        segment: &Segment,
+        page: usize,
+    ) -> Option<Arc<FragmentPage>> {
+        let index = self.index(segment)?;
+        let entry = index.pages.get(page)?;
+        let key = unit(segment, Unit::Fragments, page);
+        let bytes = entry.frame.bytes as usize;
+        let loaded = self.load(key, bytes, FragmentPage::memory_bytes, || index.read_page(entry));
+        let cost = format!("up to {FRAGMENTS_PER_PAGE} traces may be missing");
+        self.or_note(loaded, key, &cost)
+    }
+
+    /// One fragment.
+    pub(super) fn fragment(&mut self, segment: &Segment, ordinal: u32) -> Option<Fragment> {
+        let page = self.fragments(segment, (ordinal / FRAGMENTS_PER_PAGE) as usize)?;
+        page.fragments.get((ordinal % FRAGMENTS_PER_PAGE) as usize).cloned()
+    }
+
+    pub(super) fn names(&mut self, segment: &Segment) -> Option<Arc<NameTable>> {
+        let index = self.index(segment)?;
+        let key = unit(segment, Unit::Names, 0);
+        let bytes = index.names.bytes as usize;
+        let loaded = self.load(key, bytes, NameTable::memory_bytes, || index.read_names());
+        let cost = format!("its {} spans cannot be searched", segment.meta.spans);
+        self.or_note(loaded, key, &cost)
+    }
+
+    pub(super) fn keys(&mut self, segment: &Segment) -> Option<Arc<KeyTable>> {
+        let index = self.index(segment)?;
+        let key = unit(segment, Unit::Keys, 0);
+        let bytes = index.keys.bytes as usize;
+        let loaded = self.load(key, bytes, KeyTable::memory_bytes, || index.read_keys());
+        let cost = format!("its {} spans cannot be searched by attribute", segment.meta.spans);
+        self.or_note(loaded, key, &cost)
+    }
+
+    pub(super) fn postings(
+        &mut self,
+        segment: &Segment,
+        frame: &FrameRef,
+    ) -> Option<Arc<PostingFrame>> {
+        let index = self.index(segment)?;
+        let key = UnitKey {
+            segment: segment.meta.id,
+            unit: Unit::Postings,
+            number: frame.offset,
+        };
+        let weigh = PostingFrame::memory_bytes;
+        let loaded = self.load(key, frame.bytes as usize, weigh, || index.read_postings(frame));
+        self.or_note(loaded, key, "traces with the attributes in it may be missing")
+    }
+
+    pub(super) fn projection(
+        &mut self,
+        segment: &Segment,
+        number: usize,
+    ) -> Option<Arc<ProjectionFrame>> {
+        let index = self.index(segment)?;
+        let entry = index.projection.get(number)?;
+        let key = unit(segment, Unit::Projection, number);
+        let weigh = ProjectionFrame::memory_bytes;
+        let bytes = entry.frame.bytes as usize;
+        let loaded = self.load(key, bytes, weigh, || index.read_projection(entry));
+        self.or_note(loaded, key, "traces with spans in it may be missing")
+    }
+}
+
+fn unit(segment: &Segment, unit: Unit, number: usize) -> UnitKey {
+    UnitKey { segment: segment.meta.id, unit, number: number as u64 }
+}

@@ -1,0 +1,89 @@
+//! Segments: immutable files of sealed spans, each with its index. `seal` writes them, the rest
+//! reads them. A segment whose data or index file is missing or damaged is still open: what it
+//! has is answered, what it lacks is named.
+
+pub(crate) mod cache;
+pub(crate) mod data;
+pub(crate) mod fragment;
+pub(crate) mod frame;
+pub(crate) mod index;
+pub(crate) mod meta;
+pub(crate) mod names;
+pub(crate) mod postings;
+pub(crate) mod projection;
+pub(crate) mod seal;
+
+use std::path::Path;
+
+use tracewell_storage::Error;
+
+use crate::fs::Fs;
+use data::DataFile;
+use index::IndexFile;
+use meta::{SegmentMeta, data_name, index_name};
+
+/// An open segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) meta: SegmentMeta,
+    pub(crate) data: Result<DataFile, Error>,
+    pub(crate) index: Result<IndexFile, Error>,
+}
+
+impl Segment {
+    /// Opens the files of a segment that the manifest names.
+    pub(crate) fn open(fs: &dyn Fs, dir: &Path, meta: SegmentMeta) -> Segment {
+        let data = DataFile::open(fs, &dir.join(data_name(meta.id)));
+        let index = IndexFile::open(fs, &dir.join(index_name(meta.id)));
+        let (data, index) =
+            (check(&meta, data, DataFile::is_whole), check(&meta, index, IndexFile::is_whole));
+        Segment { meta, data, index }
+    }
+
+    /// Opens a segment that no manifest names, if both of its files are whole.
+    pub(crate) fn adopt(fs: &dyn Fs, dir: &Path, id: u64) -> Result<Segment, Error> {
+        let (data, mut meta) = DataFile::open(fs, &dir.join(data_name(id)))?;
+        if meta.id != id {
+            return Err(Error::corrupt("its footer is another segment's"));
+        }
+        let (index, of_index) = IndexFile::open(fs, &dir.join(index_name(id)))?;
+        let index = check(&meta, Ok((index, of_index)), IndexFile::is_whole)?;
+        let data = check(&meta, Ok((data, meta.clone())), DataFile::is_whole)?;
+        let length = |file: &dyn crate::fs::File| {
+            file.len().map_err(|error| Error::retryable(format!("stat a segment: {error}")))
+        };
+        meta.data_bytes = length(data.file.as_ref())?;
+        meta.index_bytes = length(index.file())?;
+        Ok(Segment { meta, data: Ok(data), index: Ok(index) })
+    }
+}
+
+/// A file that belongs to another segment, or whose tables do not add up to what its segment
+/// holds, is as good as damaged: rows and fragments would be looked for in the wrong place.
+fn check<F>(
+    meta: &SegmentMeta,
+    opened: Result<(F, SegmentMeta), Error>,
+    is_whole: impl Fn(&F, &SegmentMeta) -> bool,
+) -> Result<F, Error> {
+    let (file, own) = opened?;
+    let same = own.id == meta.id && own.spans == meta.spans && own.fragments == meta.fragments;
+    if same && is_whole(&file, meta) {
+        Ok(file)
+    } else {
+        Err(Error::corrupt("its footer does not fit the manifest"))
+    }
+}
+
+impl DataFile {
+    fn is_whole(&self, meta: &SegmentMeta) -> bool {
+        let rows = self.blocks.last().map_or(0, data::BlockEntry::end_row);
+        rows == meta.spans
+    }
+}
+
+impl IndexFile {
+    fn is_whole(&self, meta: &SegmentMeta) -> bool {
+        let pages = meta.fragments.div_ceil(u64::from(fragment::FRAGMENTS_PER_PAGE));
+        pages == self.pages.len() as u64
+    }
+}

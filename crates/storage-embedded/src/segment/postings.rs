@@ -1,0 +1,224 @@
+//! Postings: which blocks hold a value of an attribute key. They only narrow a search: the span
+//! itself has the last word, so a long value may be cut and a key's levels need not be told apart.
+//! Each key has frames of its own: a filter reads its key's, value completion likewise.
+
+use std::borrow::Cow;
+
+use hashbrown::HashMap;
+use tracewell_model::SpanRef;
+use tracewell_storage::find::TagCondition;
+
+use super::frame::FrameRef;
+use crate::codec::{Damaged, Reader, put_text, put_varint};
+
+/// Longer values are posted by their beginning; whoever needs the rest reads the block.
+pub(crate) const VALUE_BYTES_MAX: usize = 1_024;
+/// A frame ends after about so many bytes: one value's lookup decodes no more.
+pub(crate) const FRAME_BYTES: usize = 16 * 1_024;
+
+/// A value and the blocks that hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Posting {
+    pub(crate) text: String,
+    /// True when `text` is only the beginning.
+    pub(crate) cut: bool,
+    pub(crate) blocks: Vec<u32>,
+}
+
+impl Posting {
+    /// True when a value of this posting may satisfy the condition.
+    pub(crate) fn may_hold(&self, condition: &TagCondition) -> bool {
+        match condition {
+            TagCondition::Exists => true,
+            TagCondition::Equals(text) if self.cut => text.starts_with(&self.text),
+            TagCondition::Equals(text) => *text == self.text,
+            TagCondition::NotEquals(text) => self.cut || *text != self.text,
+            TagCondition::Matches(regex) => self.cut || regex.is_match(&self.text),
+        }
+    }
+}
+
+/// A decoded frame.
+#[derive(Debug)]
+pub(crate) struct PostingFrame {
+    pub(crate) postings: Vec<Posting>,
+}
+
+impl PostingFrame {
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let one = |posting: &Posting| 56 + posting.text.len() + posting.blocks.len() * 4;
+        self.postings.iter().map(one).sum()
+    }
+}
+
+/// A key, and the frames of its values.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    /// Each with the first value in it.
+    pub(crate) frames: Vec<(FrameRef, String)>,
+}
+
+impl Key {
+    /// The frames that may hold a value that satisfies the condition.
+    pub(crate) fn frames_for(&self, condition: &TagCondition) -> &[(FrameRef, String)] {
+        let TagCondition::Equals(text) = condition else { return &self.frames };
+        self.frames_between(cut(text).0, Some(cut(text).0))
+    }
+
+    /// The frames that may hold a value that begins with the prefix.
+    pub(crate) fn frames_from(&self, prefix: &str) -> &[(FrameRef, String)] {
+        self.frames_between(cut(prefix).0, None)
+    }
+
+    fn frames_between(&self, from: &str, to: Option<&str>) -> &[(FrameRef, String)] {
+        // A cut and a whole value may have one text, on both sides of a frame's end.
+        let first = self.frames.partition_point(|(_, value)| value.as_str() < from);
+        let end = to.map_or(self.frames.len(), |to| {
+            self.frames.partition_point(|(_, value)| value.as_str() <= to)
+        });
+        self.frames.get(first.saturating_sub(1)..end).unwrap_or(&[])
+    }
+}
+
+/// The directory of keys, sorted by name.
+#[derive(Debug, Default)]
+pub(crate) struct KeyTable {
+    pub(crate) keys: Vec<Key>,
+}
+
+impl KeyTable {
+    pub(crate) fn find(&self, name: &str) -> Option<&Key> {
+        let at = self.keys.binary_search_by(|key| key.name.as_str().cmp(name)).ok()?;
+        self.keys.get(at)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let frames = |key: &Key| key.frames.iter().map(|(_, first)| 48 + first.len()).sum::<usize>();
+        self.keys.iter().map(|key| 48 + key.name.len() + frames(key)).sum()
+    }
+
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.keys.len() as u64);
+        for key in &self.keys {
+            put_text(out, &key.name);
+            put_varint(out, key.frames.len() as u64);
+            for (frame, first) in &key.frames {
+                frame.put(out);
+                put_text(out, first);
+            }
+        }
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Result<KeyTable, Damaged> {
+        let mut r = Reader::new(bytes);
+        let mut table = KeyTable::default();
+        for _ in 0..r.count(2)? {
+            let name = r.text()?.to_owned();
+            let mut frames = Vec::new();
+            for _ in 0..r.count(4)? {
+                frames.push((FrameRef::read(&mut r)?, r.text()?.to_owned()));
+            }
+            table.keys.push(Key { name, frames });
+        }
+        Ok(table)
+    }
+}
+
+pub(crate) fn put_posting(out: &mut Vec<u8>, text: &str, cut: bool, blocks: &[u32]) {
+    put_text(out, text);
+    put_varint(out, (blocks.len() as u64) << 1 | u64::from(cut));
+    let mut before = 0;
+    for &block in blocks {
+        put_varint(out, u64::from(block - before));
+        before = block;
+    }
+}
+
+pub(crate) fn read_frame(bytes: &[u8]) -> Result<PostingFrame, Damaged> {
+    let mut r = Reader::new(bytes);
+    let mut postings = Vec::new();
+    while r.remaining() > 0 {
+        let text = r.text()?.to_owned();
+        let packed = r.varint()?;
+        let mut blocks = Vec::new();
+        let mut block = 0u32;
+        for _ in 0..packed >> 1 {
+            block = block.checked_add(r.u32()?).ok_or(Damaged("block of a posting"))?;
+            blocks.push(block);
+        }
+        postings.push(Posting { text, cut: packed & 1 == 1, blocks });
+    }
+    Ok(PostingFrame { postings })
+}
+
+/// The beginning of a value as it is posted, and whether something was cut.
+fn cut(text: &str) -> (&str, bool) {
+    if text.len() <= VALUE_BYTES_MAX {
+        return (text, false);
+    }
+    let mut end = VALUE_BYTES_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (text.get(..end).unwrap_or(""), true)
+}
+
+/// A value as it is posted.
+type Value<'a> = (Cow<'a, str>, bool);
+
+/// Gathers postings while a segment is sealed.
+#[derive(Debug, Default)]
+pub(crate) struct PostingBuilder<'a> {
+    keys: HashMap<&'a str, HashMap<Value<'a>, Vec<u32>>>,
+    /// Resources and scopes that were posted for the present block: they repeat with every span.
+    seen: HashMap<(*const tracewell_model::SpanBatch, u32, bool), u32>,
+}
+
+impl<'a> PostingBuilder<'a> {
+    /// Posts all attributes of a span of this block; blocks come in order.
+    pub(crate) fn add(&mut self, span: SpanRef<'a>, block: u32) {
+        span.attributes().chain(span.event_attributes()).for_each(|a| self.post(a, block));
+        let batch = std::ptr::from_ref(span.batch);
+        let (resource, scope) = (span.resource(), span.scope());
+        if self.seen.insert((batch, resource.position(), true), block) != Some(block) {
+            resource.attributes().for_each(|attribute| self.post(attribute, block));
+        }
+        if self.seen.insert((batch, scope.position(), false), block) != Some(block) {
+            scope.attributes().for_each(|attribute| self.post(attribute, block));
+        }
+    }
+
+    fn post(&mut self, attribute: tracewell_model::Attribute<'a>, block: u32) {
+        let value = match attribute.value.text() {
+            Cow::Borrowed(text) => {
+                let (text, is_cut) = cut(text);
+                (Cow::Borrowed(text), is_cut)
+            }
+            Cow::Owned(mut text) => {
+                let (length, is_cut) = (cut(&text).0.len(), cut(&text).1);
+                text.truncate(length);
+                (Cow::Owned(text), is_cut)
+            }
+        };
+        let blocks = self.keys.entry(attribute.key).or_default().entry(value).or_default();
+        if blocks.last() != Some(&block) {
+            blocks.push(block);
+        }
+    }
+
+    /// Everything posted: keys sorted, values sorted.
+    pub(crate) fn finish(self) -> Vec<(&'a str, Vec<(Value<'a>, Vec<u32>)>)> {
+        let mut keys: Vec<_> = self
+            .keys
+            .into_iter()
+            .map(|(key, values)| {
+                let mut values: Vec<_> = values.into_iter().collect();
+                values.sort_unstable();
+                (key, values)
+            })
+            .collect();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        keys
+    }
+}
