@@ -1,0 +1,499 @@
+//! Delivery: a group that keeps up takes the newest batches from the ring, shared; one that lags
+//! or has just started reads records back from the files, past whatever is damaged there.
+
+use std::io::ErrorKind;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tracewell_storage::{Consumer, Error, Position, Record};
+
+use super::record::FileHead;
+use super::saved::{Loss, Mark};
+use super::scan::{Item, Scanner};
+use super::state::FileMeta;
+use super::{Shared, lock, no_partition};
+use crate::codec;
+use crate::fs;
+
+/// A group's member.
+pub(super) struct LogConsumer {
+    shared: Arc<Shared>,
+    group: String,
+    member: u64,
+    /// Offset of the next record to deliver, and the spans accepted before it.
+    next: u64,
+    accepted: u64,
+    reader: Option<Reader>,
+}
+
+/// A place in a file.
+struct Reader {
+    meta: FileMeta,
+    scanner: Scanner,
+    /// What should come next; what comes instead tells what was lost.
+    expected: Mark,
+    /// Bytes before this place that were no record.
+    garbage: Option<(u64, u64)>,
+}
+
+/// What a file can give just now.
+struct View {
+    /// Readable bytes.
+    length: u64,
+    /// What follows the file's last record.
+    end: Mark,
+    /// Where to go on after the file; none for the active one.
+    next_base: Option<u64>,
+}
+
+enum Step {
+    Record(Record),
+    /// Something was passed that is not to be delivered.
+    Passed,
+    FileEnd,
+}
+
+impl LogConsumer {
+    pub(super) fn join(shared: Arc<Shared>, name: &str, durable: u64) -> LogConsumer {
+        let start = shared.start_of(name, durable);
+        let member = {
+            let mut state = lock(&shared.state);
+            let group = state.groups.entry(name.to_owned()).or_default();
+            group.member += 1;
+            group.committed = group.committed.max(start);
+            group.delivered = group.committed;
+            group.member
+        };
+        let next = lock(&shared.state)
+            .groups
+            .get(name)
+            .map_or(1, |group| group.committed + 1);
+        let group = name.to_owned();
+        let mut consumer = LogConsumer {
+            shared,
+            group,
+            member,
+            next,
+            accepted: 0,
+            reader: None,
+        };
+        consumer.seek();
+        consumer
+    }
+
+    /// Finds the next record's place, so that lag is exact before the first poll. What cannot be
+    /// read now is tried again, and reported, by `poll`.
+    fn seek(&mut self) {
+        let (accepted, in_ring) = {
+            let state = lock(&self.shared.state);
+            let in_ring = self.next >= state.ring.from;
+            (
+                state
+                    .ring
+                    .accepted_before(self.next)
+                    .unwrap_or(state.end.accepted),
+                in_ring,
+            )
+        };
+        self.accepted = accepted;
+        let mut arrived = None;
+        if !in_ring && let Ok(Some(view)) = self.view() {
+            while let Some(reader) = &mut self.reader {
+                let head = reader.scanner.peek(view.length);
+                self.accepted = reader.expected.accepted;
+                arrived = head.map(|head| head.arrived_unix_ns);
+                if head.is_none_or(|head| head.offset >= self.next)
+                    || !matches!(self.step(&view), Ok(Step::Passed))
+                {
+                    break;
+                }
+            }
+        }
+        if let Ok(group) = lock(&self.shared.state).group(&self.group, self.member) {
+            (group.delivered_accepted, group.next_arrived) = (self.accepted, arrived);
+        }
+    }
+
+    /// Opens the file of the next record if it is not open, and says what it can give. None: there
+    /// is nothing to read from files.
+    fn view(&mut self) -> Result<Option<View>, Error> {
+        let (meta, view) = {
+            let state = lock(&self.shared.state);
+            let open = self.reader.as_ref().map(|reader| reader.meta.head);
+            let open =
+                open.and_then(|head| state.files.get(&head.base).filter(|meta| meta.head == head));
+            let Some(meta) = open.or_else(|| state.file_of(self.next)) else {
+                return Ok(None);
+            };
+            let next = state.file_after(meta.head.base).map(|meta| meta.head);
+            let mark = |head: FileHead| Mark {
+                next_offset: head.follows,
+                accepted: head.accepted_before,
+            };
+            let end = next.map_or(state.end, mark);
+            let view = View {
+                length: meta.length,
+                end,
+                next_base: next.map(|head| head.base),
+            };
+            (meta.clone(), view)
+        };
+        if self
+            .reader
+            .as_ref()
+            .is_none_or(|reader| reader.meta.head != meta.head)
+        {
+            match self.shared.fs.open(&meta.path) {
+                Ok(file) => self.reader = Some(Reader::new(meta, file)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.lose_file(&meta, &view);
+                }
+                Err(error) => return Err(fs::io_error("open", &meta.path, &error)),
+            }
+        }
+        Ok(Some(view))
+    }
+
+    /// A file that was there when the log was opened is gone.
+    fn lose_file(&mut self, meta: &FileMeta, view: &View) {
+        self.reader = None;
+        let head = meta.head;
+        let loss = Loss {
+            records: view.end.next_offset.saturating_sub(head.base),
+            spans: view.end.accepted.saturating_sub(head.accepted_before),
+        };
+        let mut state = lock(&self.shared.state);
+        // Unless the file was trimmed meanwhile, because this group has passed it.
+        if state.files.contains_key(&head.base) {
+            state.lose(head.base, loss);
+            state.problem(format!(
+                "{} is missing: its records are lost",
+                meta.path.display()
+            ));
+        }
+        drop(state);
+        self.next = self
+            .next
+            .max(view.next_base.unwrap_or(view.end.next_offset));
+        self.accepted = view.end.accepted;
+    }
+
+    /// Takes one item of the open file.
+    fn step(&mut self, view: &View) -> Result<Step, Error> {
+        let Some(reader) = &mut self.reader else {
+            return Ok(Step::Passed);
+        };
+        let expected = reader.expected;
+        let item = reader
+            .scanner
+            .next(view.length, expected.next_offset, self.next);
+        let item = item.map_err(|error| fs::io_error("read", &reader.meta.path, &error))?;
+        let (head, batch, bad) = match item {
+            Item::Garbage { from, to } => {
+                reader.garbage = Some((from, to));
+                return Ok(Step::Passed);
+            }
+            // Beyond the file's last record lie at most the remains of a failed write.
+            Item::Record { head, .. } | Item::BadPayload { head, .. }
+                if head.offset >= view.end.next_offset =>
+            {
+                return Ok(Step::FileEnd);
+            }
+            Item::End => return Ok(Step::FileEnd),
+            Item::BadPayload { head, from, to } => (head, None, Some((from, to))),
+            Item::Record { head, .. } if head.offset < self.next => (head, None, None),
+            Item::Record { head, payload } => {
+                // A checksum that holds over bytes that do not decode: a writer's fault. The
+                // record is counted as damaged, so that no consumer is stuck on it.
+                let batch = codec::decode(payload).ok();
+                let batch = batch.filter(|batch| batch.len() == head.spans as usize);
+                let bad = batch.is_none().then(|| (head.end(0), 0));
+                (head, batch, bad)
+            }
+        };
+        let before = Mark {
+            next_offset: head.offset,
+            accepted: head.accepted_before,
+        };
+        self.lose_until(before);
+        if let Some((from, to)) = bad {
+            self.lose_record(head.offset, u64::from(head.spans), from, to);
+        }
+        let after = Mark {
+            next_offset: head.offset + 1,
+            accepted: head.accepted_after(),
+        };
+        if let Some(reader) = &mut self.reader {
+            reader.expected = after;
+        }
+        self.next = self.next.max(after.next_offset);
+        self.accepted = after.accepted;
+        let Some(batch) = batch else {
+            return Ok(Step::Passed);
+        };
+        let position = Position {
+            partition: 0,
+            offset: head.offset,
+        };
+        let arrived_unix_ns = head.arrived_unix_ns;
+        Ok(Step::Record(Record {
+            position,
+            arrived_unix_ns,
+            batch: Arc::new(batch),
+        }))
+    }
+
+    /// What should have come before this mark and did not is lost.
+    fn lose_until(&mut self, mark: Mark) {
+        let Some(reader) = &mut self.reader else {
+            return;
+        };
+        let garbage = reader.garbage.take();
+        let loss = Loss {
+            records: mark.next_offset.saturating_sub(reader.expected.next_offset),
+            spans: mark.accepted.saturating_sub(reader.expected.accepted),
+        };
+        let first = reader.expected.next_offset;
+        reader.expected = Mark {
+            next_offset: mark.next_offset.max(first),
+            ..mark
+        };
+        let path = reader.meta.path.clone();
+        if loss.records > 0 && lock(&self.shared.state).lose(first, loss) {
+            self.shared.report_loss(&path, loss, garbage);
+        }
+    }
+
+    fn lose_record(&mut self, offset: u64, spans: u64, from: u64, to: u64) {
+        let Some(reader) = &self.reader else { return };
+        let loss = Loss { records: 1, spans };
+        if lock(&self.shared.state).lose(offset, loss) {
+            let region = (from < to).then_some((from, to));
+            self.shared
+                .report_loss(&reader.meta.path.clone(), loss, region);
+        }
+    }
+
+    /// Reads records back until there are about `spans_max` spans of them, or the ring has the rest.
+    fn read_files(&mut self, spans_max: usize) -> Result<Vec<Record>, Error> {
+        let (mut records, mut spans) = (Vec::new(), 0);
+        loop {
+            let ring_from = lock(&self.shared.state).ring.from;
+            if self.next >= ring_from {
+                break;
+            }
+            let Some(view) = self.view()? else { break };
+            match self.next_record(
+                &view,
+                ring_from,
+                spans_max.saturating_sub(spans),
+                records.is_empty(),
+            ) {
+                Ok(Some(record)) => {
+                    spans += record.batch.len();
+                    records.push(record);
+                }
+                Ok(None) if self.reader.is_some() => break,
+                Ok(None) => {}
+                // What was read is delivered first; the error comes again.
+                Err(_) if !records.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+            if spans >= spans_max {
+                break;
+            }
+        }
+        self.note_progress();
+        Ok(records)
+    }
+
+    /// The next record of the open file, unless it is too large for what is still wanted. None
+    /// with the reader closed: the file is done, go on with the next one.
+    fn next_record(
+        &mut self,
+        view: &View,
+        ring_from: u64,
+        room: usize,
+        first: bool,
+    ) -> Result<Option<Record>, Error> {
+        while let Some(reader) = &mut self.reader {
+            let head = reader
+                .scanner
+                .peek(view.length)
+                .filter(|head| head.offset >= self.next);
+            if head.is_some_and(|head| !first && head.spans as usize > room)
+                || self.next >= ring_from
+            {
+                return Ok(None);
+            }
+            match self.step(view)? {
+                Step::Record(record) => return Ok(Some(record)),
+                Step::Passed => {}
+                Step::FileEnd => {
+                    self.lose_until(view.end);
+                    self.accepted = view.end.accepted;
+                    self.next = self
+                        .next
+                        .max(view.next_base.unwrap_or(view.end.next_offset));
+                    if view.next_base.is_none() {
+                        return Ok(None);
+                    }
+                    self.reader = None;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Figures of the group after reading from files.
+    fn note_progress(&mut self) {
+        let mut arrived = None;
+        if let Some(reader) = &mut self.reader {
+            let length = lock(&self.shared.state)
+                .files
+                .get(&reader.meta.head.base)
+                .map_or(0, |meta| meta.length);
+            arrived = reader.scanner.peek(length).map(|head| head.arrived_unix_ns);
+        }
+        let mut state = lock(&self.shared.state);
+        if let Ok(group) = state.group(&self.group, self.member) {
+            group.delivered = self.next - 1;
+            group.delivered_accepted = self.accepted;
+            group.next_arrived = arrived;
+        }
+    }
+
+    /// From the ring, if it has the next record; waits for one up to `wait`.
+    fn take_newest(
+        &mut self,
+        spans_max: usize,
+        wait: Duration,
+    ) -> Result<Option<Vec<Record>>, Error> {
+        let mut state = lock(&self.shared.state);
+        state.group(&self.group, self.member)?;
+        if self.next >= state.end.next_offset && !wait.is_zero() {
+            let next = self.next;
+            let none = |state: &mut super::State| next >= state.end.next_offset;
+            let waited = self.shared.appended.wait_timeout_while(state, wait, none);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.next < state.ring.from {
+            return Ok(None);
+        }
+        let (records, accepted) = state.ring.take(self.next, spans_max);
+        let Some(last) = records.last() else {
+            return Ok(Some(records));
+        };
+        self.reader = None;
+        self.next = last.position.offset + 1;
+        self.accepted = accepted;
+        let group = state.group(&self.group, self.member)?;
+        group.delivered = last.position.offset;
+        group.delivered_accepted = accepted;
+        group.next_arrived = None;
+        state.evict_delivered();
+        Ok(Some(records))
+    }
+}
+
+impl Reader {
+    fn new(meta: FileMeta, file: Arc<dyn fs::File>) -> Reader {
+        let expected = Mark {
+            next_offset: meta.head.base,
+            accepted: meta.head.accepted_before,
+        };
+        let scanner = Scanner::new(file, meta.head.salt);
+        Reader {
+            meta,
+            scanner,
+            expected,
+            garbage: None,
+        }
+    }
+}
+
+impl Consumer for LogConsumer {
+    fn poll(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error> {
+        if let Some(records) = self.take_newest(spans_max, wait)? {
+            return Ok(records);
+        }
+        let records = self.read_files(spans_max)?;
+        if !records.is_empty() {
+            return Ok(records);
+        }
+        // The files held nothing but damage; the ring may have come within reach.
+        Ok(self
+            .take_newest(spans_max, Duration::ZERO)?
+            .unwrap_or_default())
+    }
+
+    fn commit(&mut self, positions: &[Position]) -> Result<(), Error> {
+        let mut committed = None;
+        for position in positions {
+            if position.partition != 0 {
+                return Err(no_partition(position.partition));
+            }
+            committed = committed.max(Some(position.offset));
+        }
+        let Some(committed) = committed else {
+            return Ok(());
+        };
+        {
+            let mut state = lock(&self.shared.state);
+            let last = state.end.next_offset.saturating_sub(1);
+            let group = state.group(&self.group, self.member)?;
+            group.committed = group.committed.max(committed.min(last));
+            group.delivered = group.delivered.max(group.committed);
+            self.next = self.next.max(group.committed + 1);
+        }
+        self.shared.trim(self.shared.options.passed_bytes_max)
+    }
+}
+
+impl Shared {
+    /// After which offset a group begins, given what its sink says is durable.
+    fn start_of(&self, name: &str, durable: u64) -> u64 {
+        let mut writer = lock(&self.writer);
+        let mut state = lock(&self.state);
+        let before = writer.end.next_offset;
+        if durable < before {
+            return durable;
+        }
+        // The sink knows offsets that a power cut took from the log. Were they given out again, it
+        // would take new spans for old ones.
+        state.problem(format!(
+            "group {name} has offset {durable}, and the log ends before {before}: the log has lost what lies between"
+        ));
+        writer.follows.get_or_insert(before);
+        writer.end.next_offset = durable.saturating_add(1);
+        writer.active = None;
+        state.end = writer.end;
+        // Records that were appended since the start are new to the sink, whatever their offsets.
+        if before > state.opened_at {
+            state.opened_at.saturating_sub(1)
+        } else {
+            durable
+        }
+    }
+
+    /// Says what was lost and where, and keeps the bytes.
+    pub(super) fn report_loss(
+        &self,
+        path: &std::path::Path,
+        loss: Loss,
+        region: Option<(u64, u64)>,
+    ) {
+        let place = region.map_or_else(String::new, |(from, to)| format!(", bytes {from} to {to}"));
+        let said = format!(
+            "{}{place}: {} records of {} spans are damaged and were skipped",
+            path.display(),
+            loss.records,
+            loss.spans
+        );
+        tracing::error!("{said}");
+        lock(&self.state).problem(said);
+        if let Some((from, to)) = region {
+            self.keep_aside(path, from, to);
+        }
+    }
+}

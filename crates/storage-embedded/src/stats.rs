@@ -1,0 +1,275 @@
+//! Figures in embedded mode: one ladder in memory, saved now and then together with the positions
+//! it covers (D16). The log has what came after the last save, so a crash counts at most that twice.
+//!
+//! Reads touch the ladder only: no segment, no index, no file (D19).
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tracewell_model::Clock;
+use tracewell_storage::ladder::Ladder;
+use tracewell_storage::stats::{
+    Answer, EdgeFigures, OperationFigures, ServiceFigures, StatsDelta, StatsReader, StatsWriter,
+    Window,
+};
+use tracewell_storage::{Error, Position};
+
+use crate::codec::{Damaged, Reader, put_varint};
+use crate::format::{self, Kind};
+use crate::fs::{self, Fs};
+
+/// How often figures are saved: what a crash may count twice (P9).
+const SAVE_EVERY_NS: u64 = 10_000_000_000;
+/// A ladder is capped by its series; a file beyond this is none of ours.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+const NAME: &str = "snapshot";
+
+/// The figures. Shared: one writes, others read.
+#[derive(Debug)]
+pub struct EmbeddedStats {
+    inner: Inner,
+}
+
+struct Inner {
+    fs: Arc<dyn Fs>,
+    clock: Arc<dyn Clock>,
+    dir: PathBuf,
+    figures: RwLock<Figures>,
+    saved: Mutex<SavedState>,
+    problem: Option<String>,
+}
+
+#[derive(Default)]
+struct Figures {
+    ladder: Ladder,
+    positions: Vec<Position>,
+}
+
+#[derive(Default)]
+struct SavedState {
+    positions: Vec<Position>,
+    at_monotonic_ns: u64,
+    failure: Option<String>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl EmbeddedStats {
+    /// Opens the figures under `dir/stats`. Damaged ones are left out, which [`Self::problems`]
+    /// says: figures then start from what the log still holds. Fails only for a newer version.
+    pub fn open(
+        fs: Arc<dyn Fs>,
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<EmbeddedStats, Error> {
+        let dir = dir.join("stats");
+        fs.create_dir_all(&dir)
+            .map_err(|error| fs::io_error("create", &dir, &error))?;
+        let (figures, problem) = load(fs.as_ref(), &dir)?;
+        let saved = SavedState {
+            positions: figures.positions.clone(),
+            at_monotonic_ns: clock.monotonic_ns(),
+            failure: None,
+        };
+        let inner = Inner {
+            fs,
+            clock,
+            dir,
+            figures: RwLock::new(figures),
+            saved: Mutex::new(saved),
+            problem,
+        };
+        Ok(EmbeddedStats { inner })
+    }
+
+    /// What an operator should look at, a sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        let failure = lock(&self.inner.saved).failure.clone();
+        self.inner.problem.iter().cloned().chain(failure).collect()
+    }
+
+    /// Bytes of memory held, for the budget (D15).
+    pub fn memory_bytes(&self) -> usize {
+        self.read(Ladder::memory_bytes)
+    }
+
+    fn read<T>(&self, ask: impl FnOnce(&Ladder) -> T) -> T {
+        ask(&self
+            .inner
+            .figures
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ladder)
+    }
+
+    fn answer<T>(&self, ask: impl FnOnce(&Ladder) -> Answer<T>) -> Result<Answer<T>, Error> {
+        let mut answer = self.read(ask);
+        answer.searched.backend = "embedded";
+        answer.incomplete.extend(self.inner.problem.iter().cloned());
+        Ok(answer)
+    }
+
+    /// Saves figures and positions together. The state lock serializes savers; figures are locked
+    /// for reading only while they are encoded, so that queries go on.
+    fn save(&self, saved: &mut SavedState) -> Result<(), Error> {
+        let inner = &self.inner;
+        let mut body = Vec::new();
+        let positions = {
+            let figures = inner.figures.read().unwrap_or_else(PoisonError::into_inner);
+            put_positions(&mut body, &figures.positions);
+            figures.ladder.encode(&mut body);
+            figures.positions.clone()
+        };
+        // Whether it works or not, the next try is due a period later: a full disk must not make
+        // every write of the aggregator encode everything again.
+        saved.at_monotonic_ns = inner.clock.monotonic_ns();
+        let file = format::seal_file(Kind::Stats, &body);
+        let written = fs::write_atomic(inner.fs.as_ref(), &inner.dir, NAME, &file);
+        saved.failure = written.as_ref().err().map(|error| {
+            format!(
+                "figures could not be saved in {}: {error}",
+                inner.dir.display()
+            )
+        });
+        written.map_err(|error| fs::io_error("save figures in", &inner.dir, &error))?;
+        saved.positions = positions;
+        Ok(())
+    }
+}
+
+impl StatsWriter for EmbeddedStats {
+    fn write(&self, delta: StatsDelta) -> Result<(), Error> {
+        {
+            let mut figures = self
+                .inner
+                .figures
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            figures.ladder.add(&delta);
+            delta
+                .positions
+                .iter()
+                .for_each(|&position| advance(&mut figures.positions, position));
+        }
+        let mut saved = lock(&self.inner.saved);
+        let age = self
+            .inner
+            .clock
+            .monotonic_ns()
+            .saturating_sub(saved.at_monotonic_ns);
+        if age >= SAVE_EVERY_NS {
+            // The figures are in: an error here would make the caller add them once more. It
+            // stays visible in `problems`, and `durable` does not move.
+            if let Err(error) = self.save(&mut saved) {
+                tracing::warn!(%error, "figures could not be saved");
+            }
+        }
+        Ok(())
+    }
+
+    fn durable(&self) -> Vec<Position> {
+        lock(&self.inner.saved).positions.clone()
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.save(&mut lock(&self.inner.saved))
+    }
+}
+
+impl StatsReader for EmbeddedStats {
+    fn read_services(&self, window: &Window) -> Result<Answer<ServiceFigures>, Error> {
+        self.answer(|ladder| ladder.services(window))
+    }
+
+    fn read_operations(
+        &self,
+        service: &str,
+        window: &Window,
+    ) -> Result<Answer<OperationFigures>, Error> {
+        self.answer(|ladder| ladder.operations(service, window))
+    }
+
+    fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error> {
+        self.answer(|ladder| ladder.graph(window))
+    }
+}
+
+/// Moves the position of one partition forward, never back.
+fn advance(positions: &mut Vec<Position>, to: Position) {
+    match positions
+        .iter_mut()
+        .find(|position| position.partition == to.partition)
+    {
+        Some(position) => position.offset = position.offset.max(to.offset),
+        None => positions.push(to),
+    }
+}
+
+fn put_positions(out: &mut Vec<u8>, positions: &[Position]) {
+    put_varint(out, positions.len() as u64);
+    for position in positions {
+        put_varint(out, u64::from(position.partition));
+        put_varint(out, position.offset);
+    }
+}
+
+/// What was saved, or nothing and why.
+fn load(fs: &dyn Fs, dir: &Path) -> Result<(Figures, Option<String>), Error> {
+    let path = dir.join(NAME);
+    let bytes = match fs::read_all(fs, &path, FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Figures::default(), None)),
+        Err(error) => {
+            return Ok((
+                Figures::default(),
+                Some(begins_anew(&path, &error.to_string())),
+            ));
+        }
+    };
+    let said = match format::open_file(Kind::Stats, &path, &bytes) {
+        Ok((_, body)) => match decode(body) {
+            Ok(figures) => return Ok((figures, None)),
+            Err(Damaged(what)) => what.to_owned(),
+        },
+        Err(error @ format::Error::Newer { .. }) => return Err(error.into()),
+        Err(error) => error.to_string(),
+    };
+    // Kept beside, for whoever wants to know; the next save would overwrite it.
+    let _courtesy = fs.rename(&path, &dir.join("snapshot.damaged"));
+    Ok((Figures::default(), Some(begins_anew(&path, &said))))
+}
+
+fn begins_anew(path: &Path, why: &str) -> String {
+    format!(
+        "{} cannot be read ({why}): figures begin with what the log still holds",
+        path.display()
+    )
+}
+
+fn decode(body: &[u8]) -> Result<Figures, Damaged> {
+    let mut reader = Reader::new(body);
+    let mut positions = Vec::new();
+    for _ in 0..reader.count(2)? {
+        positions.push(Position {
+            partition: reader.u32()?,
+            offset: reader.varint()?,
+        });
+    }
+    let rest = reader.take(reader.remaining())?;
+    let ladder = Ladder::decode(rest).ok_or(Damaged("figures do not decode"))?;
+    Ok(Figures { ladder, positions })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Figures over restarts, damage and a full disk.
+
+use super::*;
+use crate::fs::StdFs;
+use crate::fs::fault::{ENOSPC, Fault, FaultFs, Op, Outcome};
+use tracewell_model::clock::ManualClock;
+use tracewell_storage::stats::{Figures as Counted, STEP_NS, SeriesKey};
+
+const T: u64 = 1_700_000_000_000_000_000;
+
+struct Room {
+    dir: tempfile::TempDir,
+    fs: FaultFs,
+    clock: Arc<ManualClock>,
+}
+
+impl Room {
+    fn new() -> Room {
+        let dir = tempfile::tempdir().unwrap();
+        Room {
+            dir,
+            fs: FaultFs::new(StdFs::shared()),
+            clock: Arc::new(ManualClock::at(T)),
+        }
+    }
+
+    fn open(&self) -> EmbeddedStats {
+        let clock = Arc::clone(&self.clock);
+        EmbeddedStats::open(Arc::new(self.fs.clone()), self.dir.path(), clock).unwrap()
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.dir.path().join("stats/snapshot")
+    }
+}
+
+fn delta(offset: u64, spans: u64) -> StatsDelta {
+    let mut figures = Counted::default();
+    (0..spans).for_each(|_| figures.record(1_000_000, false));
+    let key = SeriesKey::Operation {
+        service: "cart".into(),
+        operation: "GET".into(),
+        entry: true,
+    };
+    StatsDelta {
+        figures: [((T / STEP_NS, key), figures)].into_iter().collect(),
+        positions: vec![Position {
+            partition: 0,
+            offset,
+        }],
+        now_unix_ns: T,
+        ..StatsDelta::default()
+    }
+}
+
+fn spans(stats: &EmbeddedStats) -> u64 {
+    let window = Window {
+        from_unix_ns: T - 60_000_000_000,
+        to_unix_ns: T + 60_000_000_000,
+        steps: 0,
+    };
+    let answer = stats.read_services(&window).unwrap();
+    answer.rows.iter().map(|row| row.figures.count).sum()
+}
+
+fn offset(stats: &EmbeddedStats) -> u64 {
+    stats
+        .durable()
+        .iter()
+        .map(|position| position.offset)
+        .max()
+        .unwrap_or(0)
+}
+
+#[test]
+fn figures_and_positions_are_saved_together() {
+    let room = Room::new();
+    let stats = room.open();
+    stats.write(delta(3, 5)).unwrap();
+    assert_eq!((spans(&stats), offset(&stats)), (5, 0));
+    stats.flush().unwrap();
+    stats.write(delta(4, 7)).unwrap();
+    assert_eq!((spans(&stats), offset(&stats)), (12, 3));
+    let after_crash = room.open();
+    assert_eq!((spans(&after_crash), offset(&after_crash)), (5, 3));
+    assert!(after_crash.problems().is_empty());
+}
+
+#[test]
+fn ten_seconds_after_the_last_save_a_write_saves() {
+    let room = Room::new();
+    let stats = room.open();
+    stats.write(delta(1, 1)).unwrap();
+    room.clock.advance(SAVE_EVERY_NS);
+    stats.write(delta(2, 1)).unwrap();
+    assert_eq!(offset(&stats), 2);
+    assert_eq!(spans(&room.open()), 2);
+}
+
+#[test]
+fn a_damaged_snapshot_is_left_out_and_named() {
+    let room = Room::new();
+    let stats = room.open();
+    stats.write(delta(3, 5)).unwrap();
+    stats.flush().unwrap();
+    let sound = std::fs::read(room.snapshot()).unwrap();
+    for bit in 0..sound.len() * 8 {
+        let mut flipped = sound.clone();
+        if let Some(byte) = flipped.get_mut(bit / 8) {
+            *byte ^= 1 << (bit % 8);
+        }
+        std::fs::write(room.snapshot(), &flipped).unwrap();
+        let stats = room.open();
+        assert_eq!((spans(&stats), offset(&stats)), (0, 0), "bit {bit}");
+        assert_eq!(stats.problems().len(), 1, "bit {bit}");
+    }
+    for cut in 0..sound.len() {
+        std::fs::write(room.snapshot(), sound.get(..cut).unwrap()).unwrap();
+        assert_eq!(spans(&room.open()), 0, "cut {cut}");
+    }
+}
+
+#[test]
+fn a_newer_snapshot_is_refused_untouched() {
+    let room = Room::new();
+    room.open().flush().unwrap();
+    let mut bytes = std::fs::read(room.snapshot()).unwrap();
+    bytes.splice(8..9, [9]);
+    let crc = format::checksum(bytes.get(..12).unwrap()).to_le_bytes();
+    bytes.splice(12..16, crc);
+    std::fs::write(room.snapshot(), &bytes).unwrap();
+    let clock = Arc::new(ManualClock::at(T));
+    let said = EmbeddedStats::open(StdFs::shared(), room.dir.path(), clock)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("version 9"), "{said}");
+    assert_eq!(std::fs::read(room.snapshot()).unwrap(), bytes);
+}
+
+#[test]
+fn whatever_call_fails_the_old_or_the_new_figures_remain() {
+    for op in [Op::Create, Op::Write, Op::Sync, Op::Rename, Op::SyncDir] {
+        let room = Room::new();
+        let stats = room.open();
+        stats.write(delta(1, 1)).unwrap();
+        stats.flush().unwrap();
+        stats.write(delta(2, 1)).unwrap();
+        room.fs.fail(Fault {
+            op,
+            nth: 1,
+            times: 1,
+            outcome: Outcome::Errno(ENOSPC),
+        });
+        assert!(stats.flush().is_err());
+        assert_eq!(offset(&stats), 1, "{op:?}");
+        assert_eq!(stats.problems().len(), 1, "{op:?}");
+        let reopened = room.open();
+        let expected = if op == Op::SyncDir { (2, 2) } else { (1, 1) };
+        assert_eq!((spans(&reopened), offset(&reopened)), expected, "{op:?}");
+        // Room again: nothing but the next save is needed.
+        stats.flush().unwrap();
+        assert_eq!((offset(&stats), stats.problems().len()), (2, 0), "{op:?}");
+    }
+}
+
+#[test]
+fn a_write_that_cannot_be_saved_is_counted_once() {
+    let room = Room::new();
+    let stats = room.open();
+    room.clock.advance(SAVE_EVERY_NS);
+    room.fs.fail(Fault {
+        op: Op::Write,
+        nth: 1,
+        times: 1,
+        outcome: Outcome::Torn(10),
+    });
+    stats.write(delta(1, 5)).unwrap();
+    assert_eq!((spans(&stats), offset(&stats)), (5, 0));
+}
+
+#[test]
+fn reading_touches_no_file() {
+    let room = Room::new();
+    let stats = room.open();
+    stats.write(delta(1, 5)).unwrap();
+    let before = room.fs.count(Op::Read);
+    let window = Window {
+        from_unix_ns: 0,
+        to_unix_ns: 2 * T,
+        steps: 3,
+    };
+    stats.read_services(&window).unwrap();
+    stats.read_operations("cart", &window).unwrap();
+    stats.read_graph(&window).unwrap();
+    assert_eq!(room.fs.count(Op::Read), before);
+}
