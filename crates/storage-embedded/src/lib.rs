@@ -6,8 +6,6 @@ pub mod engine;
 pub mod failpoint;
 pub mod format;
 pub mod fs;
-pub mod log;
-pub mod stats;
 mod head;
 pub mod log;
 mod manifest;
