@@ -54,8 +54,12 @@ pub struct Aggregator {
     figures: HashMap<(u64, SeriesKey), Figures>,
     unjoined: Unjoined,
     positions: BTreeMap<u32, u64>,
+    /// The last tick's time; the first record's arrival until there is one.
     now_unix_ns: u64,
+    /// The last tick's time before the last record came.
     applied_unix_ns: u64,
+    /// No record came since the last tick.
+    idle: bool,
     counting: Counting,
 }
 
@@ -86,6 +90,7 @@ impl Aggregator {
             positions: BTreeMap::new(),
             now_unix_ns: 0,
             applied_unix_ns: 0,
+            idle: true,
             counting: Counting::default(),
         }
     }
@@ -115,7 +120,9 @@ impl Aggregator {
         let Position { partition, offset } = record.position;
         let counted = self.positions.entry(partition).or_default();
         *counted = offset.max(*counted);
-        self.now_unix_ns = self.now_unix_ns.max(record.arrived_unix_ns);
+        if self.now_unix_ns == 0 {
+            self.now_unix_ns = record.arrived_unix_ns;
+        }
     }
 
     /// All ids of a batch first, then all children: children end before their parents and mostly
@@ -170,6 +177,7 @@ impl Sink for Aggregator {
             self.take(record);
         }
         self.applied_unix_ns = self.now_unix_ns;
+        self.idle = false;
         Ok(())
     }
 
@@ -179,11 +187,13 @@ impl Sink for Aggregator {
 
     fn tick(&mut self, now_unix_ns: u64) -> Result<(), Error> {
         self.now_unix_ns = now_unix_ns;
-        // Windows move with arrivals. Where none come any more, the clock ends them.
-        if now_unix_ns.saturating_sub(self.applied_unix_ns) > 2 * WINDOW_NS {
+        // Windows move with arrivals. Where none come any more, the clock ends them; one that leaps
+        // while records come does not (P18).
+        if self.idle && now_unix_ns.saturating_sub(self.applied_unix_ns) > 2 * WINDOW_NS {
             self.clear_windows();
             self.applied_unix_ns = now_unix_ns;
         }
+        self.idle = true;
         if self.services.is_stale(now_unix_ns) {
             self.clear_windows();
             self.services = Services::default();
