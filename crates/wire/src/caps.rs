@@ -1,4 +1,5 @@
 //! The caps of D6 on attributes: too many, keys and values too long. What is cut is marked.
+#![warn(clippy::indexing_slicing)]
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -126,6 +127,7 @@ fn cut_members(encoded: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::rest::put_attributes;

@@ -1,5 +1,6 @@
 //! Decimal text to an integer of a smaller unit, exactly: `1.000001` ms is 1,000,001 ns. A double in
 //! between would lose digits from 2^53 on.
+#![warn(clippy::indexing_slicing)]
 
 /// What to do with digits below the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,7 @@ fn integer(digits: impl Iterator<Item = u8>, point: i64, inexact: Inexact) -> Op
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -1,4 +1,5 @@
 //! The elements of a JSON array, each kept as its own text, so that a bad one costs only itself.
+#![warn(clippy::indexing_slicing)]
 
 use std::fmt;
 
@@ -9,7 +10,9 @@ use serde_json::value::RawValue;
 /// take eight times its size in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Elements<'a> {
-    objects: Vec<&'a RawValue>,
+    /// In chunks: growing one long vector would hold it twice, and `{},` is only three bytes.
+    objects: Vec<Vec<&'a RawValue>>,
+    count: usize,
     /// Positions of the first elements that are no objects.
     others: Vec<usize>,
     /// How many more there are.
@@ -25,20 +28,31 @@ pub(crate) enum Element<'a> {
     Other,
 }
 
+const CHUNK_LENGTH: usize = 4_096;
 const OTHERS_TOLD_MAX: usize = 1_000;
 
 impl<'a> Elements<'a> {
     /// The elements in order; others beyond the first thousand come last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Element<'a>> + '_ {
-        let mut objects = self.objects.iter();
+        let mut objects = self.objects.iter().flatten();
         let mut others = self.others.iter().copied().peekable();
-        let told = self.objects.len() + self.others.len();
+        let told = self.count + self.others.len();
         (0..told + self.others_untold).map(move |at| match others.next_if_eq(&at) {
             Some(_) => Element::Other,
             None => objects
                 .next()
                 .map_or(Element::Other, |object| Element::Object(object)),
         })
+    }
+}
+
+impl<'a> Elements<'a> {
+    fn push(&mut self, object: &'a RawValue) {
+        self.count += 1;
+        match self.objects.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK_LENGTH => chunk.push(object),
+            _ => self.objects.push(vec![object]),
+        }
     }
 }
 
@@ -60,11 +74,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
                 let mut elements = Elements::default();
                 while let Some(element) = seq.next_element::<&RawValue>()? {
                     if element.get().starts_with('{') {
-                        elements.objects.push(element);
+                        elements.push(element);
                     } else if elements.others.len() < OTHERS_TOLD_MAX {
-                        elements
-                            .others
-                            .push(elements.objects.len() + elements.others.len());
+                        elements.others.push(elements.count + elements.others.len());
                     } else {
                         elements.others_untold += 1;
                     }

@@ -4,6 +4,7 @@
 //! no escapes. Strings, booleans and integers are themselves; integers above `i64::MAX` and numbers
 //! with a fraction or exponent are doubles; null is an absent value; arrays and objects become an
 //! encoded `AnyValue`. Out: values as docs/api.md shows them.
+#![warn(clippy::indexing_slicing)]
 
 use std::borrow::Cow;
 use std::fmt;
@@ -425,6 +426,7 @@ fn needs_escape(c: char) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -1,4 +1,5 @@
 //! Protobuf's wire format, written and scanned by hand: a few lines each, no intermediate structs.
+#![warn(clippy::indexing_slicing)]
 
 /// Appends a varint.
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {

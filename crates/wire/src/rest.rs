@@ -5,6 +5,7 @@
 //! appends them to the modelled fields and is done. Fields kept: trace_state 3, dropped counts 10,
 //! 12 and 14, events 11, links 13, unknown ones; and, only where the model cannot hold the original:
 //! kind 6, end 8, status 15.
+#![warn(clippy::indexing_slicing)]
 
 use tracewell_model::{Attribute, Value};
 
@@ -211,7 +212,9 @@ impl RestWriter {
     /// One more event.
     pub fn event(&mut self, event: &Event<'_>) {
         put_message_field(&mut self.out, 11, |out| {
-            put_fixed64_field(out, 1, event.time_unix_ns);
+            if event.time_unix_ns != 0 {
+                put_fixed64_field(out, 1, event.time_unix_ns);
+            }
             put_text(out, 2, event.name);
             put_attributes(out, 3, event.attributes.iter().copied());
             put_count(out, 4, event.dropped_attributes_count);
@@ -336,6 +339,7 @@ fn each_field<'a>(message: &'a [u8], mut visit: impl FnMut(u32, Field<'a>, &'a [
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

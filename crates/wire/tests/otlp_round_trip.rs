@@ -25,7 +25,7 @@ fn value() -> impl Strategy<Value = Value> {
         vec(any::<u8>(), 0..6).prop_map(Value::Bytes),
     ];
     leaf.prop_recursive(4, 16, 4, |inner| {
-        let item = option::of(inner.clone()).prop_map(|value| AnyValue { value });
+        let item = option::of(inner).prop_map(|value| AnyValue { value });
         let entry = ("[a-c]{0,2}", item.clone()).prop_map(|(key, value)| KeyValue {
             key,
             value: Some(value),

@@ -3,6 +3,7 @@
 //! The envelope is read first, with each span, resource and scope kept as its own text; each of these
 //! then becomes protobuf and takes the path of [`super::protobuf`]. A document that is no JSON, or
 //! whose envelope is of another shape, leaves the builder untouched; a bad span costs only itself.
+#![warn(clippy::indexing_slicing)]
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

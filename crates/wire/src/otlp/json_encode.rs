@@ -2,6 +2,7 @@
 //!
 //! Keeps all that the protobuf decoder keeps, except fields unknown to this version, which have no
 //! name to be written under. Ids are hex, 64-bit integers strings, enumerations numbers.
+#![warn(clippy::indexing_slicing)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,5 +1,6 @@
 //! Where spans come from: the OTLP `Resource` and `InstrumentationScope` messages. Each is taken into
 //! the builder when its first good span is pushed, so that bodies without spans leave nothing behind.
+#![warn(clippy::indexing_slicing)]
 
 use std::borrow::Cow;
 

@@ -5,6 +5,7 @@
 //! body whose framing is broken leaves the builder untouched. Damage inside a span costs that span,
 //! inside a resource or scope the spans under it. Unknown fields of spans, resources and scopes are
 //! kept in `rest`; those of the envelope itself and of `KeyValue` are not.
+#![warn(clippy::indexing_slicing)]
 
 use tracewell_model::BatchBuilder;
 

@@ -1,4 +1,5 @@
 //! Single JSON values as OTLP/JSON means them: numbers as strings and the reverse, ids in hex.
+#![warn(clippy::indexing_slicing)]
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,5 @@
 //! One OTLP `Span` message to one span of the model, by the rules of D5 and the caps of D6.
+#![warn(clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
 

@@ -3,6 +3,7 @@
 //! Accepted beyond the specification, since senders do it: snake_case names, enumerations by name,
 //! 64-bit integers as numbers, numbers as strings, ids in base64. Unknown members are skipped, null is
 //! an absent field, of members that exclude each other the last one counts.
+#![warn(clippy::indexing_slicing)]
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,6 +1,7 @@
 //! What the tests of OTLP share: its messages as prost sees them (an independent implementation to
 //! compare with), and one-call decoders.
-#![allow(dead_code, unreachable_pub)]
+// Each test binary uses a part of it; what is skipped is told on the terminal.
+#![allow(dead_code, unreachable_pub, clippy::print_stdout)]
 
 use std::path::PathBuf;
 
