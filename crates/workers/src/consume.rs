@@ -342,3 +342,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,10 @@ fn batch(spans: &[Given]) -> SpanBatch {
     let mut builder = BatchBuilder::new(1);
     for span in spans {
         let service = format!("service-{}", span.service);
-        let input = ResourceInput { service: &service, ..ResourceInput::default() };
+        let input = ResourceInput {
+            service: &service,
+            ..ResourceInput::default()
+        };
         let resource = builder.resource(&input);
         let scope = builder.scope(&ScopeInput::default());
         builder.push(&SpanInput {
@@ -78,7 +81,11 @@ fn batch(spans: &[Given]) -> SpanBatch {
             duration_ns: span.duration_ns,
             operation: &format!("operation-{}", span.operation),
             kind: SpanKind::from_u8(span.kind).unwrap_or_default(),
-            status: if span.error { StatusCode::Error } else { StatusCode::Unset },
+            status: if span.error {
+                StatusCode::Error
+            } else {
+                StatusCode::Unset
+            },
             status_message: "",
             flags: 0,
             attributes: &[],
@@ -92,7 +99,11 @@ fn batch(spans: &[Given]) -> SpanBatch {
 
 fn record(partition: u32, offset: u64, arrived_unix_ns: u64, spans: &[Given]) -> Record {
     let position = Position { partition, offset };
-    Record { position, arrived_unix_ns, batch: Arc::new(batch(spans)) }
+    Record {
+        position,
+        arrived_unix_ns,
+        batch: Arc::new(batch(spans)),
+    }
 }
 
 /// Applies each list of records with an aggregator of its own, all into one sum.
@@ -116,7 +127,11 @@ fn sum(workers: &[Vec<Record>]) -> StatsDelta {
 }
 
 fn operation(service: &str, operation: &str, entry: bool) -> SeriesKey {
-    SeriesKey::Operation { service: service.into(), operation: operation.into(), entry }
+    SeriesKey::Operation {
+        service: service.into(),
+        operation: operation.into(),
+        entry,
+    }
 }
 
 fn a_span() -> Given {
@@ -136,17 +151,55 @@ fn a_span() -> Given {
 #[test]
 fn figures_are_by_step_service_operation_and_entry() {
     let root = a_span();
-    let client = Given { id: 2, parent: 1, kind: 3, operation: 1, error: true, ..root };
-    let inner = Given { id: 3, parent: 1, kind: 1, ..root };
-    let later = Given { id: 4, trace: 1, step: 2, ..root };
-    let again = Given { id: 5, trace: 2, duration_ns: 9_000, error: true, ..root };
-    let bare = Given { id: 6, parent: 1, kind: 0, ..root };
-    let internal_root = Given { id: 7, trace: 3, kind: 1, ..root };
+    let client = Given {
+        id: 2,
+        parent: 1,
+        kind: 3,
+        operation: 1,
+        error: true,
+        ..root
+    };
+    let inner = Given {
+        id: 3,
+        parent: 1,
+        kind: 1,
+        ..root
+    };
+    let later = Given {
+        id: 4,
+        trace: 1,
+        step: 2,
+        ..root
+    };
+    let again = Given {
+        id: 5,
+        trace: 2,
+        duration_ns: 9_000,
+        error: true,
+        ..root
+    };
+    let bare = Given {
+        id: 6,
+        parent: 1,
+        kind: 0,
+        ..root
+    };
+    let internal_root = Given {
+        id: 7,
+        trace: 3,
+        kind: 1,
+        ..root
+    };
     let all = [root, client, inner, later, again, bare, internal_root];
     let sum = sum(&[vec![record(0, 1, NOW, &all)]]);
     let step = NOW / STEP_NS;
     let mut entry = Figures::default();
-    for (duration_ns, error) in [(1_000, false), (9_000, true), (1_000, false), (1_000, false)] {
+    for (duration_ns, error) in [
+        (1_000, false),
+        (9_000, true),
+        (1_000, false),
+        (1_000, false),
+    ] {
         entry.record(duration_ns, error);
     }
     let mut one = Figures::default();
@@ -155,7 +208,10 @@ fn figures_are_by_step_service_operation_and_entry() {
     failed.record(1_000, true);
     let expected = HashMap::from([
         ((step, operation("service-0", "operation-0", true)), entry),
-        ((step, operation("service-0", "operation-0", false)), one.clone()),
+        (
+            (step, operation("service-0", "operation-0", false)),
+            one.clone(),
+        ),
         ((step, operation("service-0", "operation-1", false)), failed),
         ((step + 2, operation("service-0", "operation-0", true)), one),
     ]);
@@ -164,7 +220,10 @@ fn figures_are_by_step_service_operation_and_entry() {
 
 #[test]
 fn an_edge_has_the_callees_figures_at_its_start() {
-    let client = Given { kind: 3, ..a_span() };
+    let client = Given {
+        kind: 3,
+        ..a_span()
+    };
     let server = Given {
         id: 2,
         parent: 1,
@@ -174,14 +233,23 @@ fn an_edge_has_the_callees_figures_at_its_start() {
         error: true,
         ..a_span()
     };
-    let edge = SeriesKey::Edge { parent: "service-0".into(), child: "service-1".into() };
+    let edge = SeriesKey::Edge {
+        parent: "service-0".into(),
+        child: "service-1".into(),
+    };
     let mut figures = Figures::default();
     figures.record(77, true);
     for order in [[client, server], [server, client]] {
-        let apart = vec![record(0, 1, NOW, &order[..1]), record(0, 2, NOW, &order[1..])];
+        let apart = vec![
+            record(0, 1, NOW, &order[..1]),
+            record(0, 2, NOW, &order[1..]),
+        ];
         for records in [vec![record(0, 1, NOW, &order)], apart] {
             let sum = sum(&[records]);
-            assert_eq!(sum.figures.get(&(NOW / STEP_NS + 3, edge.clone())), Some(&figures));
+            assert_eq!(
+                sum.figures.get(&(NOW / STEP_NS + 3, edge.clone())),
+                Some(&figures)
+            );
             assert_eq!(sum.unjoined, Unjoined::default());
         }
     }
@@ -200,15 +268,30 @@ fn a_failed_write_loses_nothing_and_counts_nothing_twice() {
     aggregator.tick(NOW + 1).unwrap();
     aggregator.tick(NOW + 2).unwrap();
     let sum = writer.state.lock().unwrap();
-    assert_eq!(sum.figures.values().map(|figures| figures.count).sum::<u64>(), 1);
-    assert_eq!(sum.positions, [Position { partition: 0, offset: 1 }]);
+    assert_eq!(
+        sum.figures
+            .values()
+            .map(|figures| figures.count)
+            .sum::<u64>(),
+        1
+    );
+    assert_eq!(
+        sum.positions,
+        [Position {
+            partition: 0,
+            offset: 1
+        }]
+    );
 }
 
 #[test]
 fn orphans_are_counted_once_arrivals_cease() {
     let writer = Arc::new(Sum::default());
     let mut aggregator = Aggregator::new(writer.clone());
-    let orphan = Given { parent: 9, ..a_span() };
+    let orphan = Given {
+        parent: 9,
+        ..a_span()
+    };
     aggregator.tick(NOW).unwrap();
     aggregator.apply(&[record(0, 1, NOW, &[orphan])]).unwrap();
     // A clock that leaps while records come ends no window.

@@ -17,17 +17,28 @@ fn seen(id: u8, parent: u8, service: Service, kind: SpanKind) -> Seen {
         service,
         kind,
         shared: false,
-        callee: Callee { step: 7, duration_ns: u64::from(id), error: false },
+        callee: Callee {
+            step: 7,
+            duration_ns: u64::from(id),
+            error: false,
+        },
     }
 }
 
 fn shared(span: Seen) -> Seen {
-    Seen { shared: true, ..span }
+    Seen {
+        shared: true,
+        ..span
+    }
 }
 
 /// The span called by a service.
 fn call(parent: Service, span: Seen) -> Call {
-    Call { parent, child: span.service, callee: span.callee }
+    Call {
+        parent,
+        child: span.service,
+        callee: span.callee,
+    }
 }
 
 /// Each span in a batch of its own, at these times.
@@ -86,7 +97,11 @@ fn spans_without_kinds_call_by_service_alone() {
     let kind = SpanKind::Unspecified;
     let (root, stock) = (seen(1, 0, CART, kind), seen(2, 1, STOCK, kind));
     let (mail, inner) = (seen(3, 2, MAIL, kind), seen(4, 1, CART, kind));
-    check(&[root, stock, mail, inner], &[call(CART, stock), call(STOCK, mail)], 0);
+    check(
+        &[root, stock, mail, inner],
+        &[call(CART, stock), call(STOCK, mail)],
+        0,
+    );
 }
 
 #[test]
@@ -133,16 +148,26 @@ fn an_inner_span_under_another_services_client_is_a_call_when_no_server_shows_up
 
 #[test]
 fn other_traces_do_not_join() {
-    let parent = Seen { trace_id: TraceId([2; 16]), ..seen(1, 0, CART, SpanKind::Client) };
+    let parent = Seen {
+        trace_id: TraceId([2; 16]),
+        ..seen(1, 0, CART, SpanKind::Client)
+    };
     check(&[parent, seen(2, 1, STOCK, SpanKind::Server)], &[], 1);
 }
 
 #[test]
 fn neighbouring_epochs_join_and_farther_ones_do_not() {
-    let (client, server) =
-        (seen(1, 0, CART, SpanKind::Client), seen(2, 1, STOCK, SpanKind::Server));
+    let (client, server) = (
+        seen(1, 0, CART, SpanKind::Client),
+        seen(2, 1, STOCK, SpanKind::Server),
+    );
     for (first, second) in [(client, server), (server, client)] {
-        for (later, calls) in [(0, 1), (WINDOW_NS, 1), (2 * WINDOW_NS - 1, 1), (2 * WINDOW_NS, 0)] {
+        for (later, calls) in [
+            (0, 1),
+            (WINDOW_NS, 1),
+            (2 * WINDOW_NS - 1, 1),
+            (2 * WINDOW_NS, 0),
+        ] {
             let joined = run(&[(WINDOW_NS, first), (WINDOW_NS + later, second)], ROOM);
             assert_eq!(joined.calls.len(), calls, "{later}");
             assert_eq!(joined.unjoined.no_parent_in_window, 1 - calls as u64);
@@ -152,8 +177,10 @@ fn neighbouring_epochs_join_and_farther_ones_do_not() {
 
 #[test]
 fn arrival_that_goes_back_changes_nothing() {
-    let (client, server) =
-        (seen(1, 0, CART, SpanKind::Client), seen(2, 1, STOCK, SpanKind::Server));
+    let (client, server) = (
+        seen(1, 0, CART, SpanKind::Client),
+        seen(2, 1, STOCK, SpanKind::Server),
+    );
     let joined = run(&[(9 * WINDOW_NS, client), (0, server)], ROOM);
     assert_eq!(joined.calls, [call(CART, server)]);
 }
