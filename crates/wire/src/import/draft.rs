@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use tracewell_model::builder::ResourceHandle;
-use tracewell_model::limits::ATTRIBUTES_PER_SPAN_MAX;
+use tracewell_model::builder::{ResourceHandle, ScopeHandle};
+use tracewell_model::limits::{ATTRIBUTES_PER_SPAN_MAX, VALUE_BYTES_MAX};
 use tracewell_model::{
     Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, SpanId, SpanInput, SpanKind,
     StatusCode, TraceId,
 };
 
-use crate::caps::{self, Capped, Rewritten};
+use crate::caps::{self, Capped, EVENT_ATTRIBUTES_MAX, Rewritten};
 use crate::json::Held;
 use crate::otlp::UNKNOWN_SERVICE;
 use crate::report::Refused;
@@ -46,10 +46,15 @@ impl<'a> Tags<'a> {
         self.list.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
+    fn attributes(&self) -> Vec<Attribute<'_>> {
+        let attributes = self.list.iter();
+        attributes
+            .map(|(key, value)| Attribute::new(key, value.as_value()))
+            .collect()
+    }
+
     fn capped<'b>(&'b self, room: &'b Rewritten) -> (Vec<Attribute<'b>>, Capped) {
-        let attribute =
-            |(key, value): &'b (Cow<'a, str>, Held<'a>)| Attribute::new(key, value.as_value());
-        let mut attributes: Vec<_> = self.list.iter().map(attribute).collect();
+        let mut attributes = self.attributes();
         let mut capped = caps::cap_attributes(&mut attributes, room);
         if self.dropped > 0 {
             capped.marks.set(Marks::ATTRIBUTES_CUT);
@@ -67,10 +72,11 @@ pub(crate) struct Source<'a> {
     pub(crate) attributes: Tags<'a>,
 }
 
-/// The sources that a builder has seen.
+/// The sources and the last scope that a builder has seen: taking one in costs something per shard.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     handles: HashMap<String, ResourceHandle>,
+    scope: Option<(String, String, ScopeHandle)>,
 }
 
 impl Sources {
@@ -82,7 +88,7 @@ impl Sources {
         let room = Rewritten::default();
         let (attributes, _) = source.attributes.capped(&room);
         let handle = builder.resource(&ResourceInput {
-            service: service.unwrap_or(UNKNOWN_SERVICE),
+            service: cap_text(service.unwrap_or(UNKNOWN_SERVICE)),
             attributes: &attributes,
             ..ResourceInput::default()
         });
@@ -90,9 +96,24 @@ impl Sources {
         handle
     }
 
+    fn scope(&mut self, (name, version): (&str, &str), builder: &mut BatchBuilder) -> ScopeHandle {
+        match &self.scope {
+            Some((n, v, handle)) if n == name && v == version => *handle,
+            _ => {
+                let handle = builder.scope(&ScopeInput {
+                    name: cap_text(name),
+                    version: cap_text(version),
+                    ..ScopeInput::default()
+                });
+                self.scope = Some((name.to_owned(), version.to_owned(), handle));
+                handle
+            }
+        }
+    }
+
     /// Forgets all: the builder was exchanged.
     pub(crate) fn clear(&mut self) {
-        self.handles.clear();
+        *self = Sources::default();
     }
 }
 
@@ -112,26 +133,26 @@ pub(crate) struct Draft<'a> {
     pub(crate) scope: (Cow<'a, str>, Cow<'a, str>),
     pub(crate) attributes: Tags<'a>,
     pub(crate) marks: Marks,
-    event_attributes: Tags<'a>,
+    event_attributes: Vec<(Cow<'a, str>, Held<'a>)>,
     dropped: u32,
     rest: RestWriter,
 }
 
 impl<'a> Draft<'a> {
-    /// Adds an event; its attributes are lifted so that searches find them.
+    /// Adds an event. It is kept whole; a copy of its attributes is lifted so that searches find them.
     pub(crate) fn event(&mut self, time_unix_ns: u64, name: &str, tags: Tags<'a>, dropped: u32) {
-        let room = Rewritten::default();
-        let (attributes, capped) = tags.capped(&room);
         self.rest.event(&Event {
             time_unix_ns,
             name,
-            attributes,
-            dropped_attributes_count: dropped.saturating_add(capped.dropped),
+            attributes: tags.attributes(),
+            dropped_attributes_count: dropped.saturating_add(tags.dropped),
         });
-        self.marks.set(event_marks(capped));
-        for (key, value) in tags.list {
-            self.event_attributes.push(key, value);
+        let room_left = EVENT_ATTRIBUTES_MAX - self.event_attributes.len();
+        if tags.dropped > 0 || tags.list.len() > room_left {
+            self.marks.set(Marks::EVENTS_CUT);
         }
+        self.event_attributes
+            .extend(tags.list.into_iter().take(room_left));
     }
 
     /// Adds a link.
@@ -141,17 +162,17 @@ impl<'a> Draft<'a> {
         trace_state: &str,
         tags: &Tags<'_>,
     ) {
-        let room = Rewritten::default();
-        let (attributes, capped) = tags.capped(&room);
         self.rest.link(&Link {
             trace_id: &trace_id.0,
             span_id: &span_id.0,
             trace_state,
-            attributes,
-            dropped_attributes_count: capped.dropped,
+            attributes: tags.attributes(),
+            dropped_attributes_count: tags.dropped,
             flags: 0,
         });
-        self.marks.set(event_marks(capped));
+        if tags.dropped > 0 {
+            self.marks.set(Marks::EVENTS_CUT);
+        }
     }
 
     /// W3C `tracestate`.
@@ -184,18 +205,22 @@ impl<'a> Draft<'a> {
         sources: &mut Sources,
         builder: &mut BatchBuilder,
     ) {
-        let (room, event_room) = (Rewritten::default(), Rewritten::default());
+        let room = Rewritten::default();
         let (attributes, capped) = self.attributes.capped(&room);
-        let (event_attributes, _) = self.event_attributes.capped(&event_room);
-        self.marks.set(capped.marks);
-        let dropped = self.dropped.saturating_add(capped.dropped);
-        self.rest.dropped_attributes_count(dropped);
-        let resource = sources.handle(source, builder);
-        let scope = builder.scope(&ScopeInput {
-            name: &self.scope.0,
-            version: &self.scope.1,
-            ..ScopeInput::default()
+        let lifted = self.event_attributes.iter().map(|(key, value)| {
+            let mut attribute = Attribute::new(key, value.as_value());
+            // Only the copy for search is cut, so there is no mark.
+            let _uncut_in_rest = caps::cap_attribute(&mut attribute, &room);
+            attribute
         });
+        let lifted: Vec<_> = lifted.collect();
+        self.marks.set(capped.marks);
+        let operation = caps::cap_text(&self.operation, VALUE_BYTES_MAX, &mut self.marks);
+        let message = caps::cap_text(&self.status_message, VALUE_BYTES_MAX, &mut self.marks);
+        self.rest
+            .dropped_attributes_count(self.dropped.saturating_add(capped.dropped));
+        let resource = sources.handle(source, builder);
+        let scope = sources.scope((&self.scope.0, &self.scope.1), builder);
         builder.push(&SpanInput {
             trace_id: self.trace_id,
             span_id: self.span_id,
@@ -204,20 +229,20 @@ impl<'a> Draft<'a> {
             scope,
             start_unix_ns: self.start_unix_ns,
             duration_ns: self.duration_ns,
-            operation: &self.operation,
+            operation,
             kind: self.kind,
             status: self.status,
-            status_message: &self.status_message,
+            status_message: message,
             flags: self.flags,
             attributes: &attributes,
-            event_attributes: &event_attributes,
+            event_attributes: &lifted,
             rest: self.rest.as_bytes(),
             marks: self.marks,
         });
     }
 }
 
-/// What of an event's attributes concerns the span: that something was cut, not that keys repeat.
-fn event_marks(capped: Capped) -> Marks {
-    Marks(capped.marks.0 & (Marks::ATTRIBUTES_CUT.0 | Marks::VALUE_CUT.0))
+/// A name of a resource or scope under the cap; its spans are too many to mark each.
+fn cap_text(text: &str) -> &str {
+    caps::cap_text(text, VALUE_BYTES_MAX, &mut Marks::default())
 }

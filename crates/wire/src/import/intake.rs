@@ -1,11 +1,13 @@
 //! Collects the spans of a file into builders of bounded size and hands each over with its report,
 //! so that a file of any length never needs one giant batch.
 
+use std::borrow::Borrow;
+
 use tracewell_model::BatchBuilder;
 use tracewell_model::builder::CopyScratch;
 
 use super::draft::{Draft, Parsed, Source, Sources};
-use crate::{DecodeError, Report};
+use crate::report::{DecodeError, Refused, Report};
 
 /// Spans of one builder: enough to share dictionaries, few enough to be one log record.
 pub const BATCH_SPANS_MAX: usize = 2_000;
@@ -37,21 +39,24 @@ impl<'s> Intake<'s> {
     }
 
     /// Takes the outcome of reading one span that had so many bytes.
-    pub(crate) fn take(&mut self, input_bytes: usize, span: Parsed<(Draft<'_>, Source<'_>)>) {
+    pub(crate) fn take<'a, S: Borrow<Source<'a>>>(
+        &mut self,
+        input_bytes: usize,
+        span: Parsed<(Draft<'a>, S)>,
+    ) {
         match span {
-            Ok((draft, source)) => self.push(input_bytes, draft, &source),
-            Err(refused) => {
-                self.report.refuse(refused.reason, refused.detail);
-                self.count(input_bytes);
+            Ok((draft, source)) => {
+                draft.push(source.borrow(), &mut self.sources, &mut self.builder);
+                self.report.accept();
             }
+            Err(refused) => self.report.refuse(refused.reason, refused.detail),
         }
+        self.count(input_bytes);
     }
 
-    /// Takes a span.
-    pub(crate) fn push(&mut self, input_bytes: usize, draft: Draft<'_>, source: &Source<'_>) {
-        draft.push(source, &mut self.sources, &mut self.builder);
-        self.report.accept();
-        self.count(input_bytes);
+    /// Counts a span that cannot be taken.
+    pub(crate) fn refuse(&mut self, input_bytes: usize, refused: Refused) {
+        self.take::<Source<'_>>(input_bytes, Err(refused));
     }
 
     fn count(&mut self, input_bytes: usize) {

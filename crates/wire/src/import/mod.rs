@@ -129,7 +129,7 @@ fn each_document(
         };
         if let Err(why) = outcome {
             let detail = format!("line {}: {why}", number + 1);
-            intake.take(line.len(), Err(Refused::new(Reason::Malformed, detail)));
+            intake.refuse(line.len(), Refused::new(Reason::Malformed, detail));
         }
         Ok(())
     })
@@ -186,18 +186,30 @@ fn document(
 
 /// What a search engine put around a document: `hits.hits` of an answer, `_source` of one hit.
 fn search_hit(json: &RawValue) -> Option<&RawValue> {
-    member(json, "_source").or_else(|| member(json, "hits"))
+    let mut found = None;
+    let walked = raw::each_member(json, |name, value| {
+        if name == "_source" || name == "hits" {
+            found = Some(value);
+        }
+        Ok(())
+    });
+    walked.ok().and(found)
 }
 
 /// The line of a bulk body that says where the next document goes.
 fn is_action(json: &RawValue) -> bool {
-    let mut members = 0;
-    let walked = raw::each_member(json, |_, _| {
-        members += 1;
+    /// Such lines name an index and an id; a document is not looked through for them.
+    const ACTION_BYTES_MAX: usize = 4 * 1024;
+    if json.get().len() > ACTION_BYTES_MAX {
+        return false;
+    }
+    let mut names = Vec::new();
+    let walked = raw::each_member(json, |name, _| {
+        names.push(name);
         Ok(())
     });
-    let named = ["index", "create", "update", "delete"];
-    walked.is_ok() && members == 1 && named.iter().any(|name| member(json, name).is_some())
+    let is_verb = |name: &str| ["index", "create", "update", "delete"].contains(&name);
+    walked.is_ok() && matches!(names.as_slice(), [name] if is_verb(name))
 }
 
 /// The member of an object with this name.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tracewell_model::limits::ANY_DEPTH_MAX;
 
 use super::draft::Parsed;
+use crate::decimal::{Inexact, parse_scaled};
 use crate::json::{self, Attributes, Held, Text};
 use crate::report::{DecodeError, Reason, Refused};
 
@@ -130,26 +131,9 @@ pub(crate) fn double(value: &RawValue) -> Option<f64> {
 }
 
 /// Microseconds, perhaps with a fraction and in quotes, as nanoseconds; none if negative, too large,
-/// or no number. Computed in whole numbers: a double cannot hold today's time to the nanosecond.
+/// or no number.
 pub(crate) fn micros_as_ns(value: &RawValue) -> Option<u64> {
-    let text = digits(value)?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(whole) || !all_digits(fraction) {
-        let micros: f64 = text.parse().ok()?;
-        let ns = (micros * 1_000.0).round();
-        // -0.0 is 0; the upper bound is the first double that does not fit.
-        return (ns >= 0.0 && ns < u64::MAX as f64).then_some(ns as u64);
-    }
-    let mut ns = 0u64;
-    for digit in fraction.bytes().chain(*b"000").take(3) {
-        ns = ns * 10 + u64::from(digit - b'0');
-    }
-    whole
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1_000)?
-        .checked_add(ns)
+    parse_scaled(digits(value)?, 3, Inexact::Round)
 }
 
 /// The value of an attribute, whatever its type.

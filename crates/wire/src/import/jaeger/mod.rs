@@ -49,7 +49,7 @@ pub(super) fn document(json: &RawValue, intake: &mut Intake<'_>) {
         // An answer holds traces, never answers: this recursion is one deep.
         (Some(data), None) if readable.is_ok() => each(data, |json| match has_data(json) {
             false => document(json, intake),
-            true => intake.take(json.get().len(), Err(no_span(json))),
+            true => intake.refuse(json.get().len(), no_span(json)),
         }),
         _ => intake.take(json.get().len(), span(json, None, &Processes::new())),
     }
@@ -79,7 +79,7 @@ fn no_span(json: &RawValue) -> Refused {
     Refused::new(Reason::WrongType, detail)
 }
 
-/// The processes of a trace by their ids.
+/// The processes of a trace by their ids. Spans borrow them: one may be large and have many spans.
 type Processes<'a> = HashMap<Cow<'a, str>, Parsed<Source<'a>>>;
 
 #[derive(Default)]
@@ -95,7 +95,9 @@ impl<'a> Trace<'a> {
         if let Some(json) = self.processes {
             // Processes after an unreadable key are missing, and their spans say so.
             let _partly = raw::each_member(json, |id, process| {
-                processes.insert(id, source(process, Blobs::Base64));
+                // Its place in the file is a key as short as can be.
+                let key = format!("{:p}", process.get().as_ptr());
+                processes.insert(id, source(process, Blobs::Base64, key.into()));
                 Ok(())
             });
         }
@@ -105,7 +107,7 @@ impl<'a> Trace<'a> {
     }
 }
 
-fn source(process: &RawValue, blobs: Blobs) -> Parsed<Source<'_>> {
+fn source<'a>(process: &'a RawValue, blobs: Blobs, key: Cow<'a, str>) -> Parsed<Source<'a>> {
     if !raw::is_object(process) {
         let detail = format!(
             "process is {}, where an object is accepted",
@@ -114,7 +116,7 @@ fn source(process: &RawValue, blobs: Blobs) -> Parsed<Source<'_>> {
         return Err(Refused::new(Reason::ServiceName, detail));
     }
     let mut source = Source {
-        key: Cow::Borrowed(process.get()),
+        key,
         ..Source::default()
     };
     raw::each_member(process, |name, value| {
@@ -181,11 +183,11 @@ fn members(json: &RawValue) -> Parsed<Members<'_>> {
     Ok(found)
 }
 
-fn span<'a>(
+fn span<'a, 'p>(
     json: &'a RawValue,
     trace_id: Option<&'a RawValue>,
-    processes: &Processes<'a>,
-) -> Parsed<(Draft<'a>, Source<'a>)> {
+    processes: &'p Processes<'a>,
+) -> Parsed<(Draft<'a>, Cow<'p, Source<'a>>)> {
     let mut found = members(json)?;
     let mut draft = Draft::default();
     found.ids.enclosing = trace_id;
@@ -226,20 +228,23 @@ fn wrong_type(name: &str, json: &RawValue, accepted: &str) -> Refused {
     )
 }
 
-fn source_of<'a>(
+fn source_of<'a, 'p>(
     found: &Members<'a>,
-    processes: &Processes<'a>,
+    processes: &'p Processes<'a>,
     blobs: Blobs,
-) -> Parsed<Source<'a>> {
+) -> Parsed<Cow<'p, Source<'a>>> {
     let listed = found
         .process_id
         .and_then(raw::text)
         .and_then(|id| processes.get(&id));
     match (listed, found.process) {
-        (Some(Ok(source)), _) => Ok(source.clone()),
+        (Some(Ok(source)), _) => Ok(Cow::Borrowed(source)),
         (Some(Err(refused)), _) => Err(Refused::new(refused.reason, refused.detail.clone())),
-        (None, Some(process)) => source(process, blobs),
-        (None, None) => Ok(Source::default()),
+        (None, Some(process)) => {
+            let key = Cow::Borrowed(process.get());
+            source(process, blobs, key).map(Cow::Owned)
+        }
+        (None, None) => Ok(Cow::Owned(Source::default())),
     }
 }
 
