@@ -42,6 +42,8 @@ pub(crate) struct Intake {
     pub(crate) warnings: Warnings,
     /// One permit a decoding thread: bodies wait here rather than on the runtime's 512 threads.
     pub(crate) decoders: Arc<Semaphore>,
+    /// One permit an append that runs.
+    pub(crate) appends: Arc<Semaphore>,
 }
 
 /// A body that was decoded.
@@ -264,4 +266,64 @@ fn decode_body(
 /// A decoder that panics is a defect, but one that must cost its own request only.
 fn guarded(work: impl FnOnce() -> Result<Decoded, Stopped>) -> Result<Decoded, Stopped> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stopped::Defect))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use tracewell_model::clock::ManualClock;
+    use tracewell_storage::memory::MemoryLog;
+
+    fn intake(config: Config) -> Arc<Intake> {
+        let clock = Arc::new(ManualClock::at(1));
+        let log = Arc::new(MemoryLog::new(clock.clone()));
+        crate::Collector::new(log, clock, config).intake
+    }
+
+    /// What becomes of a body of this size with this decoder.
+    async fn decoded(intake: &Intake, bytes: usize, decode: Decode) -> Result<usize, Cause> {
+        let mut permit = intake.admit(&HeaderMap::new()).expect("there is room");
+        let body = Bytes::from(vec![b' '; bytes]);
+        let decoded = intake
+            .decode(body, Encoding::IDENTITY, &mut permit, decode)
+            .await;
+        decoded
+            .map(|decoded| decoded.bytes)
+            .map_err(|refusal| refusal.cause)
+    }
+
+    #[tokio::test]
+    async fn a_decoder_that_panics_costs_its_own_request_only() {
+        let intake = intake(Config::default());
+        for bytes in [1, limits::INLINE_BODY_BYTES_MAX + 1] {
+            let panics: Decode = |_, _, _| panic!("a defect");
+            assert_eq!(decoded(&intake, bytes, panics).await, Err(Cause::Internal));
+            assert_eq!(decoded(&intake, bytes, |_, _, _| Ok(())).await, Ok(bytes));
+        }
+        assert_eq!(intake.admission.in_flight_requests(), 0);
+    }
+
+    #[tokio::test]
+    async fn large_bodies_wait_for_a_decoding_thread_and_are_then_told_to_come_back() {
+        let log_timeout = Duration::from_millis(5);
+        let intake = intake(Config {
+            log_timeout,
+            decode_threads: 1,
+            ..Config::default()
+        });
+        let taken = Arc::clone(&intake.decoders).acquire_owned().await.unwrap();
+        let large = limits::INLINE_BODY_BYTES_MAX + 1;
+        assert_eq!(
+            decoded(&intake, large, |_, _, _| Ok(())).await,
+            Err(Cause::Overloaded)
+        );
+        assert_eq!(
+            decoded(&intake, 10, |_, _, _| Ok(())).await,
+            Ok(10),
+            "small ones go on"
+        );
+        drop(taken);
+    }
 }

@@ -59,6 +59,7 @@ impl Collector {
             metrics: Arc::default(),
             warnings: Warnings::default(),
             decoders: Arc::new(Semaphore::new(decoders)),
+            appends: Arc::new(Semaphore::new(publish::APPENDS_MAX)),
         };
         Collector {
             intake: Arc::new(intake),

@@ -8,29 +8,49 @@ use tracewell_model::SpanBatch;
 use tracewell_storage::{Ack, Error};
 
 use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::refusal::{Cause, Refusal};
 
+/// Appends that may run at once. A log writes one at a time, so few threads do; they exist because
+/// `append` is a plain call that a stalled disk holds up, which must hold up no answer.
+pub(crate) const APPENDS_MAX: usize = 16;
+
+/// Spans on their way into the log. They are counted here, not where the answer is awaited: the
+/// sender may hang up while the log still works. Dropped unsettled, they count as refused.
+struct Unsettled {
+    metrics: Arc<Metrics>,
+    spans: u64,
+}
+
+impl Unsettled {
+    fn settle(mut self, taken: bool) {
+        self.metrics.logged(std::mem::take(&mut self.spans), taken);
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        self.metrics.logged(self.spans, false);
+    }
+}
+
 impl Intake {
-    /// Appends, and answers when the level is reached. The spans are counted in the log's callback,
-    /// not here: the sender may hang up while the log still works, and they must be counted all the same.
+    /// Appends, and answers when the level is reached.
     pub(crate) async fn publish(&self, batches: Vec<SpanBatch>, ack: Ack) -> Result<(), Refusal> {
-        let spans: u64 = batches.iter().map(|batch| batch.len() as u64).sum();
+        let spans = batches.iter().map(|batch| batch.len() as u64).sum();
         if spans == 0 {
             return Ok(());
         }
-        let (answer, answered) = oneshot::channel();
-        let metrics = Arc::clone(&self.metrics);
-        let done = move |result: Result<(), Error>| {
-            metrics.logged(spans, result.is_ok());
-            // The receiver is gone when the sender hung up or the time was up: nobody to tell.
-            drop(answer.send(result));
+        let unsettled = Unsettled {
+            metrics: Arc::clone(&self.metrics),
+            spans,
         };
-        self.log.append(batches, ack, Box::new(done));
+        let appending = self.append(batches, ack, unsettled);
         let retry_after_s = self.config.retry_after_s;
-        match tokio::time::timeout(self.config.log_timeout, answered).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(Refusal::of_log(&error, retry_after_s)),
-            Ok(Err(_dropped)) => Err(Refusal::retry(
+        match tokio::time::timeout(self.config.log_timeout, appending).await {
+            Ok(Some(Ok(()))) => Ok(()),
+            Ok(Some(Err(error))) => Err(Refusal::of_log(&error, retry_after_s)),
+            Ok(None) => Err(Refusal::retry(
                 Cause::LogRefused,
                 "the span log went away without an answer",
                 retry_after_s,
@@ -44,5 +64,28 @@ impl Intake {
                 retry_after_s,
             )),
         }
+    }
+
+    /// The log's word; none when it gave none.
+    async fn append(
+        &self,
+        batches: Vec<SpanBatch>,
+        ack: Ack,
+        unsettled: Unsettled,
+    ) -> Option<Result<(), Error>> {
+        let permit = Arc::clone(&self.appends).acquire_owned().await.ok()?;
+        let (answer, answered) = oneshot::channel();
+        let done = move |result: Result<(), Error>| {
+            unsettled.settle(result.is_ok());
+            // Nobody listens when the sender hung up or the time was up.
+            drop(answer.send(result));
+        };
+        let log = Arc::clone(&self.log);
+        // Not awaited: the log's word comes through `done`, sooner or later than the call returns.
+        drop(tokio::task::spawn_blocking(move || {
+            log.append(batches, ack, Box::new(done));
+            drop(permit);
+        }));
+        answered.await.ok()
     }
 }

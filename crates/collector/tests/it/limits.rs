@@ -207,6 +207,37 @@ async fn a_log_that_does_not_answer_is_503_and_its_late_word_still_counts() {
 }
 
 #[tokio::test]
+#[allow(clippy::await_holding_lock)] // that the log hangs meanwhile is the test
+async fn a_disk_that_hangs_in_append_holds_up_no_answer() {
+    let door = Door::with_log(
+        |config| config.log_timeout = Duration::from_millis(5),
+        false,
+    );
+    {
+        // The log's own lock: `append` cannot return while the test holds it.
+        let _hung = door.log.acks.lock().unwrap();
+        for _ in 0..40 {
+            let reply = door.send(post("/v1/spans", &[], spans(1))).await;
+            assert_eq!(reply.status, 503);
+        }
+        assert_eq!(door.send(post("/v1/spans", &[], "[]")).await.status, 202);
+    }
+    // Sixteen got through to the log and are taken late; the others never reached it.
+    while door.collector.counters().accepted < 16 {
+        tokio::task::yield_now().await;
+    }
+    let counters = door.collector.counters();
+    assert_eq!(
+        (
+            counters.received,
+            counters.accepted,
+            counters.refused_count()
+        ),
+        (40, 16, 24)
+    );
+}
+
+#[tokio::test]
 async fn metrics_tell_the_same_as_the_answers() {
     let door = Door::new(|_| ());
     let mut registry = Registry::default();
