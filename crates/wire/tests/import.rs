@@ -355,6 +355,46 @@ fn what_is_no_file_of_spans_is_named() {
 }
 
 #[test]
+fn zipkin_spans_come_one_a_line_too() {
+    let span = r#"{"traceId":"1","id":"2","timestamp":1,"hits":5,"tags":{"_source":"x"}}"#;
+    let expected =
+        r#"1 0000000000000002 < - unknown_service/ 1000+0 unspecified ok _source=Str("x")"#;
+    for file in [format!("{span}\n{span}"), format!("[{span}]\n[[{span}]]")] {
+        check(&file, Format::Zipkin, &[expected, expected]);
+    }
+    // Version 1 is named, span by span.
+    let (_, spans, refusals) =
+        read(br#"[{"traceId":"1","id":"2","binaryAnnotations":[]}]"#).unwrap();
+    assert!(
+        spans.is_empty() && refusals.contains("a Zipkin v1 span"),
+        "{refusals}"
+    );
+}
+
+#[test]
+fn sizes_of_names_and_lists_do_no_harm() {
+    let long = "k".repeat(100_000);
+    let wide: Vec<String> = (0..20).map(|i| format!("\"{long}{i}\":1")).collect();
+    let wide = wide.join(",");
+    let header = "TraceID,SpanID,ParentID,PodName,OperationName,StartTimeUnixNano,EndTimeUnixNano";
+    for file in [
+        format!("{{\"{long}\":{{\"{long}\":{{{wide}}}}}}}"),
+        format!("{{{wide}}}"),
+        format!("[{}0]", "0,".repeat(100_000)),
+        format!("{}{}", "[".repeat(500_000), "]".repeat(500_000)),
+        "[\n".repeat(200_000),
+        "{\"a\":\n".repeat(200_000),
+        format!("{header}\n{}", ",".repeat(1_000_000)),
+        format!("{header}\n{}", "\"".repeat(1_000_001)),
+    ] {
+        match read(file.as_bytes()) {
+            Ok((_, spans, _)) => assert!(spans.is_empty()),
+            Err(error) => assert!(error.to_string().len() < 1_000, "{error}"),
+        }
+    }
+}
+
+#[test]
 fn a_file_is_known_by_its_head() {
     let processes: Vec<String> = (0..5_000)
         .map(|i| format!(r#""p{i}":{{"serviceName":"s{i}"}}"#))

@@ -185,6 +185,8 @@ impl Outline {
     /// Members of one object that are looked at: documents have up to a hundred, the processes of a
     /// trace thousands.
     const MEMBERS_MAX: usize = 200;
+    /// No name that decides is longer; nested long names would add up.
+    const NAME_BYTES_MAX: usize = 64;
     /// Names that a message shows.
     const NAMES_MAX: usize = 5;
 
@@ -256,7 +258,7 @@ impl Outline {
         if under(&["traceId", "spanId"]) {
             return Some(Format::DataPrepper);
         }
-        let zipkin = self.is_list && (self.any(&["[].traceId", "[][].traceId"]));
+        let zipkin = self.any(&["[].traceId", "[][].traceId"]) || under(&["traceId", "id"]);
         zipkin.then_some(Format::Zipkin)
     }
 
@@ -387,7 +389,9 @@ impl<'de> Visitor<'de> for Look<'_> {
         let mut seen = 0;
         while let Some(Text(name)) = object.next_key()? {
             seen += 1;
-            if seen > Outline::MEMBERS_MAX {
+            if seen > Outline::MEMBERS_MAX || name.len() > Outline::NAME_BYTES_MAX {
+                // Counted, for a document with more than one member is no action line.
+                self.outline.members += usize::from(self.depth == 0);
                 object.next_value::<IgnoredAny>()?;
                 continue;
             }

@@ -188,7 +188,8 @@ fn document(
 fn search_hit(json: &RawValue) -> Option<&RawValue> {
     let mut found = None;
     let walked = raw::each_member(json, |name, value| {
-        if name == "_source" || name == "hits" {
+        let is_hit = name == "_source" || name == "hits";
+        if is_hit && (raw::is_object(value) || raw::is_list(value)) {
             found = Some(value);
         }
         Ok(())

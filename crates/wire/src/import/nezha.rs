@@ -108,6 +108,9 @@ fn source(pod: &str) -> Parsed<Source<'static>> {
     Ok(source)
 }
 
+/// Fields of a record that are looked at: a line of millions of commas takes no room.
+const FIELDS_MAX: usize = 64;
+
 /// Splits the first record off: its fields, and what follows its line end. A field in quotes may
 /// hold commas, line ends, and quotes written twice.
 fn record(text: &str) -> (Vec<Cow<'_, str>>, &str) {
@@ -121,7 +124,9 @@ fn record(text: &str) -> (Vec<Cow<'_, str>>, &str) {
                 (Cow::Borrowed(field.trim_end_matches('\r')), rest)
             }
         };
-        fields.push(field);
+        if fields.len() < FIELDS_MAX {
+            fields.push(field);
+        }
         match rest.strip_prefix(',') {
             Some(next) => left = next,
             None => {
