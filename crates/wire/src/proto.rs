@@ -35,11 +35,23 @@ pub fn put_bytes_field(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends a message field whose bytes `write` produces.
+/// Appends a message field whose bytes `write` appends. The length stands before the bytes but is
+/// known after them: one byte is kept for it, and longer messages are moved by the bytes it needs more.
 pub fn put_message_field(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut message = Vec::new();
-    write(&mut message);
-    put_bytes_field(out, field, &message);
+    put_varint(out, u64::from(field) << 3 | 2);
+    let at = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - at - 1;
+    let short = u8::try_from(length).ok().filter(|short| *short < 0x80);
+    match (short, out.get_mut(at)) {
+        (Some(short), Some(kept)) => *kept = short,
+        _ => {
+            let mut varint = Vec::with_capacity(10);
+            put_varint(&mut varint, length as u64);
+            out.splice(at..=at, varint);
+        }
+    }
 }
 
 /// One field of a message.

@@ -7,9 +7,11 @@
 #![warn(clippy::indexing_slicing)]
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tracewell_model::builder::{ResourceHandle, ScopeHandle};
 use tracewell_model::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use tracewell_model::{
     Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, SpanId, SpanInput, SpanKind,
@@ -38,14 +40,23 @@ pub fn decode(
         return Err(malformed(&"it does not begin with '['"));
     }
     let elements: Elements<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let mut origins = Origins::default();
     for element in elements.iter() {
         let outcome = match element {
             Element::Other => Err(Refused::new(Reason::WrongType, "a span must be an object")),
-            Element::Object(object) => decode_span(object.get(), builder),
+            Element::Object(object) => decode_span(object.get(), &mut origins, builder),
         };
         report.note(outcome);
     }
     Ok(())
+}
+
+/// Handles of what most spans share: bodies name few services, and plain senders no scope.
+#[derive(Default)]
+struct Origins {
+    /// Resources that are a service name and nothing else.
+    services: HashMap<String, ResourceHandle>,
+    no_scope: Option<ScopeHandle>,
 }
 
 /// The members as they stand; each is read by the function that knows its reason for refusal.
@@ -113,7 +124,11 @@ struct ScopeMembers<'a> {
     attributes: Attributes<'a>,
 }
 
-fn decode_span(json: &str, builder: &mut BatchBuilder) -> Result<(), Refused> {
+fn decode_span(
+    json: &str,
+    origins: &mut Origins,
+    builder: &mut BatchBuilder,
+) -> Result<(), Refused> {
     let members: Members<'_> = serde_json::from_str(json)
         .map_err(|error| Refused::new(Reason::Malformed, excerpt(&error.to_string())))?;
     let trace_id = members.trace_id()?;
@@ -157,8 +172,23 @@ fn decode_span(json: &str, builder: &mut BatchBuilder) -> Result<(), Refused> {
         let _uncut_in_rest = cap_attribute(attribute, &room);
     }
     let service = cap_text(&service, KEY_BYTES_MAX, &mut marks);
-    let resource = take_resource(service, &resource, &room, &mut marks, builder);
-    let scope = take_scope(&scope, &room, &mut marks, builder);
+    let known = origins.services.get(service);
+    let resource = match known.filter(|_| resource.entries.is_empty()) {
+        Some(handle) => *handle,
+        None => {
+            let handle = take_resource(service, &resource, &room, &mut marks, builder);
+            if resource.entries.is_empty() {
+                origins.services.insert(service.to_owned(), handle);
+            }
+            handle
+        }
+    };
+    let scope = match members.scope {
+        Some(_) => take_scope(&scope, &room, &mut marks, builder),
+        None => *origins
+            .no_scope
+            .get_or_insert_with(|| builder.scope(&ScopeInput::default())),
+    };
     builder.push(&SpanInput {
         trace_id,
         span_id,
@@ -345,7 +375,7 @@ fn take_resource(
     room: &Rewritten,
     marks: &mut Marks,
     builder: &mut BatchBuilder,
-) -> tracewell_model::builder::ResourceHandle {
+) -> ResourceHandle {
     // The span's own member is the service, whatever its resource says.
     let mut attributes = vec![Attribute::new("service.name", Value::Str(service))];
     attributes.extend(members.iter().filter(|member| member.key != "service.name"));
@@ -363,7 +393,7 @@ fn take_scope(
     room: &Rewritten,
     marks: &mut Marks,
     builder: &mut BatchBuilder,
-) -> tracewell_model::builder::ScopeHandle {
+) -> ScopeHandle {
     let mut attributes: Vec<_> = members.attributes.iter().collect();
     let cut = cap_attributes(&mut attributes, room).marks;
     marks.set(Marks(cut.0 & !Marks::DUPLICATE_KEYS.0));
