@@ -1,5 +1,5 @@
-//! `view=columns`: a trace as columns, which is what the trace page fetches: 100,000 spans in under
-//! 1 MB gzipped, and nothing in it that a browser would have to sort or search.
+//! `view=columns`: a trace as columns, which is what the trace page fetches: 100,000 spans in 1.6 MB
+//! gzipped (1 MB of it random ids), and nothing in it that a browser would have to sort or search.
 
 use hashbrown::HashMap;
 use tracewell_model::Trace;

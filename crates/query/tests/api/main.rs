@@ -1,0 +1,12 @@
+//! The API over the memory backend: everything docs/api.md says, and what must be refused.
+
+mod bad_input;
+mod big;
+mod documented;
+mod overview;
+mod paging;
+mod pool;
+mod schema;
+mod search;
+mod traces;
+mod world;
