@@ -1,6 +1,7 @@
 //! What a backend gives to be tested: a way to open it in a new place, and to end it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracewell_model::clock::ManualClock;
 
@@ -26,6 +27,12 @@ pub enum Durability {
 pub trait LogFixture {
     /// What the log survives.
     fn durability(&self) -> Durability;
+
+    /// How long an answer or a record may take before it counts as lost: a group that forms, a
+    /// server that starts.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
 
     /// Opens an empty log in a place of its own.
     fn open_new(&self, clock: Arc<ManualClock>) -> Box<dyn OpenLog>;

@@ -77,15 +77,15 @@ pub fn log_suite(fixture: &dyn LogFixture) -> Result<Passed, Failure> {
     Ok(passed)
 }
 
-/// Rounds that an answer may take: of the log's work, and of waiting for a record.
-const ROUNDS_MAX: usize = 2_000;
-/// How long one round waits for threads of the log; no case fails for being slow within them all.
+/// How long one round of waiting takes: for threads of the log, or for a record. The fixture's
+/// patience says how many rounds; no case fails for being slow within it.
 const ROUND: Duration = Duration::from_millis(5);
 
 struct Bench {
     clock: Arc<ManualClock>,
     log: Option<Box<dyn OpenLog>>,
     next_trace: u64,
+    rounds: u128,
 }
 
 impl Bench {
@@ -95,6 +95,7 @@ impl Bench {
             log: Some(fixture.open_new(clock.clone())),
             clock,
             next_trace: 1,
+            rounds: fixture.patience().as_millis() / ROUND.as_millis(),
         }
     }
 
@@ -116,12 +117,17 @@ impl Bench {
         };
         let batches = requests.iter().map(|spans| batch(spans)).collect();
         self.log()?.log().append(batches, ack, Box::new(done));
-        for _ in 0..ROUNDS_MAX {
-            let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(answer) = answers.pop() {
+        for _ in 0..self.rounds {
+            // Asked first: a completion answers before it goes.
+            let gone = Arc::strong_count(&answers) == 1;
+            if let Some(answer) = answers.lock().unwrap_or_else(PoisonError::into_inner).pop() {
                 return Ok(answer);
             }
-            drop(answers);
+            ensure!(
+                !gone,
+                "an append at level {} was dropped unanswered",
+                ack.name()
+            );
             self.log()?.drive();
             std::thread::park_timeout(ROUND);
         }
@@ -170,27 +176,27 @@ impl Bench {
         group.ok_or_else(|| format!("status does not name the group {name}"))
     }
 
+    /// Polls until this many records came; then once more, for records there should not be.
+    fn drain(&self, consumer: &mut dyn Consumer, count: usize) -> Result<Vec<Record>, String> {
+        let mut records = Vec::new();
+        for _ in 0..self.rounds {
+            if records.len() >= count {
+                break;
+            }
+            records.extend(worked("poll", consumer.poll(100, ROUND))?);
+        }
+        records.extend(worked("poll", consumer.poll(100, Duration::ZERO))?);
+        ensure!(
+            records.len() == count,
+            "{} records were delivered of {count}",
+            records.len()
+        );
+        Ok(records)
+    }
+
     fn accepted(&self) -> Result<u64, String> {
         Ok(self.log()?.log().status().accepted_spans)
     }
-}
-
-/// Polls until this many records came; then once more, for records there should not be.
-fn drain(consumer: &mut dyn Consumer, count: usize) -> Result<Vec<Record>, String> {
-    let mut records = Vec::new();
-    for _ in 0..ROUNDS_MAX {
-        if records.len() >= count {
-            break;
-        }
-        records.extend(worked("poll", consumer.poll(100, ROUND))?);
-    }
-    records.extend(worked("poll", consumer.poll(100, Duration::ZERO))?);
-    ensure!(
-        records.len() == count,
-        "{} records were delivered of {count}",
-        records.len()
-    );
-    Ok(records)
 }
 
 /// Checks that these records hold exactly these batches, in order, at consecutive places.
@@ -253,7 +259,7 @@ fn acknowledgements(fixture: &dyn LogFixture) -> Result<(), String> {
     );
     // The level `received` may be answered before the log has it.
     let mut consumer = bench.subscribe("storage", &[])?;
-    drain(&mut *consumer, 6 + replicated as usize)?;
+    bench.drain(&mut *consumer, 6 + replicated as usize)?;
     let accepted = bench.accepted()?;
     ensure!(
         accepted == 6 + replicated,
@@ -271,7 +277,7 @@ fn order(fixture: &dyn LogFixture) -> Result<(), String> {
         let requests: Vec<&[SpanSpec]> = pair.iter().map(Vec::as_slice).collect();
         worked("append", bench.append(&requests, Ack::Logged)?)?;
     }
-    let records = drain(&mut *bench.subscribe("storage", &[])?, pushed.len())?;
+    let records = bench.drain(&mut *bench.subscribe("storage", &[])?, pushed.len())?;
     expect(&records, &pushed)?;
     let first = records.first().map(|record| record.position.offset);
     ensure!(first == Some(1), "the first offset is {first:?}, not 1");
@@ -285,7 +291,7 @@ fn arrival_times(fixture: &dyn LogFixture) -> Result<(), String> {
         bench.clock.set(now);
         pushed.extend(bench.push_some(1)?);
     }
-    let records = drain(&mut *bench.subscribe("storage", &[])?, pushed.len())?;
+    let records = bench.drain(&mut *bench.subscribe("storage", &[])?, pushed.len())?;
     expect(&records, &pushed)?;
     let newest = records.last().map(|record| record.arrived_unix_ns);
     ensure!(
@@ -301,28 +307,28 @@ fn groups(fixture: &dyn LogFixture) -> Result<(), String> {
     let mut pushed = Vec::new();
     for _ in 0..3 {
         let new = bench.push_some(5)?;
-        let records = drain(&mut *fast, new.len())?;
+        let records = bench.drain(&mut *fast, new.len())?;
         expect(&records, &new)?;
         worked("commit", fast.commit(&last(&records)))?;
         pushed.extend(new);
     }
-    expect(&drain(&mut *slow, pushed.len())?, &pushed)
+    expect(&bench.drain(&mut *slow, pushed.len())?, &pushed)
 }
 
 fn redelivery(fixture: &dyn LogFixture) -> Result<(), String> {
     let mut bench = Bench::new(fixture);
     let pushed = bench.push_some(10)?;
     let mut consumer = bench.subscribe("storage", &[])?;
-    let records = drain(&mut *consumer, 10)?;
+    let records = bench.drain(&mut *consumer, 10)?;
     drop(consumer);
     let mut consumer = bench.subscribe("storage", &[])?;
-    expect(&drain(&mut *consumer, 10)?, &pushed)?;
+    expect(&bench.drain(&mut *consumer, 10)?, &pushed)?;
     worked("commit", consumer.commit(&last(&records[..4])))?;
     // An older position must not undo a newer one.
     worked("commit", consumer.commit(&last(&records[..2])))?;
     drop(consumer);
     let mut consumer = bench.subscribe("storage", &[])?;
-    let again = drain(&mut *consumer, 6)?;
+    let again = bench.drain(&mut *consumer, 6)?;
     expect(&again, &pushed[4..])?;
     ensure!(
         again[0].position == records[4].position,
@@ -330,18 +336,18 @@ fn redelivery(fixture: &dyn LogFixture) -> Result<(), String> {
     );
     worked("commit", consumer.commit(&last(&again)))?;
     let new = bench.push_some(2)?;
-    expect(&drain(&mut *consumer, 2)?, &new)
+    expect(&bench.drain(&mut *consumer, 2)?, &new)
 }
 
 fn durable_in_sink(fixture: &dyn LogFixture) -> Result<(), String> {
     let mut bench = Bench::new(fixture);
     let pushed = bench.push_some(10)?;
     let mut consumer = bench.subscribe("storage", &[])?;
-    let records = drain(&mut *consumer, 10)?;
+    let records = bench.drain(&mut *consumer, 10)?;
     worked("commit", consumer.commit(&last(&records[..3])))?;
     drop(consumer);
     let consumer = &mut *bench.subscribe("storage", &last(&records[..6]))?;
-    expect(&drain(consumer, 4)?, &pushed[6..])
+    expect(&bench.drain(consumer, 4)?, &pushed[6..])
 }
 
 fn poll_size(fixture: &dyn LogFixture) -> Result<(), String> {
@@ -353,7 +359,7 @@ fn poll_size(fixture: &dyn LogFixture) -> Result<(), String> {
     let pushed = bench.push_some(20)?;
     let mut consumer = bench.subscribe("storage", &[])?;
     let mut records = Vec::new();
-    for _ in 0..ROUNDS_MAX {
+    for _ in 0..bench.rounds {
         if records.len() > pushed.len() {
             break;
         }
@@ -372,9 +378,10 @@ fn poll_size(fixture: &dyn LogFixture) -> Result<(), String> {
 fn waking(fixture: &dyn LogFixture) -> Result<(), String> {
     let bench = Bench::new(fixture);
     let mut consumer = bench.subscribe("storage", &[])?;
+    let rounds = bench.rounds;
     let waiting = std::thread::spawn(move || {
-        for _ in 0..ROUNDS_MAX {
-            match consumer.poll(10, Duration::from_secs(10)) {
+        for _ in 0..rounds {
+            match consumer.poll(10, ROUND * 20) {
                 Ok(records) if records.is_empty() => {}
                 answer => return answer.map(|records| records.len()),
             }
@@ -401,7 +408,7 @@ fn lag(fixture: &dyn LogFixture) -> Result<(), String> {
         figures == (4, 12, 7 * SECOND),
         "lag of a group that took nothing: {behind:?}"
     );
-    let records = drain(&mut *consumer, 4)?;
+    let records = bench.drain(&mut *consumer, 4)?;
     let level = bench.group("storage")?;
     let figures = (
         level.lag_records,
@@ -439,7 +446,7 @@ fn survives(fixture: &dyn LogFixture, how: Restart) -> Result<(), String> {
         pushed.extend(bench.push_some(6)?);
         let mut consumer = bench.subscribe("storage", &durable)?;
         let done = (round - 1) as usize * 4;
-        let records = drain(&mut *consumer, pushed.len() - done)?;
+        let records = bench.drain(&mut *consumer, pushed.len() - done)?;
         expect(&records, &pushed[done..])?;
         let first = records[0].position.offset;
         ensure!(
@@ -460,10 +467,10 @@ fn survives(fixture: &dyn LogFixture, how: Restart) -> Result<(), String> {
             "{accepted} spans accepted of {expected}"
         );
     }
-    let left = drain(&mut *bench.subscribe("storage", &durable)?, 6)?;
+    let left = bench.drain(&mut *bench.subscribe("storage", &durable)?, 6)?;
     expect(&left, &pushed[12..])?;
     let new = bench.push_some(1)?;
-    let all = drain(&mut *bench.subscribe("storage", &durable)?, 7)?;
+    let all = bench.drain(&mut *bench.subscribe("storage", &durable)?, 7)?;
     // Also across the restart: no offset is used twice, and no arrival time goes back.
     expect(&all, &[&pushed[12..], &new[..]].concat())
 }

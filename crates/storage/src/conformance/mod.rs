@@ -13,6 +13,7 @@ mod oracle;
 mod paging;
 mod random;
 mod search;
+mod search_random;
 pub mod spans;
 mod stats;
 mod store;
@@ -72,6 +73,12 @@ pub fn store_suite(fixture: &dyn StoreFixture) -> Result<Passed, Failure> {
     run(
         durability,
         search::CASES,
+        |check| check(fixture),
+        &mut passed,
+    )?;
+    run(
+        durability,
+        search_random::CASES,
         |check| check(fixture),
         &mut passed,
     )?;

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use tracewell_model::TraceId;
 
 use super::random::Random;
-use super::search::{all, expect_hits, filled, pages};
+use super::search::all;
+use super::search_random::{expect_hits, filled, pages};
 use super::spans::{SpanSpec, trace_id};
 use super::store_bench::{Bench, MS, NOW, SECOND};
 use super::{Case, Durability, Restart, StoreCheck, StoreFixture, ensure};
