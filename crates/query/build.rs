@@ -21,7 +21,10 @@ fn main() -> io::Result<()> {
 }
 
 /// Cargo watches a folder with all that is in it; a folder that is missing is asked for on every build.
-#[allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+#[allow(
+    clippy::print_stdout,
+    reason = "this is how a build script speaks to cargo"
+)]
 fn tell_cargo(dist: &Path) {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", dist.display());
@@ -31,7 +34,9 @@ fn tell_cargo(dist: &Path) {
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
         if hidden {
             continue;
         }
@@ -51,8 +56,11 @@ fn table(dist: &Path, files: &[PathBuf]) -> io::Result<String> {
         let name = name.to_string_lossy().replace('\\', "/");
         let etag = fnv1a64(&fs::read(file)?);
         let path = file.to_string_lossy();
-        writeln!(text, "    ({name:?}, include_bytes!({path:?}), \"{etag:016x}\"),")
-            .map_err(io::Error::other)?;
+        writeln!(
+            text,
+            "    ({name:?}, include_bytes!({path:?}), \"{etag:016x}\"),"
+        )
+        .map_err(io::Error::other)?;
     }
     text.push_str("];\n");
     Ok(text)

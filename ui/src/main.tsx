@@ -3,9 +3,11 @@ import { render, type ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import "./styles.css";
 import { requests } from "./api";
+import { copy } from "./clipboard";
+import { absoluteRange } from "./filter";
 import { moveRow, startKeys } from "./keys";
 import { startPrefs } from "./prefs";
-import { navigate, route, segments, startRouter } from "./router";
+import { href, navigate, route, segments, startRouter } from "./router";
 import { Help, helpOpen } from "./shell/help";
 import { Notices } from "./shell/notices";
 import { openPasted, TopBar } from "./shell/topbar";
@@ -57,7 +59,7 @@ function Main() {
   }, [name]);
   const Page = loaded.get(name);
   return (
-    <main ref={main} tabIndex={-1} class={`page-${name || "now"}`}>
+    <main id="main" ref={main} tabIndex={-1} class={`page-${name || "now"}`}>
       {Page ? (
         <Page key={name === "service" || name === "trace" ? route.value.path : name} rest={parts.slice(1)} />
       ) : !PAGES[name] ? (
@@ -122,6 +124,8 @@ startKeys({
   j: () => moveRow(1),
   k: () => moveRow(-1),
   Backspace: () => history.back(),
+  // A shared list shows what its author saw, also tomorrow: its time range is written out.
+  y: () => void copy(location.origin + href(route.value.path, absoluteRange(route.value.params, Date.now())), "link"),
 });
 // Counters for the browser tests' gates; nothing else reads them.
 if (route.value.params.has("debug")) (window as { __tracewell?: unknown }).__tracewell = { requests, boxes: 0, rows: 0 };

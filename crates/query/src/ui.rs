@@ -71,7 +71,10 @@ fn router(site: Site) -> Router {
 /// Where the files are.
 enum Site {
     /// In the binary: compressed once, at start.
-    Embedded { version: String, files: BTreeMap<String, File> },
+    Embedded {
+        version: String,
+        files: BTreeMap<String, File>,
+    },
     /// On disk, read for every request: an edit shows at the next reload.
     Folder(PathBuf),
 }
@@ -91,7 +94,10 @@ impl Site {
         let mut files: BTreeMap<String, File> = assets
             .iter()
             .map(|(path, bytes, etag)| {
-                ((*path).to_owned(), File::new(path, Bytes::from_static(bytes), etag))
+                (
+                    (*path).to_owned(),
+                    File::new(path, Bytes::from_static(bytes), etag),
+                )
             })
             .collect();
         if let Some(index) = files.get_mut(INDEX) {
@@ -104,11 +110,17 @@ impl Site {
     fn find(&self, version: Option<&str>, path: &str) -> Option<File> {
         match self {
             // After an upgrade a tab that is still open asks for files of the old version: it gets 404 and offers to reload.
-            Self::Embedded { version: ours, .. } if version.is_some_and(|asked| asked != ours) => None,
+            Self::Embedded { version: ours, .. } if version.is_some_and(|asked| asked != ours) => {
+                None
+            }
             Self::Embedded { files, .. } => files.get(path).cloned(),
             Self::Folder(folder) => {
                 let file = read(folder, path).ok()?;
-                Some(if path == INDEX { point_to(&file.plain, "dev") } else { file })
+                Some(if path == INDEX {
+                    point_to(&file.plain, "dev")
+                } else {
+                    file
+                })
             }
         }
     }
@@ -123,21 +135,36 @@ impl Site {
 
 impl File {
     fn new(path: &str, plain: Bytes, etag: &str) -> Self {
-        let gzip = compress(&plain).ok().filter(|packed| packed.len() < plain.len());
-        Self { content_type: content_type(path), plain, gzip, etag: format!("\"{etag}\"") }
+        let gzip = compress(&plain)
+            .ok()
+            .filter(|packed| packed.len() < plain.len());
+        Self {
+            content_type: content_type(path),
+            plain,
+            gzip,
+            etag: format!("\"{etag}\""),
+        }
     }
 
     /// The answer: compressed where the browser takes it, 304 where it has the file already.
     fn answer(&self, asked: &HeaderMap, cache_control: &'static str) -> Response {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(self.content_type),
+        );
+        headers.insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static(cache_control),
+        );
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         if let Ok(etag) = HeaderValue::from_str(&self.etag) {
             headers.insert(header::ETAG, etag);
         }
         protect(&mut headers);
-        if names(asked, &header::IF_NONE_MATCH, |one| one.trim_start_matches("W/") == self.etag) {
+        if names(asked, &header::IF_NONE_MATCH, |one| {
+            one.trim_start_matches("W/") == self.etag
+        }) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         match &self.gzip {
@@ -168,7 +195,11 @@ async fn asset(
         None => {
             let mut headers = HeaderMap::new();
             protect(&mut headers);
-            (StatusCode::NOT_FOUND, headers, "no such file in this version of the UI\n")
+            (
+                StatusCode::NOT_FOUND,
+                headers,
+                "no such file in this version of the UI\n",
+            )
                 .into_response()
         }
     }
@@ -179,19 +210,32 @@ fn protect(headers: &mut HeaderMap) {
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(CONTENT_SECURITY_POLICY),
     );
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
 }
 
 /// Whether one of the comma-separated values of a header passes.
 fn names(headers: &HeaderMap, name: &HeaderName, passes: impl Fn(&str) -> bool) -> bool {
     let values = headers.get_all(name);
-    values.iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).any(|one| passes(one.trim()))
+    values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .any(|one| passes(one.trim()))
 }
 
 fn takes_gzip(encoding: &str) -> bool {
     let (name, quality) = encoding.split_once(';').unwrap_or((encoding, ""));
-    let refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
+    let refused = quality
+        .trim()
+        .strip_prefix("q=")
+        .is_some_and(|q| q.parse() == Ok(0.0_f32));
     matches!(name.trim(), "gzip" | "*") && !refused
 }
 
@@ -216,7 +260,10 @@ fn point_to(index: &Bytes, version: &str) -> File {
 
 /// One hash of all paths and contents: any change gives every file a new address.
 fn version_of(assets: &[(&str, &'static [u8], &str)]) -> String {
-    let all: String = assets.iter().flat_map(|(path, _, etag)| [*path, " ", *etag, "\n"]).collect();
+    let all: String = assets
+        .iter()
+        .flat_map(|(path, _, etag)| [*path, " ", *etag, "\n"])
+        .collect();
     format!("{:016x}", fnv1a64(all.as_bytes()))
 }
 
@@ -229,7 +276,10 @@ fn compress(plain: &[u8]) -> io::Result<Bytes> {
 /// Only plain names below the folder: no `..`, no absolute path.
 fn read(folder: &Path, path: &str) -> io::Result<File> {
     let relative = Path::new(path);
-    if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+    if !relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         return Err(io::ErrorKind::NotFound.into());
     }
     let bytes = fs::read(folder.join(relative))?;

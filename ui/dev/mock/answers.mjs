@@ -17,7 +17,7 @@ export function write(value) {
 
 export function read(text) {
   // Node 20 has no reviver source; long integers outside strings are quoted first, and turned into bigint after.
-  const quoted = text.replace(/"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g, (part) => (part[0] === '"' ? part : `"\\u0001${part}"`));
+  const quoted = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (part) => (/^-?\d{16,}$/.test(part) ? `"\\u0001${part}"` : part));
   return JSON.parse(quoted, (_key, one) => (typeof one === "string" && /^\u0001-?\d+$/.test(one) ? BigInt(one.slice(1)) : one));
 }
 

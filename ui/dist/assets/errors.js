@@ -1,4 +1,4 @@
-import { A as useGet, O as refresh, S as withChanges, b as route, g as a, i as count, l as plural, v as href } from "./index.js";
+import { C as route, O as a, T as withChanges, i as count, j as useGet, k as refresh, l as plural, x as href } from "./index.js";
 import { n as Problem, s as Swatch, t as Incomplete } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { t as RangePicker } from "./pickers.js";
@@ -6,6 +6,7 @@ import { t as usePager } from "./pager.js";
 import { t as TraceList } from "./tracelist.js";
 // src/pages/errors.tsx
 var COUNTED = 200;
+var TABS_MAX = 24;
 function countByService(hits) {
 	const counts = /* @__PURE__ */ new Map();
 	for (const hit of hits) for (const one of hit.services) if (one.error_count > 0) counts.set(one.name, (counts.get(one.name) ?? 0) + 1);
@@ -35,6 +36,7 @@ function Errors() {
 	document.title = "Errors · Tracewell";
 	const tabs = countByService(counted.data?.traces ?? []);
 	if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);
+	const more = Math.max(0, tabs.length - TABS_MAX);
 	const tab = (name) => href("/errors", withChanges(params, { service: name }));
 	const total = counted.data?.traces.length ?? 0;
 	return /* @__PURE__ */ a("div", {
@@ -61,20 +63,31 @@ function Errors() {
 			tabs.length > 0 && /* @__PURE__ */ a("nav", {
 				class: "service-tabs",
 				"aria-label": "Failing services",
-				children: [/* @__PURE__ */ a("a", {
-					href: tab(""),
-					"aria-current": service === "" ? "true" : void 0,
-					children: ["All ", /* @__PURE__ */ a("b", { children: count(total) })]
-				}), tabs.map(([name, traces]) => /* @__PURE__ */ a("a", {
-					href: tab(name),
-					"aria-current": service === name ? "true" : void 0,
-					children: [
-						/* @__PURE__ */ a(Swatch, { service: name }),
-						/* @__PURE__ */ a("bdi", { children: name }),
-						" ",
-						/* @__PURE__ */ a("b", { children: count(traces) })
-					]
-				}, name))]
+				children: [
+					/* @__PURE__ */ a("a", {
+						href: tab(""),
+						"aria-current": service === "" ? "true" : void 0,
+						children: ["All ", /* @__PURE__ */ a("b", { children: count(total) })]
+					}),
+					tabs.filter(([name], at) => at < TABS_MAX || name === service).map(([name, traces]) => /* @__PURE__ */ a("a", {
+						href: tab(name),
+						"aria-current": service === name ? "true" : void 0,
+						children: [
+							/* @__PURE__ */ a(Swatch, { service: name }),
+							/* @__PURE__ */ a("bdi", { children: name }),
+							" ",
+							/* @__PURE__ */ a("b", { children: count(traces) })
+						]
+					}, name)),
+					more > 0 && /* @__PURE__ */ a("span", {
+						class: "dim",
+						children: [
+							"and ",
+							plural(more, "service"),
+							" with fewer"
+						]
+					})
+				]
 			}),
 			/* @__PURE__ */ a("section", {
 				class: "panel",

@@ -1,4 +1,4 @@
-import { A as useGet, b as route, g as a, x as setParams } from "./index.js";
+import { C as route, O as a, j as useGet, w as setParams } from "./index.js";
 import { i as CopyButton } from "./notes.js";
 // src/parts/firstspan.tsx
 var demoSpan = (ingest) => `NOW=$(date +%s)000000000

@@ -1193,87 +1193,68 @@ function useGet(url, options = {}) {
 		at: 0
 	} : slot.value;
 }
-// src/keys.ts
-var layers = [];
-var prefix = null;
-var PREFIX_MS = 1500;
-function useKeys(keys) {
-	A$1(() => {
-		layers.push(keys);
-		return () => void layers.splice(layers.indexOf(keys), 1);
+// node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
+var f = Symbol.for("pv");
+var o = 0;
+Array.isArray;
+function a(t, e, n, u, a, i) {
+	e || (e = {});
+	var c, l, p = e;
+	if ("ref" in p && "function" != typeof t) for (l in p = {}, e) "ref" == l ? c = e[l] : p[l] = e[l];
+	var s = {
+		type: t,
+		props: p,
+		key: n,
+		ref: c,
+		__k: null,
+		__: null,
+		__b: 0,
+		__e: null,
+		__c: null,
+		constructor: f,
+		__v: --o,
+		__i: -1,
+		__u: 0
+	};
+	return (a || i) && (s.__source = a, s.__self = i), n$1.vnode && n$1.vnode(s), s;
+}
+// src/shell/notices.tsx
+var message = y$1("");
+var timer = 0;
+function say(text) {
+	message.value = text;
+	clearTimeout(timer);
+	timer = window.setTimeout(() => message.value = "", 2500);
+}
+function Notices() {
+	return /* @__PURE__ */ a("div", {
+		class: "notices",
+		role: "status",
+		"aria-live": "polite",
+		children: message.value && /* @__PURE__ */ a("span", { children: message.value })
 	});
 }
-var typing = (target) => target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName));
-/** Enter and Space belong to the button or link that has the focus. */
-var ownsEnter = (target) => target instanceof HTMLElement && /^(a|button|summary)$/i.test(target.tagName);
-function startKeys(everywhere) {
-	document.addEventListener("keydown", (event) => {
-		if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-		if (typing(event.target)) {
-			if (event.key === "Escape") event.target.blur();
-			return;
-		}
-		if ((event.key === "Enter" || event.key === " ") && ownsEnter(event.target)) return;
-		const combined = prefix && event.timeStamp - prefix.at < PREFIX_MS ? `${prefix.key} ${event.key}` : event.key;
-		prefix = null;
-		const found = [everywhere, ...layers].reverse().find((keys) => keys[combined])?.[combined];
-		if (found) {
-			event.preventDefault();
-			found(event);
-		} else if (event.key === "g") prefix = {
-			key: "g",
-			at: event.timeStamp
-		};
-	});
-}
-/** j and k on lists: the focus moves along the rows' links, so Enter and the screen reader work by themselves. */
-function moveRow(step) {
-	const rows = [...document.querySelectorAll("main [data-row-link]")];
-	if (rows.length === 0) return;
-	const at = rows.indexOf(document.activeElement);
-	const next = rows[at < 0 ? step === 1 ? 0 : rows.length - 1 : Math.min(rows.length - 1, Math.max(0, at + step))];
-	next.focus();
-	next.scrollIntoView({ block: "nearest" });
-}
-// src/prefs.ts
-function stored(key, allowed, otherwise) {
+// src/clipboard.ts
+async function copy(text, what) {
 	try {
-		const value = localStorage.getItem(`tracewell.${key}`);
-		return value !== null && allowed.includes(value) ? value : otherwise;
+		if (navigator.clipboard) await navigator.clipboard.writeText(text);
+		else if (!copyBySelection(text)) throw new Error("refused");
+		say(`${what} copied`);
 	} catch {
-		return otherwise;
+		say(copyBySelection(text) ? `${what} copied` : `The browser did not allow copying the ${what}`);
 	}
 }
-function keep(key, value) {
-	try {
-		localStorage.setItem(`tracewell.${key}`, value);
-	} catch {}
-}
-var theme = y$1(stored("theme", [
-	"system",
-	"light",
-	"dark"
-], "system"));
-var zone = y$1(stored("zone", ["local", "utc"], "local"));
-var live = y$1(stored("live", ["on", "off"], "on") === "on");
-var systemDark = y$1(false);
-var dark = () => theme.value === "system" ? systemDark.value : theme.value === "dark";
-/** The moment "ago" is measured from; moves every 10 s. */
-var now = y$1(Date.now());
-function startPrefs() {
-	const media = matchMedia("(prefers-color-scheme: dark)");
-	systemDark.value = media.matches;
-	media.addEventListener("change", () => systemDark.value = media.matches);
-	x(() => {
-		keep("theme", theme.value);
-		if (theme.value === "system") delete document.documentElement.dataset.theme;
-		else document.documentElement.dataset.theme = theme.value;
-	});
-	x(() => keep("zone", zone.value));
-	x(() => keep("live", live.value ? "on" : "off"));
-	setInterval(() => {
-		if (!document.hidden) now.value = Date.now();
-	}, 1e4);
+function copyBySelection(text) {
+	const area = document.createElement("textarea");
+	area.value = text;
+	area.setAttribute("aria-hidden", "true");
+	area.style.position = "fixed";
+	area.style.opacity = "0";
+	document.body.append(area);
+	area.select();
+	const done = document.execCommand("copy");
+	area.remove();
+	return done;
 }
 // src/router.ts
 function parseRoute(pathname, search) {
@@ -1356,112 +1337,6 @@ function startRouter() {
 		navigate(url.pathname + url.search);
 	});
 }
-// node_modules/preact/jsx-runtime/dist/jsxRuntime.mjs
-var f = Symbol.for("pv");
-var o = 0;
-Array.isArray;
-function a(t, e, n, u, a, i) {
-	e || (e = {});
-	var c, l, p = e;
-	if ("ref" in p && "function" != typeof t) for (l in p = {}, e) "ref" == l ? c = e[l] : p[l] = e[l];
-	var s = {
-		type: t,
-		props: p,
-		key: n,
-		ref: c,
-		__k: null,
-		__: null,
-		__b: 0,
-		__e: null,
-		__c: null,
-		constructor: f,
-		__v: --o,
-		__i: -1,
-		__u: 0
-	};
-	return (a || i) && (s.__source = a, s.__self = i), n$1.vnode && n$1.vnode(s), s;
-}
-// src/shell/help.tsx
-var helpOpen = y$1(false);
-var GROUPS = [
-	["Everywhere", [
-		["/", "to the box: trace id, or a filter"],
-		["Ctrl V", "open the trace id in the clipboard"],
-		["g h", "Now"],
-		["g f", "Search"],
-		["g s", "Services"],
-		["g e", "Errors"],
-		["g m", "Map"],
-		["g i", "Status"],
-		["j k", "next, previous row; Enter opens"],
-		["Backspace", "back"],
-		["?", "this help; Esc closes"]
-	]],
-	["Trace: moving", [
-		["j k", "next, previous span"],
-		["h l", "close, open the span's children"],
-		["H L", "close, open all"],
-		["p", "parent"],
-		["e E", "next, previous error"],
-		["c C", "next, previous on the critical path"],
-		["o", "next orphan (its parent is missing)"],
-		["f", "find in the trace"],
-		["n N", "next, previous hit"]
-	]],
-	["Trace: looking", [
-		["w s", "zoom in, out"],
-		["a d", "earlier, later"],
-		["z", "zoom to the span"],
-		["0", "whole trace"],
-		["Enter", "open the span's details"],
-		["Esc", "close the details"],
-		["v", "next view"],
-		["y", "copy a link to what you see"],
-		["t", "copy the trace id"]
-	]]
-];
-function Help() {
-	const dialog = T(null);
-	const open = helpOpen.value;
-	A$1(() => {
-		if (open) dialog.current?.showModal();
-		else dialog.current?.close();
-	}, [open]);
-	return /* @__PURE__ */ a("dialog", {
-		ref: dialog,
-		class: "help",
-		"aria-labelledby": "help-title",
-		onClose: () => helpOpen.value = false,
-		children: open && /* @__PURE__ */ a($, { children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
-			id: "help-title",
-			children: "Keys"
-		}), /* @__PURE__ */ a("button", {
-			type: "button",
-			class: "quiet",
-			onClick: () => helpOpen.value = false,
-			children: "Close"
-		})] }), /* @__PURE__ */ a("div", {
-			class: "help-groups",
-			children: GROUPS.map(([title, keys]) => /* @__PURE__ */ a("section", { children: [/* @__PURE__ */ a("h3", { children: title }), /* @__PURE__ */ a("dl", { children: keys.map(([key, meaning]) => /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("dt", { children: key.split(" ").map((one) => /* @__PURE__ */ a("kbd", { children: one }, one)) }), /* @__PURE__ */ a("dd", { children: meaning })] }, key)) })] }, title))
-		})] })
-	});
-}
-// src/shell/notices.tsx
-var message = y$1("");
-var timer = 0;
-function say(text) {
-	message.value = text;
-	clearTimeout(timer);
-	timer = window.setTimeout(() => message.value = "", 2500);
-}
-function Notices() {
-	return /* @__PURE__ */ a("div", {
-		class: "notices",
-		role: "status",
-		"aria-live": "polite",
-		children: message.value && /* @__PURE__ */ a("span", { children: message.value })
-	});
-}
 // src/filter.ts
 /** Parameters with one value that /api/traces knows under the same name. */
 var SINGLE = [
@@ -1529,6 +1404,174 @@ function fromText(text) {
 		else params.append("tag", word);
 	}
 	return params;
+}
+/** `now-15m` → the moment it means now, so that a shared link shows what its author saw. */
+function absolute(bound, nowMs) {
+	if (!bound) return null;
+	const match = /^now(?:-(\d+)([smhd]))?$/.exec(bound);
+	if (!match) return bound;
+	const unit = {
+		s: 1e3,
+		m: 6e4,
+		h: 36e5,
+		d: 864e5
+	}[match[2] ?? "s"] ?? 1e3;
+	return new Date(nowMs - Number(match[1] ?? 0) * unit).toISOString();
+}
+function absoluteRange(params, nowMs) {
+	const [from, to] = [params.get("from"), params.get("to")];
+	if (!from && !to) return params;
+	return withChanges(params, {
+		from: absolute(from, nowMs),
+		to: absolute(to ?? "now", nowMs)
+	});
+}
+// src/keys.ts
+var layers = [];
+var prefix = null;
+var PREFIX_MS = 1500;
+function useKeys(keys) {
+	A$1(() => {
+		layers.push(keys);
+		return () => void layers.splice(layers.indexOf(keys), 1);
+	});
+}
+var typing = (target) => target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName));
+/** Enter and Space belong to the button or link that has the focus. */
+var ownsEnter = (target) => target instanceof HTMLElement && /^(a|button|summary)$/i.test(target.tagName);
+function startKeys(everywhere) {
+	document.addEventListener("keydown", (event) => {
+		if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+		if (typing(event.target)) {
+			if (event.key === "Escape") event.target.blur();
+			return;
+		}
+		if ((event.key === "Enter" || event.key === " ") && ownsEnter(event.target)) return;
+		const combined = prefix && event.timeStamp - prefix.at < PREFIX_MS ? `${prefix.key} ${event.key}` : event.key;
+		prefix = null;
+		const found = [everywhere, ...layers].reverse().find((keys) => keys[combined])?.[combined];
+		if (found) {
+			event.preventDefault();
+			found(event);
+		} else if (event.key === "g") prefix = {
+			key: "g",
+			at: event.timeStamp
+		};
+	});
+}
+/** j and k on lists: the focus moves along the rows' links, so Enter and the screen reader work by themselves. */
+function moveRow(step) {
+	const rows = [...document.querySelectorAll("main [data-row-link]")];
+	if (rows.length === 0) return;
+	const at = rows.indexOf(document.activeElement);
+	const next = rows[at < 0 ? step === 1 ? 0 : rows.length - 1 : Math.min(rows.length - 1, Math.max(0, at + step))];
+	next.focus();
+	next.scrollIntoView({ block: "nearest" });
+}
+// src/prefs.ts
+function stored(key, allowed, otherwise) {
+	try {
+		const value = localStorage.getItem(`tracewell.${key}`);
+		return value !== null && allowed.includes(value) ? value : otherwise;
+	} catch {
+		return otherwise;
+	}
+}
+function keep(key, value) {
+	try {
+		localStorage.setItem(`tracewell.${key}`, value);
+	} catch {}
+}
+var theme = y$1(stored("theme", [
+	"system",
+	"light",
+	"dark"
+], "system"));
+var zone = y$1(stored("zone", ["local", "utc"], "local"));
+var live = y$1(stored("live", ["on", "off"], "on") === "on");
+var systemDark = y$1(false);
+var dark = () => theme.value === "system" ? systemDark.value : theme.value === "dark";
+/** The moment "ago" is measured from; moves every 10 s. */
+var now = y$1(Date.now());
+function startPrefs() {
+	const media = matchMedia("(prefers-color-scheme: dark)");
+	systemDark.value = media.matches;
+	media.addEventListener("change", () => systemDark.value = media.matches);
+	x(() => {
+		keep("theme", theme.value);
+		if (theme.value === "system") delete document.documentElement.dataset.theme;
+		else document.documentElement.dataset.theme = theme.value;
+	});
+	x(() => keep("zone", zone.value));
+	x(() => keep("live", live.value ? "on" : "off"));
+	setInterval(() => {
+		if (!document.hidden) now.value = Date.now();
+	}, 1e4);
+}
+// src/shell/help.tsx
+var helpOpen = y$1(false);
+var GROUPS = [
+	["Everywhere", [
+		["/", "to the box: trace id, or a filter"],
+		["Ctrl V", "open the trace id in the clipboard"],
+		["g h", "Now"],
+		["g f", "Search"],
+		["g s", "Services"],
+		["g e", "Errors"],
+		["g m", "Map"],
+		["g i", "Status"],
+		["j k", "next, previous row; Enter opens"],
+		["y", "copy a link to what you see"],
+		["Backspace", "back"],
+		["?", "this help; Esc closes"]
+	]],
+	["Trace: moving", [
+		["j k", "next, previous span"],
+		["h l", "close, open the span's children"],
+		["H L", "close, open all"],
+		["p", "parent"],
+		["e E", "next, previous error"],
+		["c C", "next, previous on the critical path"],
+		["o", "next orphan (its parent is missing)"],
+		["f", "find in the trace"],
+		["n N", "next, previous hit"]
+	]],
+	["Trace: looking", [
+		["w s", "zoom in, out"],
+		["a d", "earlier, later"],
+		["z", "zoom to the span"],
+		["0", "whole trace"],
+		["Enter", "open the span's details"],
+		["Esc", "close the details"],
+		["v", "next view"],
+		["t", "copy the trace id"]
+	]]
+];
+function Help() {
+	const dialog = T(null);
+	const open = helpOpen.value;
+	A$1(() => {
+		if (open) dialog.current?.showModal();
+		else dialog.current?.close();
+	}, [open]);
+	return /* @__PURE__ */ a("dialog", {
+		ref: dialog,
+		class: "help",
+		"aria-labelledby": "help-title",
+		onClose: () => helpOpen.value = false,
+		children: open && /* @__PURE__ */ a($, { children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+			id: "help-title",
+			children: "Keys"
+		}), /* @__PURE__ */ a("button", {
+			type: "button",
+			class: "quiet",
+			onClick: () => helpOpen.value = false,
+			children: "Close"
+		})] }), /* @__PURE__ */ a("div", {
+			class: "help-groups",
+			children: GROUPS.map(([title, keys]) => /* @__PURE__ */ a("section", { children: [/* @__PURE__ */ a("h3", { children: title }), /* @__PURE__ */ a("dl", { children: keys.map(([key, meaning]) => /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("dt", { children: key.split(" ").map((one) => /* @__PURE__ */ a("kbd", { children: one }, one)) }), /* @__PURE__ */ a("dd", { children: meaning })] }, key)) })] }, title))
+		})] })
+	});
 }
 // src/format.ts
 var trim = (value) => value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
@@ -1942,6 +1985,7 @@ function Main() {
 	}, [name]);
 	const Page = loaded.get(name);
 	return /* @__PURE__ */ a("main", {
+		id: "main",
 		ref: main,
 		tabIndex: -1,
 		class: `page-${name || "now"}`,
@@ -2009,7 +2053,8 @@ startKeys({
 	"g i": () => navigate("/status"),
 	j: () => moveRow(1),
 	k: () => moveRow(-1),
-	Backspace: () => history.back()
+	Backspace: () => history.back(),
+	y: () => void copy(location.origin + href(route.value.path, absoluteRange(route.value.params, Date.now())), "link")
 });
 if (route.value.params.has("debug")) window.__tracewell = {
 	requests,
@@ -2017,4 +2062,4 @@ if (route.value.params.has("debug")) window.__tracewell = {
 	rows: 0
 };
 Q(/* @__PURE__ */ a(App, {}), document.getElementById("app"));
-export { useGet as A, dark as C, useKeys as D, zone as E, b$2 as F, d$2 as I, w$2 as L, A$1 as M, F$1 as N, refresh as O, T as P, $ as R, withChanges as S, now as T, address as _, duration as a, route as b, percent as c, ticks as d, SINGLE as f, a as g, say as h, count as i, stringifyExact as j, request as k, plural as l, parseMs as m, bytes as n, instant as o, apiQuery as p, clock as r, milliseconds as s, ago as t, rate as u, href as v, live as w, setParams as x, navigate as y };
+export { request as A, route as C, say as D, copy as E, T as F, b$2 as I, d$2 as L, stringifyExact as M, A$1 as N, a as O, F$1 as P, w$2 as R, navigate as S, withChanges as T, SINGLE as _, duration as a, address as b, percent as c, ticks as d, dark as f, useKeys as g, zone as h, count as i, useGet as j, refresh as k, plural as l, now as m, bytes as n, instant as o, live as p, clock as r, milliseconds as s, ago as t, rate as u, apiQuery as v, setParams as w, href as x, parseMs as y, $ as z };

@@ -1,4 +1,4 @@
-import { M as A, O as refresh, g as a, w as live } from "./index.js";
+import { N as A, O as a, k as refresh, p as live } from "./index.js";
 // src/parts/live.tsx
 var EVERY_MS = 1e4;
 function useLive(urls) {

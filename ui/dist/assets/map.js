@@ -1,4 +1,4 @@
-import { A as useGet, O as refresh, R as $, S as withChanges, b as route, c as percent, g as a, i as count, l as plural, s as milliseconds, u as rate, v as href, x as setParams } from "./index.js";
+import { C as route, O as a, T as withChanges, c as percent, i as count, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, w as setParams, x as href, z as $ } from "./index.js";
 import { a as ServiceLink, l as serviceHref, n as Problem, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
@@ -150,7 +150,7 @@ function Picture({ nodes, edges, focus }) {
 	return /* @__PURE__ */ a("div", {
 		class: "map-scroll",
 		tabIndex: 0,
-		role: "region",
+		role: "group",
 		"aria-label": "Service map",
 		children: /* @__PURE__ */ a("svg", {
 			width,
@@ -183,7 +183,7 @@ function Picture({ nodes, edges, focus }) {
 					return /* @__PURE__ */ a("path", {
 						class: `edge ${kind}`,
 						d: curve(from, to),
-						"stroke-width": 1 + 5 * Math.sqrt(edge.rate_per_s / most),
+						"stroke-width": 1 + 4 * Math.sqrt(edge.rate_per_s / most),
 						"marker-end": `url(#arrow-${kind})`,
 						children: /* @__PURE__ */ a("title", { children: `${edge.parent} → ${edge.child}: ${rate(edge.rate_per_s)}/s, ${percent(edge.error_rate)} errors, p95 ${milliseconds(edge.p95_ms)}` })
 					}, `${edge.parent}\u0000${edge.child}`);

@@ -1,26 +1,4 @@
-import { C as dark, E as zone, T as now, g as a, h as say, o as instant, r as clock, t as ago, v as href } from "./index.js";
-// src/clipboard.ts
-async function copy(text, what) {
-	try {
-		if (navigator.clipboard) await navigator.clipboard.writeText(text);
-		else if (!copyBySelection(text)) throw new Error("refused");
-		say(`${what} copied`);
-	} catch {
-		say(copyBySelection(text) ? `${what} copied` : `The browser did not allow copying the ${what}`);
-	}
-}
-function copyBySelection(text) {
-	const area = document.createElement("textarea");
-	area.value = text;
-	area.setAttribute("aria-hidden", "true");
-	area.style.position = "fixed";
-	area.style.opacity = "0";
-	document.body.append(area);
-	area.select();
-	const done = document.execCommand("copy");
-	area.remove();
-	return done;
-}
+import { E as copy, O as a, f as dark, h as zone, m as now, o as instant, r as clock, t as ago, x as href } from "./index.js";
 // src/colors.ts
 var HUES = [
 	205,
@@ -97,7 +75,7 @@ function CopyButton({ text, what, label }) {
 	return /* @__PURE__ */ a("button", {
 		type: "button",
 		class: "quiet small",
-		"aria-label": `Copy ${what}`,
+		"aria-label": label ? void 0 : `Copy ${what}`,
 		title: `Copy ${what}`,
 		onClick: () => void copy(text, what),
 		children: label ?? "Copy"
@@ -140,7 +118,7 @@ function Problem({ error, retry }) {
 		class: "note error",
 		role: "alert",
 		children: [
-			/* @__PURE__ */ a("strong", { children: error.status === 0 ? "No connection" : error.code === "not_found" ? "Not found" : error.code === "bad_parameter" ? "The filter was refused" : "The server could not answer" }),
+			/* @__PURE__ */ a("strong", { children: error.status === 0 ? "No connection" : error.code === "not_found" ? "Not found" : error.code === "bad_parameter" ? "The server refused this" : "The server could not answer" }),
 			/* @__PURE__ */ a("span", { children: error.message }),
 			retry && /* @__PURE__ */ a("button", {
 				type: "button",
@@ -159,4 +137,4 @@ function Incomplete({ answer }) {
 		children: [/* @__PURE__ */ a("strong", { children: "This answer is incomplete" }), (answer.incomplete_reasons ?? []).map((reason) => /* @__PURE__ */ a("span", { children: reason }, reason))]
 	});
 }
-export { ServiceLink as a, When as c, slotColor as d, copy as f, CopyButton as i, serviceHref as l, Problem as n, Sparkline as o, Badge as r, Swatch as s, Incomplete as t, assignSlots as u };
+export { ServiceLink as a, When as c, slotColor as d, CopyButton as i, serviceHref as l, Problem as n, Sparkline as o, Badge as r, Swatch as s, Incomplete as t, assignSlots as u };

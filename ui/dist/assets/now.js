@@ -1,4 +1,4 @@
-import { A as useGet, O as refresh, R as $, b as route, c as percent, g as a, i as count, l as plural, s as milliseconds, u as rate, v as href } from "./index.js";
+import { C as route, O as a, c as percent, i as count, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, x as href, z as $ } from "./index.js";
 import { a as ServiceLink, c as When, n as Problem, o as Sparkline, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
@@ -21,7 +21,7 @@ function Worst({ metrics }) {
 	return /* @__PURE__ */ a("div", {
 		class: "table-scroll",
 		tabIndex: 0,
-		role: "region",
+		role: "group",
 		"aria-label": "Worst services",
 		children: [/* @__PURE__ */ a("table", { children: [
 			/* @__PURE__ */ a("caption", {

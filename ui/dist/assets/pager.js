@@ -1,4 +1,4 @@
-import { A as useGet, I as d, M as A, k as request } from "./index.js";
+import { A as request, L as d, N as A, j as useGet } from "./index.js";
 // src/parts/pager.ts
 function usePager(url) {
 	const first = useGet(url);

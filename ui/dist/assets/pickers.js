@@ -1,4 +1,4 @@
-import { E as zone, I as d, b as route, g as a, o as instant, x as setParams } from "./index.js";
+import { C as route, L as d, O as a, h as zone, o as instant, w as setParams } from "./index.js";
 // src/parts/pickers.tsx
 var WINDOWS = [
 	"1m",

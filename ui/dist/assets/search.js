@@ -1,4 +1,4 @@
-import { A as useGet, C as dark, E as zone, I as d, M as A, O as refresh, P as T, T as now, a as duration, b as route, f as SINGLE, g as a, i as count, k as request, m as parseMs, p as apiQuery, r as clock, v as href, x as setParams, y as navigate } from "./index.js";
+import { A as request, C as route, F as T, L as d, N as A, O as a, S as navigate, _ as SINGLE, a as duration, f as dark, h as zone, i as count, j as useGet, k as refresh, m as now, r as clock, v as apiQuery, w as setParams, x as href, y as parseMs } from "./index.js";
 import { n as Problem, t as Incomplete } from "./notes.js";
 import { t as RangePicker } from "./pickers.js";
 import { t as usePager } from "./pager.js";
@@ -150,7 +150,7 @@ function DurationField({ name, label }) {
 			label,
 			/* @__PURE__ */ a("input", {
 				defaultValue: param(name) && `${param(name)}ms`,
-				placeholder: "e.g. 500ms, 1.5s",
+				placeholder: "500ms",
 				autocomplete: "off",
 				"aria-invalid": bad,
 				onChange: (event) => {
@@ -236,7 +236,7 @@ function Tags() {
 					id: "tag",
 					value: text,
 					list: "tag-completions",
-					placeholder: "http.status_code=500",
+					placeholder: "key=value",
 					autocomplete: "off",
 					spellcheck: false,
 					onFocus: () => setFocused(true),

@@ -1,4 +1,4 @@
-import { A as useGet, E as zone, O as refresh, T as now, b as route, c as percent, g as a, l as plural, r as clock, s as milliseconds, u as rate, v as href } from "./index.js";
+import { C as route, O as a, c as percent, h as zone, j as useGet, k as refresh, l as plural, m as now, r as clock, s as milliseconds, u as rate, x as href } from "./index.js";
 import { a as ServiceLink, n as Problem, s as Swatch, t as Incomplete } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";

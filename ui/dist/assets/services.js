@@ -1,4 +1,4 @@
-import { A as useGet, O as refresh, R as $, b as route, c as percent, g as a, l as plural, s as milliseconds, u as rate, v as href, x as setParams } from "./index.js";
+import { C as route, O as a, c as percent, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, w as setParams, x as href, z as $ } from "./index.js";
 import { a as ServiceLink, n as Problem, o as Sparkline, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

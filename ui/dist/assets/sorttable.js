@@ -1,4 +1,4 @@
-import { b as route, g as a, x as setParams } from "./index.js";
+import { C as route, O as a, w as setParams } from "./index.js";
 // src/parts/sorttable.tsx
 function compare(a, b, sign) {
 	if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
@@ -20,7 +20,7 @@ function SortTable({ caption, rows, columns, sort: usual, rowKey, param = "sort"
 	return /* @__PURE__ */ a("div", {
 		class: "table-scroll",
 		tabIndex: 0,
-		role: "region",
+		role: "group",
 		"aria-label": caption,
 		children: /* @__PURE__ */ a("table", { children: [
 			/* @__PURE__ */ a("caption", {

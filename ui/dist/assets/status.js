@@ -1,4 +1,4 @@
-import { A as useGet, O as refresh, R as $, a as duration, g as a, i as count, n as bytes, u as rate } from "./index.js";
+import { O as a, a as duration, i as count, j as useGet, k as refresh, n as bytes, u as rate, z as $ } from "./index.js";
 import { c as When, i as CopyButton, n as Problem } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 // src/pages/status.tsx

@@ -1,5 +1,5 @@
-import { A as useGet, C as dark, D as useKeys, E as zone, F as b, I as d, L as w, M as A, N as F, O as refresh, P as T, R as $, S as withChanges, _ as address, a as duration, b as route, c as percent, d as ticks, g as a, h as say, i as count, j as stringifyExact, l as plural, o as instant, v as href, x as setParams } from "./index.js";
-import { a as ServiceLink, c as When, d as slotColor, f as copy, i as CopyButton, n as Problem, r as Badge, t as Incomplete, u as assignSlots } from "./notes.js";
+import { C as route, D as say, E as copy, F as T, I as b, L as d, M as stringifyExact, N as A, O as a, P as F, R as w, T as withChanges, a as duration, b as address, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as useGet, k as refresh, l as plural, o as instant, w as setParams, x as href, z as $ } from "./index.js";
+import { a as ServiceLink, c as When, d as slotColor, i as CopyButton, n as Problem, r as Badge, t as Incomplete, u as assignSlots } from "./notes.js";
 // src/trace/critical.ts
 /** Children of every row, latest end first: `child[first[row]] … child[first[row + 1] - 1]`. */
 function childrenByEnd(model) {
@@ -290,7 +290,12 @@ function Value({ value }) {
 		})
 	] });
 }
-var filterOf = (key, value) => value === null ? key : typeof value === "object" ? null : `${key}=${textOf(value)}`;
+/** `tag=` is split at its first `=`, so a key with one in it cannot be asked for; nor can arrays and objects. */
+function filterOf(key, value) {
+	if (key === "" || key.includes("=") || /[!~]$/.test(key)) return null;
+	if (value === null) return key;
+	return typeof value === "object" ? null : `${key}=${textOf(value)}`;
+}
 function Attribute({ name, value }) {
 	const filter = filterOf(name, value);
 	return /* @__PURE__ */ a("div", {
@@ -303,7 +308,7 @@ function Attribute({ name, value }) {
 				children: [filter !== null && /* @__PURE__ */ a("a", {
 					class: "button quiet small",
 					href: href("/search", { tag: filter }),
-					"aria-label": `Search traces with ${name} as here`,
+					"aria-label": `+filter: search traces with ${name} as here`,
 					title: "Search for this",
 					children: "+filter"
 				}), /* @__PURE__ */ a(CopyButton, {
@@ -545,7 +550,7 @@ function Drawer({ model, row, onClose, onStale }) {
 		})] }), /* @__PURE__ */ a("div", {
 			class: "drawer-body",
 			tabIndex: 0,
-			role: "region",
+			role: "group",
 			"aria-label": "Details",
 			children: [
 				/* @__PURE__ */ a(Problem, {
@@ -667,9 +672,17 @@ function closedParam(closed, model) {
 	const open = [...rowsWithChildren(model)].filter((row) => !closed.has(row));
 	return open.length <= LISTED_MAX ? ["all", ...open.map((row) => `-${row}`)].join(",") : [...closed].slice(0, LISTED_MAX).join(",");
 }
+var CRITICAL = {
+	top: 3,
+	height: 2
+};
 var BAR = {
 	top: 6,
 	height: 12
+};
+var FAILED = {
+	top: 19,
+	height: 3
 };
 var NARROWEST_PX = 2;
 var PALETTES = {
@@ -681,7 +694,8 @@ var PALETTES = {
 		hit: "#f2c94c55",
 		error: "#c0281c",
 		critical: "#1a2027",
-		orphan: "#8a5a00"
+		orphan: "#8a5a00",
+		inside: "#ffffff"
 	},
 	dark: {
 		grid: "#222933",
@@ -691,7 +705,8 @@ var PALETTES = {
 		hit: "#e3b34140",
 		error: "#ff7b72",
 		critical: "#f0f4f8",
-		orphan: "#e3b341"
+		orphan: "#e3b341",
+		inside: "#0d1117"
 	}
 };
 /** Gives the canvas the pixels of the screen; the drawing units stay CSS pixels. */
@@ -746,29 +761,26 @@ function paintRow(context, scene, palette, row, y, width, scale) {
 	boxes++;
 	if (failed) {
 		context.fillStyle = palette.error;
-		context.fillRect(left, y + BAR.top + BAR.height - 4, right - left, 6);
+		context.fillRect(left, y + FAILED.top, right - left, FAILED.height);
 		boxes++;
 	}
 	if (critical.on[row]) {
 		const [from, to] = [Math.max(0, (critical.from[row] - zoom.from) * scale), Math.min(width, (critical.to[row] - zoom.from) * scale)];
 		context.fillStyle = palette.critical;
-		context.fillRect(from, y + BAR.top - 2, Math.max(1, to - from), 2);
+		context.fillRect(from, y + CRITICAL.top, Math.max(1, to - from), CRITICAL.height);
 		boxes++;
 	}
-	label(context, duration(model.duration[row]), failed ? palette.error : palette.text, left, right, y + 12, width);
+	label(context, duration(model.duration[row]), failed ? palette.error : palette.text, left, right, y + 12, width, palette.inside);
 	return boxes;
 }
 /** After the bar where there is room, else before it, else on it. */
-function label(context, text, color, left, right, y, width) {
+function label(context, text, color, left, right, y, width, inside) {
 	const wide = text.length * 6.2 + 8;
 	context.fillStyle = color;
 	if (right + wide <= width) context.fillText(text, right + 5, y);
 	else if (left - wide >= 0) context.fillText(text, left - wide + 3, y);
 	else {
-		context.fillStyle = "#ffffff";
-		context.strokeStyle = "#000000aa";
-		context.lineWidth = 3;
-		context.strokeText(text, left + 5, y);
+		context.fillStyle = inside;
 		context.fillText(text, left + 5, y);
 	}
 }
@@ -805,7 +817,7 @@ function colorLanes(all, failing, lanes, width, height, dark) {
 	const image = new ImageData(width, height);
 	const pixels = new Uint32Array(image.data.buffer);
 	const [plain, error] = dark ? [11051100, 7502847] : [9932607, 1845440];
-	const laneHeight = lanes < height ? Math.max(1, Math.min(6, Math.floor(height / lanes))) : 1;
+	const laneHeight = lanes < height ? Math.max(1, Math.min(3, Math.floor(height / lanes))) : 1;
 	for (let lane = 0; lane < lanes; lane++) {
 		const top = Math.floor(lane * height / lanes);
 		let [spans, errors] = [0, 0];
@@ -1110,7 +1122,7 @@ function ServicesView({ model, self, slots, dark }) {
 	return /* @__PURE__ */ a("div", {
 		class: "view-scroll",
 		tabIndex: 0,
-		role: "region",
+		role: "group",
 		"aria-label": "Services of this trace",
 		children: /* @__PURE__ */ a("table", { children: [
 			/* @__PURE__ */ a("caption", {
@@ -1258,7 +1270,7 @@ function Label({ model, row, closed, indent, selected, hit, color }) {
 		"aria-level": model.depth[row] + 1,
 		"aria-selected": selected,
 		"aria-expanded": parent ? !closed : void 0,
-		"aria-label": `${service} ${operation}, ${duration(model.duration[row])}${failed ? ", error" : ""}${orphan ? ", parent missing" : ""}${below > 0 ? `, ${below} errors inside` : ""}`,
+		"aria-description": `${duration(model.duration[row])}${failed ? ", error" : ""}${below > 0 ? `, ${below} errors inside` : ""}`,
 		title: `${service} · ${operation}${KINDS[model.kind[row]] ? ` (${KINDS[model.kind[row]]})` : ""}`,
 		style: { paddingLeft: `${6 + indent * INDENT}px` },
 		children: [
@@ -1275,7 +1287,6 @@ function Label({ model, row, closed, indent, selected, hit, color }) {
 			}),
 			orphan && /* @__PURE__ */ a("span", {
 				class: "gap",
-				"aria-hidden": "true",
 				children: "parent missing"
 			}),
 			failed && /* @__PURE__ */ a("span", {
@@ -1409,7 +1420,7 @@ function Waterfall(props) {
 			class: "wf-head",
 			children: [/* @__PURE__ */ a("div", {
 				class: "wf-label-head",
-				children: base > 0 ? `Span, from level ${base + 1}` : "Span"
+				children: base > 0 ? `Span, from level ${count(base + 1)}` : "Span"
 			}), /* @__PURE__ */ a(Axis, {
 				zoom,
 				marks,
@@ -1558,7 +1569,7 @@ function keysOf(context) {
 	const step = (by) => actions.select(visible[Math.min(visible.length - 1, Math.max(0, (row < 0 ? -1 : placeOf(visible, row)) + by))]);
 	const page = 20;
 	return {
-		j: () => step(row < 0 ? 1 : 1),
+		j: () => step(1),
 		k: () => step(-1),
 		ArrowDown: () => step(1),
 		ArrowUp: () => step(-1),
@@ -1603,7 +1614,7 @@ function keysOf(context) {
 function Partial({ answer, onOrphan }) {
 	if (answer.partial_reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
 	return /* @__PURE__ */ a("details", {
-		class: "note warn partial",
+		class: "note warn partial-note",
 		open: answer.partial_reasons.length > 0 || answer.status === "partial",
 		children: [
 			/* @__PURE__ */ a("summary", { children: [
@@ -1898,9 +1909,15 @@ function Loaded({ answer, onReload }) {
 	] });
 }
 function Failed({ id, error, retry }) {
-	if (error.code !== "not_found") return /* @__PURE__ */ a(Problem, {
-		error,
-		retry
+	if (error.code !== "not_found") return /* @__PURE__ */ a("div", {
+		class: "page",
+		children: [/* @__PURE__ */ a("div", {
+			class: "page-head",
+			children: /* @__PURE__ */ a("h1", { children: "This trace could not be opened" })
+		}), /* @__PURE__ */ a(Problem, {
+			error,
+			retry
+		})]
 	});
 	return /* @__PURE__ */ a("div", {
 		class: "panel padded",

@@ -1,4 +1,4 @@
-import { a as duration, g as a, i as count, l as plural, v as href, y as navigate } from "./index.js";
+import { O as a, S as navigate, a as duration, i as count, l as plural, x as href } from "./index.js";
 import { c as When, r as Badge, s as Swatch } from "./notes.js";
 // src/parts/tracelist.tsx
 var SHOWN_SERVICES = 4;
@@ -24,7 +24,7 @@ function TraceList({ hits, caption, toMatch = false, relative = true }) {
 	return /* @__PURE__ */ a("div", {
 		class: "table-scroll",
 		tabIndex: 0,
-		role: "region",
+		role: "group",
 		"aria-label": caption,
 		children: /* @__PURE__ */ a("table", {
 			class: "traces",

@@ -11,6 +11,7 @@ import { href, route, withChanges } from "../router";
 import type { SearchAnswer, TraceHit } from "../types";
 
 const COUNTED = 200;
+const TABS_MAX = 24;
 
 function countByService(hits: TraceHit[]): [string, number][] {
   const counts = new Map<string, number>();
@@ -38,6 +39,7 @@ export default function Errors() {
   document.title = "Errors · Tracewell";
   const tabs = countByService(counted.data?.traces ?? []);
   if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);
+  const more = Math.max(0, tabs.length - TABS_MAX);
   const tab = (name: string) => href("/errors", withChanges(params, { service: name }));
   const total = counted.data?.traces.length ?? 0;
   return (
@@ -60,12 +62,13 @@ export default function Errors() {
           <a href={tab("")} aria-current={service === "" ? "true" : undefined}>
             All <b>{count(total)}</b>
           </a>
-          {tabs.map(([name, traces]) => (
+          {tabs.filter(([name], at) => at < TABS_MAX || name === service).map(([name, traces]) => (
             <a key={name} href={tab(name)} aria-current={service === name ? "true" : undefined}>
               <Swatch service={name} />
               <bdi>{name}</bdi> <b>{count(traces)}</b>
             </a>
           ))}
+          {more > 0 && <span class="dim">and {plural(more, "service")} with fewer</span>}
         </nav>
       )}
       <section class="panel" aria-label="Error traces">

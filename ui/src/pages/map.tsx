@@ -47,7 +47,7 @@ function Picture({ nodes, edges, focus }: { nodes: GraphNode[]; edges: GraphEdge
   const { at, width, height } = positions(layout(nodes.map((node) => node.service), edges));
   const most = Math.max(0.001, ...edges.map((edge) => edge.rate_per_s));
   return (
-    <div class="map-scroll" tabIndex={0} role="region" aria-label="Service map">
+    <div class="map-scroll" tabIndex={0} role="group" aria-label="Service map">
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label={`${plural(nodes.length, "service")}, ${plural(edges.length, "call path")}`}>
         <defs>
           {["fine", "some", "more", "most"].map((kind) => (
@@ -61,7 +61,7 @@ function Picture({ nodes, edges, focus }: { nodes: GraphNode[]; edges: GraphEdge
           if (!from || !to || edge.parent === edge.child) return null;
           const kind = errorClass(edge.error_rate);
           return (
-            <path key={`${edge.parent}\u0000${edge.child}`} class={`edge ${kind}`} d={curve(from, to)} stroke-width={1 + 5 * Math.sqrt(edge.rate_per_s / most)} marker-end={`url(#arrow-${kind})`}>
+            <path key={`${edge.parent}\u0000${edge.child}`} class={`edge ${kind}`} d={curve(from, to)} stroke-width={1 + 4 * Math.sqrt(edge.rate_per_s / most)} marker-end={`url(#arrow-${kind})`}>
               <title>{`${edge.parent} → ${edge.child}: ${rate(edge.rate_per_s)}/s, ${percent(edge.error_rate)} errors, p95 ${milliseconds(edge.p95_ms)}`}</title>
             </path>
           );

@@ -23,7 +23,7 @@ function Worst({ metrics }: { metrics: ServiceRed[] }) {
   const active = metrics.filter((one) => one.request_count > 0).sort(worstFirst);
   if (active.length === 0) return <p class="quiet-text">No requests in this window. Widen it, or look at the newest traces below.</p>;
   return (
-    <div class="table-scroll" tabIndex={0} role="region" aria-label="Worst services">
+    <div class="table-scroll" tabIndex={0} role="group" aria-label="Worst services">
       <table>
         <caption class="unseen">Services, worst first</caption>
         <thead>

@@ -32,7 +32,7 @@ function DurationField({ name, label }: { name: SingleName; label: string }) {
       <input
         key={param(name)}
         defaultValue={param(name) && `${param(name)}ms`}
-        placeholder="e.g. 500ms, 1.5s"
+        placeholder="500ms"
         autocomplete="off"
         aria-invalid={bad}
         onChange={(event) => {
@@ -116,7 +116,7 @@ function Tags() {
           id="tag"
           value={text}
           list="tag-completions"
-          placeholder="http.status_code=500"
+          placeholder="key=value"
           autocomplete="off"
           spellcheck={false}
           onFocus={() => setFocused(true)}

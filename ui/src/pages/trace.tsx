@@ -84,7 +84,7 @@ function keysOf(context: KeyContext): Keys {
   const step = (by: number) => actions.select(visible[Math.min(visible.length - 1, Math.max(0, (row < 0 ? -1 : placeOf(visible, row)) + by))]);
   const page = 20;
   return {
-    j: () => step(row < 0 ? 1 : 1),
+    j: () => step(1),
     k: () => step(-1),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
@@ -127,7 +127,7 @@ function keysOf(context: KeyContext): Keys {
 function Partial({ answer, onOrphan }: { answer: ColumnsAnswer; onOrphan: () => void }) {
   if (answer.partial_reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
   return (
-    <details class="note warn partial" open={answer.partial_reasons.length > 0 || answer.status === "partial"}>
+    <details class="note warn partial-note" open={answer.partial_reasons.length > 0 || answer.status === "partial"}>
       <summary>
         <strong>{answer.status === "partial" ? "This trace is partial" : "Remarks"}</strong> {answer.partial_reasons.join("; ")}
       </summary>
@@ -314,7 +314,16 @@ function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => v
 }
 
 function Failed({ id, error, retry }: { id: string; error: ApiError; retry: () => void }) {
-  if (error.code !== "not_found") return <Problem error={error} retry={retry} />;
+  if (error.code !== "not_found") {
+    return (
+      <div class="page">
+        <div class="page-head">
+          <h1>This trace could not be opened</h1>
+        </div>
+        <Problem error={error} retry={retry} />
+      </div>
+    );
+  }
   return (
     <div class="panel padded">
       <h1>Trace not found</h1>

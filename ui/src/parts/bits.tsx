@@ -37,7 +37,7 @@ export function When({ ns, relative = false }: { ns: Int; relative?: boolean }) 
 
 export function CopyButton({ text, what, label }: { text: string; what: string; label?: string }) {
   return (
-    <button type="button" class="quiet small" aria-label={`Copy ${what}`} title={`Copy ${what}`} onClick={() => void copy(text, what)}>
+    <button type="button" class="quiet small" aria-label={label ? undefined : `Copy ${what}`} title={`Copy ${what}`} onClick={() => void copy(text, what)}>
       {label ?? "Copy"}
     </button>
   );

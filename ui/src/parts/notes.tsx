@@ -6,7 +6,7 @@ export function Problem({ error, retry }: { error?: ApiError; retry?: () => void
   if (!error) return null;
   return (
     <div class="note error" role="alert">
-      <strong>{error.status === 0 ? "No connection" : error.code === "not_found" ? "Not found" : error.code === "bad_parameter" ? "The filter was refused" : "The server could not answer"}</strong>
+      <strong>{error.status === 0 ? "No connection" : error.code === "not_found" ? "Not found" : error.code === "bad_parameter" ? "The server refused this" : "The server could not answer"}</strong>
       <span>{error.message}</span>
       {retry && (
         <button type="button" onClick={retry}>

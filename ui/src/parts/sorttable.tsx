@@ -42,7 +42,7 @@ export function SortTable<T>({ caption, rows, columns, sort: usual, rowKey, para
     setParams({ [param]: next === usual ? null : next });
   };
   return (
-    <div class="table-scroll" tabIndex={0} role="region" aria-label={caption}>
+    <div class="table-scroll" tabIndex={0} role="group" aria-label={caption}>
       <table>
         <caption class="unseen">{caption}</caption>
         <thead>

@@ -35,7 +35,7 @@ export function TraceList({ hits, caption, toMatch = false, relative = true }: P
   const longest = Math.max(1, ...hits.map((hit) => Number(hit.duration_ns)));
   const link = (hit: TraceHit): string => href(`/trace/${hit.trace_id}`, { span: toMatch ? hit.matched_span_id : null });
   return (
-    <div class="table-scroll" tabIndex={0} role="region" aria-label={caption}>
+    <div class="table-scroll" tabIndex={0} role="group" aria-label={caption}>
       <table class="traces">
         <caption class="unseen">{caption}</caption>
         <thead>

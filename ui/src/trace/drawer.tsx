@@ -53,8 +53,12 @@ function Value({ value }: { value: unknown }) {
   );
 }
 
-const filterOf = (key: string, value: unknown): string | null =>
-  value === null ? key : typeof value === "object" ? null : `${key}=${textOf(value)}`;
+/** `tag=` is split at its first `=`, so a key with one in it cannot be asked for; nor can arrays and objects. */
+export function filterOf(key: string, value: unknown): string | null {
+  if (key === "" || key.includes("=") || /[!~]$/.test(key)) return null;
+  if (value === null) return key;
+  return typeof value === "object" ? null : `${key}=${textOf(value)}`;
+}
 
 function Attribute({ name, value }: { name: string; value: unknown }) {
   const filter = filterOf(name, value);
@@ -68,7 +72,7 @@ function Attribute({ name, value }: { name: string; value: unknown }) {
       </dd>
       <dd class="actions">
         {filter !== null && (
-          <a class="button quiet small" href={href("/search", { tag: filter })} aria-label={`Search traces with ${name} as here`} title="Search for this">
+          <a class="button quiet small" href={href("/search", { tag: filter })} aria-label={`+filter: search traces with ${name} as here`} title="Search for this">
             +filter
           </a>
         )}
@@ -302,7 +306,7 @@ export function Drawer({ model, row, onClose, onStale }: { model: TraceModel; ro
           ✕
         </button>
       </header>
-      <div class="drawer-body" tabIndex={0} role="region" aria-label="Details">
+      <div class="drawer-body" tabIndex={0} role="group" aria-label="Details">
         <Problem error={error} retry={() => void refresh(url)} />
         <Incomplete answer={data} />
         {moved && (

@@ -6,7 +6,10 @@ import { FLAG, type TraceModel } from "./model";
 import type { Zoom } from "./viewport";
 
 export const ROW = 24;
+// From the top of the row: the critical path's line, the bar, and the error's line.
+const CRITICAL = { top: 3, height: 2 };
 const BAR = { top: 6, height: 12 };
+const FAILED = { top: 19, height: 3 };
 const NARROWEST_PX = 2;
 
 export interface Scene {
@@ -34,11 +37,13 @@ interface Palette {
   error: string;
   critical: string;
   orphan: string;
+  /** Text on a bar. */
+  inside: string;
 }
 
 const PALETTES: Record<"light" | "dark", Palette> = {
-  light: { grid: "#e8ebef", text: "#55606e", cursor: "#0f766e1f", hover: "#1a20270a", hit: "#f2c94c55", error: "#c0281c", critical: "#1a2027", orphan: "#8a5a00" },
-  dark: { grid: "#222933", text: "#9aa6b5", cursor: "#4fd1c526", hover: "#ffffff0a", hit: "#e3b34140", error: "#ff7b72", critical: "#f0f4f8", orphan: "#e3b341" },
+  light: { grid: "#e8ebef", text: "#55606e", cursor: "#0f766e1f", hover: "#1a20270a", hit: "#f2c94c55", error: "#c0281c", critical: "#1a2027", orphan: "#8a5a00", inside: "#ffffff" },
+  dark: { grid: "#222933", text: "#9aa6b5", cursor: "#4fd1c526", hover: "#ffffff0a", hit: "#e3b34140", error: "#ff7b72", critical: "#f0f4f8", orphan: "#e3b341", inside: "#0d1117" },
 };
 
 /** Gives the canvas the pixels of the screen; the drawing units stay CSS pixels. */
@@ -95,30 +100,27 @@ function paintRow(context: CanvasRenderingContext2D, scene: Scene, palette: Pale
   boxes++;
   if (failed) {
     context.fillStyle = palette.error;
-    context.fillRect(left, y + BAR.top + BAR.height - 4, right - left, 6);
+    context.fillRect(left, y + FAILED.top, right - left, FAILED.height);
     boxes++;
   }
   if (critical.on[row]) {
     const [from, to] = [Math.max(0, (critical.from[row] - zoom.from) * scale), Math.min(width, (critical.to[row] - zoom.from) * scale)];
     context.fillStyle = palette.critical;
-    context.fillRect(from, y + BAR.top - 2, Math.max(1, to - from), 2);
+    context.fillRect(from, y + CRITICAL.top, Math.max(1, to - from), CRITICAL.height);
     boxes++;
   }
-  label(context, duration(model.duration[row]), failed ? palette.error : palette.text, left, right, y + ROW / 2, width);
+  label(context, duration(model.duration[row]), failed ? palette.error : palette.text, left, right, y + ROW / 2, width, palette.inside);
   return boxes;
 }
 
 /** After the bar where there is room, else before it, else on it. */
-function label(context: CanvasRenderingContext2D, text: string, color: string, left: number, right: number, y: number, width: number): void {
+function label(context: CanvasRenderingContext2D, text: string, color: string, left: number, right: number, y: number, width: number, inside: string): void {
   const wide = text.length * 6.2 + 8;
   context.fillStyle = color;
   if (right + wide <= width) context.fillText(text, right + 5, y);
   else if (left - wide >= 0) context.fillText(text, left - wide + 3, y);
   else {
-    context.fillStyle = "#ffffff";
-    context.strokeStyle = "#000000aa";
-    context.lineWidth = 3;
-    context.strokeText(text, left + 5, y);
+    context.fillStyle = inside;
     context.fillText(text, left + 5, y);
   }
 }
@@ -158,7 +160,7 @@ function colorLanes(all: Float32Array, failing: Float32Array, lanes: number, wid
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const [plain, error] = dark ? [0x00a8a05c, 0x00727bff] : [0x00978f3f, 0x001c28c0]; // 0xAABBGGRR
-  const laneHeight = lanes < height ? Math.max(1, Math.min(6, Math.floor(height / lanes))) : 1;
+  const laneHeight = lanes < height ? Math.max(1, Math.min(3, Math.floor(height / lanes))) : 1;
   for (let lane = 0; lane < lanes; lane++) {
     const top = Math.floor((lane * height) / lanes);
     let [spans, errors] = [0, 0];

@@ -104,7 +104,7 @@ export function ServicesView({ model, self, slots, dark }: ViewProps) {
   const shares = useMemo(() => byService(model, self), [model, self]);
   const all = Math.max(1, shares.reduce((sum, share) => sum + share.self, 0));
   return (
-    <div class="view-scroll" tabIndex={0} role="region" aria-label="Services of this trace">
+    <div class="view-scroll" tabIndex={0} role="group" aria-label="Services of this trace">
       <table>
         <caption class="unseen">Services of this trace by own time</caption>
         <thead>

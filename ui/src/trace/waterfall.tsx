@@ -1,6 +1,6 @@
 // The waterfall: labels are DOM rows (only those on screen), bars are one canvas beside them. Keys live in the page.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { duration, ticks } from "../format";
+import { count, duration, ticks } from "../format";
 import { slotColor } from "../colors";
 import type { CriticalPath } from "./critical";
 import { errorsBelow, FLAG, isError, KINDS, placeOf, type TraceModel } from "./model";
@@ -54,7 +54,7 @@ function Label({ model, row, closed, indent, selected, hit, color }: LabelProps)
       aria-level={model.depth[row] + 1}
       aria-selected={selected}
       aria-expanded={parent ? !closed : undefined}
-      aria-label={`${service} ${operation}, ${duration(model.duration[row])}${failed ? ", error" : ""}${orphan ? ", parent missing" : ""}${below > 0 ? `, ${below} errors inside` : ""}`}
+      aria-description={`${duration(model.duration[row])}${failed ? ", error" : ""}${below > 0 ? `, ${below} errors inside` : ""}`}
       title={`${service} · ${operation}${KINDS[model.kind[row]] ? ` (${KINDS[model.kind[row]]})` : ""}`}
       style={{ paddingLeft: `${6 + indent * INDENT}px` }}
     >
@@ -63,9 +63,7 @@ function Label({ model, row, closed, indent, selected, hit, color }: LabelProps)
       </span>
       <span class="swatch" style={{ background: color }} aria-hidden="true" />
       {orphan && (
-        <span class="gap" aria-hidden="true">
-          parent missing
-        </span>
+        <span class="gap">parent missing</span>
       )}
       {failed && (
         <span class="mark" aria-hidden="true">
@@ -173,7 +171,7 @@ export function Waterfall(props: WaterfallProps) {
   return (
     <div class="waterfall">
       <div class="wf-head">
-        <div class="wf-label-head">{base > 0 ? `Span, from level ${base + 1}` : "Span"}</div>
+        <div class="wf-label-head">{base > 0 ? `Span, from level ${count(base + 1)}` : "Span"}</div>
         <Axis zoom={zoom} marks={marks} width={width} total={total} />
       </div>
       <div class="wf-scroll" ref={rows.box} onScroll={rows.onScroll}>
