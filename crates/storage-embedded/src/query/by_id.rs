@@ -34,6 +34,10 @@ pub(super) fn read_trace(probe: &mut Probe<'_>, id: TraceId) -> Parts {
             return gathered.parts;
         }
     }
+    if let Err(stopped) = probe.context.check() {
+        probe.note(stopped.message);
+        return gathered.parts;
+    }
     for part in probe.head.parts(id) {
         let (batch, rows) = probe.head.part(part);
         let (batch, rows) = (Arc::clone(&batch.batch), rows.to_vec());

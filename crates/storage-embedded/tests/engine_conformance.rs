@@ -1,0 +1,94 @@
+//! The suite every store must pass, with heads that are never sealed by themselves and with heads
+//! that are sealed all the time, with and without a cache.
+
+mod engine_support;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tracewell_model::clock::ManualClock;
+use tracewell_storage::conformance::{
+    Durability, OpenStore, Restart, StoreFixture, expect_passed, store_suite,
+};
+use tracewell_storage::{Sink, TraceFinder, TraceReader};
+use tracewell_storage_embedded::fs::StdFs;
+use tracewell_storage_embedded::{EmbeddedTraces, Engine, EngineOptions, StorageSink};
+
+struct EmbeddedFixture(EngineOptions);
+
+struct Open {
+    dir: TempDir,
+    clock: Arc<ManualClock>,
+    options: EngineOptions,
+    sink: StorageSink,
+    traces: EmbeddedTraces,
+}
+
+impl Open {
+    fn new(dir: TempDir, clock: Arc<ManualClock>, options: EngineOptions) -> Box<dyn OpenStore> {
+        let engine =
+            Engine::open(StdFs::shared(), dir.path(), clock.clone(), options).expect("opens");
+        let (sink, traces) = (engine.sink(), engine.traces());
+        Box::new(Open { dir, clock, options, sink, traces })
+    }
+}
+
+impl StoreFixture for EmbeddedFixture {
+    fn durability(&self) -> Durability {
+        Durability::Crash
+    }
+
+    fn open_new(&self, clock: Arc<ManualClock>) -> Box<dyn OpenStore> {
+        Open::new(engine_support::memory_dir(), clock, self.0)
+    }
+}
+
+impl OpenStore for Open {
+    fn sink(&mut self) -> &mut dyn Sink {
+        &mut self.sink
+    }
+
+    fn reader(&self) -> &dyn TraceReader {
+        &self.traces
+    }
+
+    fn finder(&self) -> &dyn TraceFinder {
+        &self.traces
+    }
+
+    fn restart(mut self: Box<Self>, how: Restart) -> Box<dyn OpenStore> {
+        if how == Restart::CleanStop {
+            self.sink.flush().expect("flush");
+        }
+        let Open { dir, clock, options, .. } = *self;
+        Open::new(dir, clock, options)
+    }
+}
+
+#[test]
+fn a_store_that_seals_only_when_told() {
+    expect_passed(store_suite(&EmbeddedFixture(EngineOptions::default())));
+}
+
+#[test]
+fn a_store_that_seals_all_the_time() {
+    let options = EngineOptions {
+        head_spans_max: 20,
+        small_head_age_ns: 1,
+        cache_bytes_max: 0,
+        block_spans: 7,
+        ..EngineOptions::default()
+    };
+    expect_passed(store_suite(&EmbeddedFixture(options)));
+}
+
+#[test]
+fn a_store_with_a_cache_too_small_for_its_blocks() {
+    let options = EngineOptions {
+        head_spans_max: 300,
+        cache_bytes_max: 50_000,
+        block_spans: 64,
+        ..EngineOptions::default()
+    };
+    expect_passed(store_suite(&EmbeddedFixture(options)));
+}
