@@ -14,6 +14,12 @@ use crate::error::Error;
 /// order asked, keys descending, trace ids ascending among equals; `next` continues exactly after
 /// the last hit among the traces that existed at the cursor's horizon (D18). A deadline gives what
 /// was found so far, named in `incomplete`.
+///
+/// The horizon is the latest arrival (`Record::arrived_unix_ns`, never this machine's clock) that
+/// the first page could see. On later pages a trace is there only if one of its spans had arrived by
+/// then; its key is the one it had then, from the spans arrived by then; its predicates and its
+/// summary are of everything that is stored now. A page with `next` has at least one hit; the page
+/// after the last hit may be empty.
 pub trait TraceFinder: Send + Sync {
     /// One page of hits.
     fn find_traces(&self, query: &TraceQuery, context: &ReadContext) -> Result<Found, Error>;

@@ -77,11 +77,12 @@ pub type Completion = Box<dyn FnOnce(Result<(), Error>) + Send>;
 ///   no other record.
 /// * No room is [`crate::Class::Overloaded`]; the log recovers by itself when there is room again.
 pub trait SpanLog: Send + Sync {
-    /// Appends batches; empty ones are ignored.
+    /// Appends batches; empty ones are ignored, and answered even when there is nothing else.
     fn append(&self, batches: Vec<SpanBatch>, ack: Ack, done: Completion);
 
     /// Joins a consumer group. Delivery starts after the later of what the group committed and
-    /// what its sink says is durable (`Sink::durable`).
+    /// what its sink says is durable (`Sink::durable`): whoever joins again, after a crash of its
+    /// worker or of the process, gets once more what was delivered and not committed.
     fn subscribe(&self, group: &str, durable: &[Position]) -> Result<Box<dyn Consumer>, Error>;
 
     /// Figures for the account, for lag and for health.
@@ -95,6 +96,7 @@ pub trait Consumer: Send {
     fn poll(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error>;
 
     /// Everything at or before these positions is durable in the group's sink; the log may forget it.
+    /// A position before one committed earlier changes nothing.
     fn commit(&mut self, positions: &[Position]) -> Result<(), Error>;
 }
 

@@ -98,10 +98,11 @@ pub trait StatsWriter: Send + Sync {
     fn flush(&self) -> Result<(), Error>;
 }
 
-/// A range of time to read figures of.
+/// A range of time to read figures of. Both ends are rounded outwards to the steps that figures of
+/// that age are kept at (D16): 10 s in the last hour, 1 min in the last day, 10 min before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// From, inclusive; rounded down to a step.
+    /// From, inclusive.
     pub from_unix_ns: u64,
     /// To, exclusive.
     pub to_unix_ns: u64,

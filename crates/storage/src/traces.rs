@@ -10,7 +10,9 @@ use crate::error::Error;
 /// Gives all stored spans of a trace.
 ///
 /// Contract: spans come in any order and may repeat; the caller leaves repeats out (D2). Never
-/// bounded by a time range (Q17). Damage does not fail the read: it is named in `incomplete`.
+/// bounded by a time range (Q17). Damage does not fail the read: it is named in `incomplete`, and
+/// so is a cut at the context's `spans_max` or `bytes_max`. When the time is up or the caller gone,
+/// the answer is an error of class `DeadlineExceeded`, or what was read so far, named as incomplete.
 pub trait TraceReader: Send + Sync {
     /// Everything stored of this trace; no spans when there is none.
     fn get_trace(&self, id: TraceId, context: &ReadContext) -> Result<FoundTrace, Error>;
