@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use tracewell_model::BatchBuilder;
 
 use super::origin::{Resource, Scope};
+use super::schema::{self, Schema};
 use super::span::{self, Scratch};
-use super::transcode::{self, Schema, transcode};
+use super::transcode::transcode;
 use crate::caps::Rewritten;
 use crate::elements::{Element, Elements};
 use crate::json::{Text, excerpt};
@@ -87,8 +88,8 @@ fn decode_resource_spans(
     let groups = message.scope_spans.iter().flatten();
     let groups = groups.chain(message.library_spans.iter().flatten());
     let (room, mut encoded) = (Rewritten::default(), Vec::new());
-    let resource = transcode_optional(message.resource, transcode::RESOURCE, &mut encoded)
-        .and_then(|()| {
+    let resource =
+        transcode_optional(message.resource, schema::RESOURCE, &mut encoded).and_then(|()| {
             let pieces = std::iter::once(&encoded[..]);
             Resource::parse(pieces, url(&message.schema_url), &room)
         });
@@ -109,7 +110,7 @@ fn decode_scope_spans(
     report: &mut Report,
 ) {
     let (room, mut encoded) = (Rewritten::default(), Vec::new());
-    let scope = transcode_optional(message.scope, transcode::SCOPE, &mut encoded).and_then(|()| {
+    let scope = transcode_optional(message.scope, schema::SCOPE, &mut encoded).and_then(|()| {
         let pieces = std::iter::once(&encoded[..]);
         Scope::parse(pieces, url(&message.schema_url), &room)
     });
@@ -137,7 +138,7 @@ fn decode_span(
     scope: &mut Scope<'_>,
     builder: &mut BatchBuilder,
 ) -> Result<(), Refused> {
-    transcode(json, transcode::SPAN, bytes)?;
+    transcode(json, schema::SPAN, bytes)?;
     let (room, mut scratch) = (Rewritten::default(), Scratch::default());
     span::decode(bytes, &room, &mut scratch)?.push(resource, scope, builder);
     Ok(())

@@ -1,8 +1,8 @@
 //! OTLP, the format this system speaks inside and out: `ExportTraceServiceRequest` in protobuf and in
 //! JSON, to batches and back, and the answers its clients expect.
 //!
-//! JSON is turned into protobuf one message at a time ([`transcode`]) and then takes the same path,
-//! so both obey one set of rules (D5, D6), those of [`span`] and [`origin`].
+//! JSON is turned into protobuf one message at a time (`transcode`) and then takes the same path,
+//! so both obey one set of rules (D5, D6), those of `span` and `origin`.
 
 pub mod encode;
 #[cfg(feature = "decode")]
@@ -17,6 +17,8 @@ pub mod protobuf;
 pub mod response;
 #[cfg(feature = "decode")]
 mod scalar;
+#[cfg(feature = "decode")]
+mod schema;
 #[cfg(feature = "decode")]
 mod span;
 #[cfg(feature = "decode")]

@@ -1,4 +1,4 @@
-//! OTLP/JSON messages to protobuf, driven by tables: one row per field of trace.proto and common.proto.
+//! OTLP/JSON messages to protobuf, driven by the tables of [`super::schema`].
 //!
 //! Accepted beyond the specification, since senders do it: snake_case names, enumerations by name,
 //! 64-bit integers as numbers, numbers as strings, ids in base64. Unknown members are skipped, null is
@@ -13,167 +13,10 @@ use serde_json::value::RawValue;
 use tracewell_model::limits::ANY_DEPTH_MAX;
 
 use super::scalar;
+use super::schema::{ANY_VALUE, Kind, Schema};
 use crate::json::{Text, excerpt};
 use crate::proto::{put_bytes_field, put_fixed32_field, put_fixed64_field, put_varint_field};
 use crate::report::{Reason, Refused};
-
-/// A message type: its fields.
-pub(crate) type Schema = &'static [FieldSpec];
-
-/// One field: JSON's name for it, the .proto file's, its number and type.
-#[derive(Debug)]
-pub(crate) struct FieldSpec(&'static str, &'static str, u32, Kind);
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// An id of this many bytes; a wrong one refuses the span for this reason.
-    Id(usize, Reason),
-    /// An id of a link: normally of this many bytes, but nothing refuses another.
-    LinkId(usize),
-    Str,
-    Bytes,
-    Bool,
-    Int64,
-    Uint32,
-    Fixed32,
-    Fixed64,
-    Double,
-    Enum(&'static [&'static str]),
-    Message(Schema),
-    Repeated(Schema),
-    RepeatedStr,
-    /// `AnyValue`, one level further down.
-    Any,
-    RepeatedAny,
-}
-
-pub(crate) static SPAN: Schema = &[
-    FieldSpec("traceId", "trace_id", 1, Kind::Id(16, Reason::TraceId)),
-    FieldSpec("spanId", "span_id", 2, Kind::Id(8, Reason::SpanId)),
-    FieldSpec("traceState", "trace_state", 3, Kind::Str),
-    FieldSpec(
-        "parentSpanId",
-        "parent_span_id",
-        4,
-        Kind::Id(8, Reason::ParentSpanId),
-    ),
-    FieldSpec("name", "name", 5, Kind::Str),
-    FieldSpec("kind", "kind", 6, Kind::Enum(SPAN_KINDS)),
-    FieldSpec(
-        "startTimeUnixNano",
-        "start_time_unix_nano",
-        7,
-        Kind::Fixed64,
-    ),
-    FieldSpec("endTimeUnixNano", "end_time_unix_nano", 8, Kind::Fixed64),
-    FieldSpec("attributes", "attributes", 9, Kind::Repeated(KEY_VALUE)),
-    FieldSpec(
-        "droppedAttributesCount",
-        "dropped_attributes_count",
-        10,
-        Kind::Uint32,
-    ),
-    FieldSpec("events", "events", 11, Kind::Repeated(EVENT)),
-    FieldSpec(
-        "droppedEventsCount",
-        "dropped_events_count",
-        12,
-        Kind::Uint32,
-    ),
-    FieldSpec("links", "links", 13, Kind::Repeated(LINK)),
-    FieldSpec("droppedLinksCount", "dropped_links_count", 14, Kind::Uint32),
-    FieldSpec("status", "status", 15, Kind::Message(STATUS)),
-    FieldSpec("flags", "flags", 16, Kind::Fixed32),
-];
-
-static EVENT: Schema = &[
-    FieldSpec("timeUnixNano", "time_unix_nano", 1, Kind::Fixed64),
-    FieldSpec("name", "name", 2, Kind::Str),
-    FieldSpec("attributes", "attributes", 3, Kind::Repeated(KEY_VALUE)),
-    FieldSpec(
-        "droppedAttributesCount",
-        "dropped_attributes_count",
-        4,
-        Kind::Uint32,
-    ),
-];
-
-static LINK: Schema = &[
-    FieldSpec("traceId", "trace_id", 1, Kind::LinkId(16)),
-    FieldSpec("spanId", "span_id", 2, Kind::LinkId(8)),
-    FieldSpec("traceState", "trace_state", 3, Kind::Str),
-    FieldSpec("attributes", "attributes", 4, Kind::Repeated(KEY_VALUE)),
-    FieldSpec(
-        "droppedAttributesCount",
-        "dropped_attributes_count",
-        5,
-        Kind::Uint32,
-    ),
-    FieldSpec("flags", "flags", 6, Kind::Fixed32),
-];
-
-static STATUS: Schema = &[
-    FieldSpec("message", "message", 2, Kind::Str),
-    FieldSpec("code", "code", 3, Kind::Enum(STATUS_CODES)),
-];
-
-pub(crate) static RESOURCE: Schema = &[
-    FieldSpec("attributes", "attributes", 1, Kind::Repeated(KEY_VALUE)),
-    FieldSpec(
-        "droppedAttributesCount",
-        "dropped_attributes_count",
-        2,
-        Kind::Uint32,
-    ),
-    FieldSpec("entityRefs", "entity_refs", 3, Kind::Repeated(ENTITY_REF)),
-];
-
-pub(crate) static ENTITY_REF: Schema = &[
-    FieldSpec("schemaUrl", "schema_url", 1, Kind::Str),
-    FieldSpec("type", "type", 2, Kind::Str),
-    FieldSpec("idKeys", "id_keys", 3, Kind::RepeatedStr),
-    FieldSpec("descriptionKeys", "description_keys", 4, Kind::RepeatedStr),
-];
-
-pub(crate) static SCOPE: Schema = &[
-    FieldSpec("name", "name", 1, Kind::Str),
-    FieldSpec("version", "version", 2, Kind::Str),
-    FieldSpec("attributes", "attributes", 3, Kind::Repeated(KEY_VALUE)),
-    FieldSpec(
-        "droppedAttributesCount",
-        "dropped_attributes_count",
-        4,
-        Kind::Uint32,
-    ),
-];
-
-static KEY_VALUE: Schema = &[
-    FieldSpec("key", "key", 1, Kind::Str),
-    FieldSpec("value", "value", 2, Kind::Any),
-];
-
-static ANY_VALUE: Schema = &[
-    FieldSpec("stringValue", "string_value", 1, Kind::Str),
-    FieldSpec("boolValue", "bool_value", 2, Kind::Bool),
-    FieldSpec("intValue", "int_value", 3, Kind::Int64),
-    FieldSpec("doubleValue", "double_value", 4, Kind::Double),
-    FieldSpec("arrayValue", "array_value", 5, Kind::Message(ARRAY)),
-    FieldSpec("kvlistValue", "kvlist_value", 6, Kind::Message(KEY_VALUES)),
-    FieldSpec("bytesValue", "bytes_value", 7, Kind::Bytes),
-];
-
-static ARRAY: Schema = &[FieldSpec("values", "values", 1, Kind::RepeatedAny)];
-static KEY_VALUES: Schema = &[FieldSpec("values", "values", 1, Kind::Repeated(KEY_VALUE))];
-
-static SPAN_KINDS: &[&str] = &[
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
-static STATUS_CODES: &[&str] = &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
 
 /// Appends the protobuf of a JSON message to `out`.
 pub(crate) fn transcode(json: &str, schema: Schema, out: &mut Vec<u8>) -> Result<(), Refused> {
@@ -245,12 +88,12 @@ impl<'de> de::Visitor<'de> for Message<'_> {
             let known = self
                 .schema
                 .iter()
-                .find(|field| field.0 == name || field.1 == name);
+                .find(|field| field.json == name || field.proto == name);
             match known {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(field) => map.next_value_seed(FieldValue {
-                    number: field.2,
-                    kind: field.3,
+                    number: field.number,
+                    kind: field.kind,
                     out: self.out,
                     depth: self.depth,
                     context: self.context,
