@@ -50,6 +50,7 @@ struct Figures {
 struct SavedState {
     positions: Vec<Position>,
     at_monotonic_ns: u64,
+    at_unix_ns: u64,
     failure: Option<String>,
 }
 
@@ -80,6 +81,7 @@ impl EmbeddedStats {
         let saved = SavedState {
             positions: figures.positions.clone(),
             at_monotonic_ns: clock.monotonic_ns(),
+            at_unix_ns: clock.unix_ns(),
             failure: None,
         };
         let inner = Inner {
@@ -150,6 +152,7 @@ impl EmbeddedStats {
 
 impl StatsWriter for EmbeddedStats {
     fn write(&self, delta: StatsDelta) -> Result<(), Error> {
+        let now_unix_ns = delta.now_unix_ns;
         {
             let mut figures = self
                 .inner
@@ -163,12 +166,14 @@ impl StatsWriter for EmbeddedStats {
                 .for_each(|&position| advance(&mut figures.positions, position));
         }
         let mut saved = lock(&self.inner.saved);
-        let age = self
-            .inner
-            .clock
-            .monotonic_ns()
-            .saturating_sub(saved.at_monotonic_ns);
+        // By either clock: replay after a start moves hours of the wall clock in seconds, and a wall
+        // clock that stands still or jumps (P18) must not keep figures from being saved.
+        let now = self.inner.clock.monotonic_ns();
+        let age = now
+            .saturating_sub(saved.at_monotonic_ns)
+            .max(now_unix_ns.abs_diff(saved.at_unix_ns));
         if age >= SAVE_EVERY_NS {
+            saved.at_unix_ns = now_unix_ns;
             // The figures are in: an error here would make the caller add them once more. It
             // stays visible in `problems`, and `durable` does not move.
             if let Err(error) = self.save(&mut saved) {

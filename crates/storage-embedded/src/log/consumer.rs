@@ -130,7 +130,11 @@ impl LogConsumer {
                 next_offset: head.follows,
                 accepted: head.accepted_before,
             };
-            let end = next.map_or(state.end, mark);
+            let newest = Mark {
+                next_offset: state.tail,
+                ..state.end
+            };
+            let end = next.map_or(newest, mark);
             let view = View {
                 length: meta.length,
                 end,

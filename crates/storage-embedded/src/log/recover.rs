@@ -154,10 +154,12 @@ impl Opening {
                 let _again_next_time = self.fs.unlink(&path);
                 continue;
             }
-            // Its records had offsets, which must not be given to others.
-            self.offset_floor = self
-                .offset_floor
-                .max(base.saturating_add(length / RECORD_HEAD_BYTES as u64));
+            // Its records had offsets, which must not be given to others; a later file's begin
+            // above them anyway.
+            if self.files.range(base..).next().is_none() {
+                let records_max = length / RECORD_HEAD_BYTES as u64;
+                self.offset_floor = self.offset_floor.max(base.saturating_add(records_max));
+            }
             let damaged = self.dir.join("damaged");
             let to = damaged.join(path.file_name().unwrap_or_default());
             let moved = self
@@ -371,6 +373,7 @@ impl Opening {
             },
             _ => trimmed,
         };
+        state.tail = follows;
         state.lost_before = saved.lost_before;
         state.losses = saved.losses;
         for (offset, loss) in std::mem::take(&mut self.losses) {

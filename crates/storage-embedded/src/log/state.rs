@@ -53,7 +53,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn push(&mut self, record: Record, accepted_after: u64) {
+    fn push(&mut self, record: Record, accepted_after: u64) {
         let bytes = record.batch.memory_bytes() + size_of::<Entry>();
         self.bytes += bytes;
         self.entries.push_back(Entry {
@@ -61,16 +61,13 @@ impl Ring {
             accepted_after,
             bytes,
         });
-        while self.bytes > self.bytes_max {
-            self.evict();
-        }
     }
 
-    fn evict(&mut self) {
-        if let Some(entry) = self.entries.pop_front() {
-            self.bytes -= entry.bytes;
-            self.from = entry.record.position.offset + 1;
-        }
+    fn evict(&mut self) -> Option<Record> {
+        let entry = self.entries.pop_front()?;
+        self.bytes -= entry.bytes;
+        self.from = entry.record.position.offset + 1;
+        Some(entry.record)
     }
 
     fn evict_through(&mut self, offset: u64) {
@@ -120,6 +117,9 @@ pub(super) struct State {
     pub(super) files: BTreeMap<u64, FileMeta>,
     pub(super) ring: Ring,
     pub(super) end: Mark,
+    /// What would follow the newest file's last record: less than the end's offset while offsets
+    /// are left out and no file has begun after them.
+    pub(super) tail: u64,
     pub(super) groups: BTreeMap<String, Group>,
     /// Groups that must pass before a file is unlinked; empty for all that are known.
     pub(super) required: Vec<String>,
@@ -144,7 +144,27 @@ impl State {
             ring,
             end,
             opened_at: end.next_offset,
+            tail: end.next_offset,
             ..State::default()
+        }
+    }
+
+    /// A record was written: into the ring with it, and what has no more room out.
+    pub(super) fn publish(&mut self, record: Record, accepted_after: u64) {
+        self.end = Mark {
+            next_offset: record.position.offset + 1,
+            accepted: accepted_after,
+        };
+        self.tail = self.end.next_offset;
+        self.ring.push(record, accepted_after);
+        while self.ring.bytes > self.ring.bytes_max {
+            let Some(gone) = self.ring.evict() else { break };
+            // For whom it was the next one, its age would be unknown until the file is read.
+            for group in self.groups.values_mut() {
+                if group.delivered < gone.position.offset {
+                    group.next_arrived.get_or_insert(gone.arrived_unix_ns);
+                }
+            }
         }
     }
 
@@ -239,7 +259,8 @@ impl State {
 
     fn records_after(&self, offset: u64) -> u64 {
         let all = self.end.next_offset.saturating_sub(offset + 1);
-        all.saturating_sub(self.left_out_after(offset))
+        let pending = self.end.next_offset - self.tail.max(offset + 1).min(self.end.next_offset);
+        all.saturating_sub(self.left_out_after(offset) + pending)
     }
 
     pub(super) fn group(&mut self, name: &str, member: u64) -> Result<&mut Group, Error> {

@@ -146,9 +146,9 @@ impl Shared {
                 arrived_unix_ns,
                 batch: Arc::new(batch),
             };
-            state.ring.push(record, head.accepted_after());
+            state.publish(record, head.accepted_after());
         }
-        state.end = end;
+        debug_assert_eq!(state.end, end);
         state.refusal = None;
         drop(state);
         self.appended.notify_all();
@@ -246,7 +246,9 @@ impl Shared {
             path,
             length: FILE_HEAD_BYTES,
         };
-        lock(&self.state).files.insert(base, meta);
+        let mut state = lock(&self.state);
+        state.files.insert(base, meta);
+        state.tail = base;
         Ok(())
     }
 

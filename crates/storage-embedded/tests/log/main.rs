@@ -1,0 +1,8 @@
+//! The span log and the statistics as their users see them: through the seams, on a real
+//! directory, with a file system that fails where it is told to.
+
+mod conformance;
+mod damage;
+mod delivery;
+mod faults;
+mod support;
