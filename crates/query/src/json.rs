@@ -65,6 +65,35 @@ impl Json {
         self.out.push(']');
     }
 
+    /// As `array`, until the text has this many bytes; answers how many items it holds.
+    pub(crate) fn array_until<T>(
+        &mut self,
+        bytes_max: usize,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Json, T),
+    ) -> usize {
+        let mut written = 0;
+        self.array(items, |json, item| {
+            if json.out.len() < bytes_max {
+                write(json, item);
+                written += 1;
+            }
+        });
+        written
+    }
+
+    /// Puts members in front of those written so far, and makes one object of all: for answers
+    /// whose head depends on how much of the rest there was room for. Nothing is held twice.
+    pub(crate) fn headed(mut self, head: impl FnOnce(&mut Json)) -> String {
+        let mut json = Json::default();
+        head(&mut json);
+        json.out.insert(0, '{');
+        json.out.push(',');
+        self.out.insert_str(0, &json.out);
+        self.out.push('}');
+        self.out
+    }
+
     pub(crate) fn texts<T: AsRef<str>>(&mut self, texts: impl IntoIterator<Item = T>) {
         self.array(texts, |json, text| json.text(text.as_ref()));
     }
@@ -256,4 +285,40 @@ pub(crate) fn marks(row: &Row<'_>, repeated_key: bool) -> impl Iterator<Item = &
         .filter(|(set, _)| *set)
         .map(|(_, name)| name);
     own.names().chain(more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_exact() {
+        for (ns, expected) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (1_500_000, "1.5"),
+            (2_100_250_000, "2100.25"),
+            (u64::MAX, "18446744073709.551615"),
+        ] {
+            let mut json = Json::default();
+            json.milliseconds(ns);
+            assert_eq!(json.into_text(), expected);
+        }
+    }
+
+    #[test]
+    fn an_array_ends_where_its_room_does_and_the_head_can_say_so() {
+        for (bytes_max, written, expected) in [
+            (5, 0, r#"{"n":0,"a":[]}"#),
+            (6, 1, r#"{"n":1,"a":["x"]}"#),
+            (99, 3, r#"{"n":3,"a":["x","{","["]}"#),
+        ] {
+            let mut json = Json::default();
+            let count = json
+                .key("a")
+                .array_until(bytes_max, ["x", "{", "["], Json::text);
+            assert_eq!(count, written);
+            assert_eq!(json.headed(|json| json.key("n").plain(count)), expected);
+        }
+    }
 }

@@ -23,6 +23,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::Method;
+use tokio::sync::Semaphore;
 
 use crate::api::{Answer, Ask, Endpoint, Serve};
 use crate::errors::Failure;
@@ -41,7 +42,11 @@ struct Api {
     querier: Arc<Querier>,
     status: Arc<dyn StatusSource>,
     metrics: Metrics,
+    reporting: Arc<Semaphore>,
 }
+
+/// Reports being made at once; further requests wait for one to end.
+const REPORTING_MAX: usize = 2;
 
 /// Everything under `/api`, and the UI under all other paths.
 pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Metrics) -> Router {
@@ -49,6 +54,7 @@ pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Met
         querier,
         status,
         metrics,
+        reporting: Arc::new(Semaphore::new(REPORTING_MAX)),
     });
     // One handler: the table in `api` is what is documented, counted and tested, and axum's own
     // routing would answer errors that are not the API's.
@@ -99,8 +105,7 @@ impl Api {
             Serve::Query(function) => function,
             Serve::Status => {
                 Params::parse(&query, endpoint.params)?;
-                let json = api::status::get_status(self.status.as_ref())?;
-                return Ok(respond::json(json, accepts));
+                return Ok(respond::json(self.status().await?, accepts));
             }
             Serve::Text(text) => {
                 Params::parse(&query, endpoint.params)?;
@@ -129,5 +134,28 @@ impl Api {
             Ok(respond::answer(json, complete, accepts))
         };
         self.querier.run(work).await
+    }
+
+    /// The report looks at files and locks, so it leaves the async thread, but takes no query's
+    /// turn: an operator asks when the pool is full.
+    async fn status(&self) -> Result<String, Failure> {
+        let stopping = |_| Failure::too_busy("the server is stopping");
+        let turn = self
+            .reporting
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(stopping)?;
+        let source = self.status.clone();
+        let report = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            api::status::get_status(source.as_ref())
+        });
+        report.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "status report failed");
+            Err(Failure::internal(
+                "the report failed; the server's log has the reason",
+            ))
+        })
     }
 }

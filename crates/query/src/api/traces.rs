@@ -14,6 +14,9 @@ use crate::values;
 
 /// Spans of one `…/spans` request: a page of an opened trace, not a trace.
 const SPANS_MAX: usize = 500;
+/// An answer's bytes: 100,000 spans of the usual size twice over. Beyond, no client wants it in one
+/// piece, and a few such answers at once would be the server's memory.
+const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of one span, measured; only a first guess for the buffer.
 const SPAN_BYTES: usize = 900;
 
@@ -57,15 +60,15 @@ pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let found = read(ask)?;
     let trace = Trace::assemble(found.spans());
     ask.context.check()?;
-    let verdict = Verdict::of(&trace, &found.incomplete);
-    let json = if as_otlp {
-        otlp(&trace)
-    } else if as_columns {
-        columns(&trace, &verdict, &found.searched)
+    let (json, verdict) = if as_columns {
+        let verdict = Verdict::of(&trace, &found.incomplete);
+        (columns(&trace, &verdict, &found.searched), verdict)
+    } else if as_otlp {
+        (otlp(&trace), Verdict::of(&trace, &found.incomplete))
     } else {
-        whole(&trace, &verdict, &found)
+        whole(&trace, &found)
     };
-    Ok(Answer::new(json, &found.searched, &found.incomplete))
+    Ok(Answer::new(json, &found.searched, &verdict.incomplete))
 }
 
 /// The spans of the trace in the path; not one is a 404, unless some may be there and unreadable.
@@ -88,38 +91,46 @@ fn otlp(trace: &Trace<'_>) -> String {
     tracewell_wire::otlp::json_encode::encode(trace.rows.iter().map(|row| row.span))
 }
 
-fn whole(trace: &Trace<'_>, verdict: &Verdict, found: &FoundTrace) -> String {
+/// The trace with its spans in full, as many as there is room for; a cut is said in the head.
+fn whole(trace: &Trace<'_>, found: &FoundTrace) -> (String, Verdict) {
+    let mut json = Json::with_capacity((trace.rows.len() * SPAN_BYTES).min(ANSWER_BYTES_MAX));
+    let shown = json
+        .key("spans")
+        .array_until(ANSWER_BYTES_MAX, &trace.rows, Json::span);
+    let mut incomplete = found.incomplete.clone();
+    if shown < trace.rows.len() {
+        let all = trace.rows.len();
+        incomplete.push(format!("the answer is cut after {shown} of {all} spans; view=columns has all, and spans?rows= the others in full"));
+    }
+    let verdict = Verdict::of(trace, &incomplete);
+    json.outcome(&found.searched, &verdict.incomplete);
+    (json.headed(|json| head(json, trace, &verdict)), verdict)
+}
+
+fn head(json: &mut Json, trace: &Trace<'_>, verdict: &Verdict) {
     let summary = &trace.summary;
     let root = trace.root.and_then(|root| trace.rows.get(root as usize));
     let mut seen = HashSet::new();
-    let orphans = trace
-        .rows
-        .iter()
-        .filter(|row| row.orphan)
-        .map(|row| row.span.span_id());
-    let orphans = orphans.filter(|id| seen.insert(*id));
+    let orphans = trace.rows.iter().filter(|row| row.orphan);
+    let orphans = orphans
+        .map(|row| row.span.span_id())
+        .filter(|id| seen.insert(*id));
 
-    let mut json = Json::with_capacity(trace.rows.len() * SPAN_BYTES);
-    json.object(|json| {
-        json.key("trace_id").quoted(summary.trace_id);
-        json.key("root_span").optional(root, Json::span);
-        json.key("status").text(verdict.status.name());
-        json.key("start_time_unix_ns").plain(summary.start_unix_ns);
-        json.key("duration_ms").milliseconds(summary.duration_ns);
-        json.key("duration_ns").plain(summary.duration_ns);
-        json.key("span_count").plain(summary.span_count);
-        json.key("service_count").plain(summary.services.len());
-        json.key("error_count").plain(summary.error_count);
-        json.key("depth").plain(trace.depth);
-        super::search::services(json, summary);
-        json.key("orphans").array(orphans, Json::quoted);
-        json.key("partial_reasons").texts(&verdict.partial_reasons);
-        missing_parents(json, trace);
-        json.key("warnings").texts(&trace.warnings);
-        json.key("spans").array(&trace.rows, Json::span);
-        json.outcome(&found.searched, &verdict.incomplete);
-    });
-    json.into_text()
+    json.key("trace_id").quoted(summary.trace_id);
+    json.key("root_span").optional(root, Json::span);
+    json.key("status").text(verdict.status.name());
+    json.key("start_time_unix_ns").plain(summary.start_unix_ns);
+    json.key("duration_ms").milliseconds(summary.duration_ns);
+    json.key("duration_ns").plain(summary.duration_ns);
+    json.key("span_count").plain(summary.span_count);
+    json.key("service_count").plain(summary.services.len());
+    json.key("error_count").plain(summary.error_count);
+    json.key("depth").plain(trace.depth);
+    super::search::services(json, summary);
+    json.key("orphans").array(orphans, Json::quoted);
+    json.key("partial_reasons").texts(&verdict.partial_reasons);
+    missing_parents(json, trace);
+    json.key("warnings").texts(&trace.warnings);
 }
 
 /// The member `missing_parents`.

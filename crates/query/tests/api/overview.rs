@@ -1,12 +1,16 @@
 //! Services, operations, graph, names of tags: from the index and the stats store only.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use http::Request;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tracewell_query::{Metrics, Querier, QueryConfig, Readers};
 use tracewell_storage::StatsWriter as _;
 use tracewell_storage::stats::{Figures, STEP_NS, SeriesKey, StatsDelta, Unjoined};
 
-use crate::world::{NOW, World, span};
+use crate::world::{NOW, Report, World, ask, span};
 
 /// Figures of three services a minute ago; `cart` has entry spans, `cron` has none.
 pub(crate) fn feed(world: &World) {
@@ -196,5 +200,32 @@ async fn tags_are_completed() {
         ("/api/tags/a%2Fb%00/values", "values", json!([])),
     ] {
         assert_eq!(world.ok(uri).await[list], expected, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_endpoint_and_status() {
+    let world = World::new();
+    let readers = Readers {
+        traces: Arc::new(world.store.clone()),
+        finder: Arc::new(world.store.clone()),
+        stats: Arc::new(world.stats.clone()),
+    };
+    let querier = Querier::new(readers, world.clock.clone(), QueryConfig::default());
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let router = tracewell_query::routes(Arc::new(querier), Arc::new(Report), metrics);
+    for uri in ["/api/traces/1", "/api/traces/2", "/api/tags", "/api/xyz"] {
+        ask(&router, Request::get(uri)).await;
+    }
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+    for line in [
+        r#"tracewell_query_requests_total{endpoint="/api/traces/{trace_id}",status="404"} 2"#,
+        r#"tracewell_query_requests_total{endpoint="/api/tags",status="200"} 1"#,
+        r#"tracewell_query_requests_total{endpoint="unknown",status="404"} 1"#,
+        r#"tracewell_query_duration_seconds_count{endpoint="/api/tags"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
     }
 }

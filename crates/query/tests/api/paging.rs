@@ -108,7 +108,7 @@ async fn a_cursor_belongs_to_its_query() {
         ("service=cart", "", 400),
         ("service=cart", "AAAA", 400),
         ("service=cart", "ä", 400),
-        ("service=cart", &cursor[1..], 400),
+        ("service=cart", cursor.trim_start_matches("AQ"), 400),
         ("service=cart", &cursor.repeat(2), 400),
     ] {
         let reply = world

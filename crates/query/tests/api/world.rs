@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
+use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tower::ServiceExt as _;
 use tracewell_model::clock::ManualClock;
@@ -125,7 +126,7 @@ impl StatusSource for Report {
 /// The router over any readers.
 pub(crate) fn router(readers: Readers, clock: Arc<ManualClock>, config: QueryConfig) -> Router {
     let querier = Querier::new(readers, clock, config);
-    let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+    let metrics = Metrics::register(&mut Registry::default());
     tracewell_query::routes(Arc::new(querier), Arc::new(Report), metrics)
 }
 
