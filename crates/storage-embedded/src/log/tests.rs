@@ -115,6 +115,7 @@ fn child() {
     let dir = Path::new(&dir);
     let log = open(dir);
     let mut consumer = log.subscribe("a", &[]).unwrap();
+    let (mut delivered, mut committed) = (Vec::new(), 0);
     let first = noted(dir, "tried").last().map_or(0, |last| last + 1);
     for number in first..first + 40 {
         note(dir, "tried", number);
@@ -131,19 +132,20 @@ fn child() {
         log.append(vec![batch(number)], ack, Box::new(done));
         log.sync_step();
         if number % 10 == 9 {
+            delivered.extend(read_all(consumer.as_mut()));
             // All but the newest are safe in the sink.
-            let read = read_all(consumer.as_mut());
-            for &(_, number) in read.iter().rev().skip(1) {
+            let Some(newest) = delivered.pop() else {
+                continue;
+            };
+            for (offset, number) in std::mem::replace(&mut delivered, vec![newest]) {
                 note(dir, "stored", number);
+                committed = offset;
             }
-            if let Some(&(offset, _)) = read.iter().rev().nth(1) {
-                consumer
-                    .commit(&[Position {
-                        partition: 0,
-                        offset,
-                    }])
-                    .unwrap();
-            }
+            let position = Position {
+                partition: 0,
+                offset: committed,
+            };
+            consumer.commit(&[position]).unwrap();
         }
     }
     log.close().unwrap();

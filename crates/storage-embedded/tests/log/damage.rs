@@ -97,7 +97,7 @@ fn what_follows_the_last_record_is_cut() {
         (
             "garbage",
             (0..5000u32)
-                .map(|number| (number * 7919 >> 3) as u8)
+                .map(|number| ((number * 7919) >> 3) as u8)
                 .collect(),
         ),
         (
