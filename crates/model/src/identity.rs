@@ -75,7 +75,8 @@ fn same_scope(a: SpanRef<'_>, b: SpanRef<'_>) -> bool {
         && a.attributes().eq(b.attributes())
 }
 
-/// A hash of what tells namesakes apart in practice; `same_content` has the last word.
+/// A hash of every field: one left out would let a sender make namesakes that only differ there, and
+/// each would be compared with all. `same_content` has the last word.
 fn content_hash(span: SpanRef<'_>) -> u64 {
     let mut hasher = foldhash::fast::FixedState::default().build_hasher();
     span.parent().hash(&mut hasher);
@@ -86,8 +87,19 @@ fn content_hash(span: SpanRef<'_>) -> u64 {
         span.status(),
     )
         .hash(&mut hasher);
+    (span.flags(), span.marks(), span.status_message()).hash(&mut hasher);
     (span.operation(), span.service(), span.rest()).hash(&mut hasher);
-    for Attribute { key, value } in span.attributes().chain(span.resource().attributes()) {
+    let (resource, scope) = (span.resource(), span.scope());
+    (resource.schema_url(), resource.rest()).hash(&mut hasher);
+    (
+        scope.name(),
+        scope.version(),
+        scope.schema_url(),
+        scope.rest(),
+    )
+        .hash(&mut hasher);
+    let attributes = span.attributes().chain(resource.attributes());
+    for Attribute { key, value } in attributes.chain(scope.attributes()) {
         key.hash(&mut hasher);
         match value {
             Value::Str(text) => text.hash(&mut hasher),

@@ -293,6 +293,40 @@ fn a_hundred_thousand_namesakes_with_children_cost_no_square() {
     assert_sound(&trace, &spans);
 }
 
+#[test]
+fn namesakes_that_differ_in_one_rare_field_cost_no_square() {
+    let mut builder = BatchBuilder::new(1);
+    let resource = builder.resource(&ResourceInput::default());
+    for at in 0..30_000u32 {
+        let version = (at % 2 * at).to_string();
+        let scope = ScopeInput {
+            version: &version,
+            ..ScopeInput::default()
+        };
+        let scope = builder.scope(&scope);
+        builder.push(&SpanInput {
+            trace_id: TraceId([7; 16]),
+            span_id: SpanId([1; 8]),
+            parent: None,
+            resource,
+            scope,
+            start_unix_ns: 5,
+            duration_ns: 5,
+            operation: "op",
+            kind: SpanKind::Server,
+            status: StatusCode::Unset,
+            status_message: "",
+            flags: if at % 2 == 0 { at } else { 0 },
+            attributes: &[],
+            event_attributes: &[],
+            rest: &[],
+            marks: Default::default(),
+        });
+    }
+    let spans = builder.finish_one();
+    assert_eq!(Trace::assemble(spans.spans()).rows.len(), 30_000);
+}
+
 /// Few ids, so that cycles, repeats and missing parents are common.
 fn any_span() -> impl Strategy<Value = Given> {
     let services = prop::sample::select(vec!["a", "b", "c"]);
