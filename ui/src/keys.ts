@@ -27,6 +27,7 @@ export function startKeys(everywhere: Keys): void {
       if (event.key === "Escape") (event.target as HTMLElement).blur();
       return;
     }
+    if (document.querySelector("dialog[open]")) return; // its own keys: Escape closes it
     if ((event.key === "Enter" || event.key === " ") && ownsEnter(event.target)) return;
     const combined = prefix && event.timeStamp - prefix.at < PREFIX_MS ? `${prefix.key} ${event.key}` : event.key;
     prefix = null;

@@ -1446,6 +1446,7 @@ function startKeys(everywhere) {
 			if (event.key === "Escape") event.target.blur();
 			return;
 		}
+		if (document.querySelector("dialog[open]")) return;
 		if ((event.key === "Enter" || event.key === " ") && ownsEnter(event.target)) return;
 		const combined = prefix && event.timeStamp - prefix.at < PREFIX_MS ? `${prefix.key} ${event.key}` : event.key;
 		prefix = null;
@@ -1545,6 +1546,13 @@ var GROUPS = [
 		["Esc", "close the details"],
 		["v", "next view"],
 		["t", "copy the trace id"]
+	]],
+	["Trace: marks", [
+		["!", "the span failed; red line below its bar"],
+		["3", "errors folded away under it; a click goes there"],
+		["┄┄", "its parent never came"],
+		["▔▔", "on the critical path: the trace waited for it"],
+		["◂ ▸", "the span is left or right of what is shown"]
 	]]
 ];
 function Help() {

@@ -54,12 +54,17 @@ function Swatch({ service }) {
 	});
 }
 var serviceHref = (service) => href(`/services/${encodeURIComponent(service)}`);
-function ServiceLink({ service, row }) {
+/** `color` is given inside one trace, where services are told apart beyond their usual colours. */
+function ServiceLink({ service, row, color }) {
 	return /* @__PURE__ */ a("a", {
 		class: "service-link",
 		href: serviceHref(service),
 		"data-row-link": row ? "" : void 0,
-		children: [/* @__PURE__ */ a(Swatch, { service }), /* @__PURE__ */ a("bdi", { children: service })]
+		children: [color ? /* @__PURE__ */ a("span", {
+			class: "swatch",
+			style: { background: color },
+			"aria-hidden": "true"
+		}) : /* @__PURE__ */ a(Swatch, { service }), /* @__PURE__ */ a("bdi", { children: service })]
 	});
 }
 /** The clock with its distance; the exact instant is in the title. */

@@ -388,19 +388,19 @@ function Exception({ event, start }) {
 				/* @__PURE__ */ a("span", {
 					class: "dim",
 					children: offset(event.time_unix_ns, start)
+				}),
+				/* @__PURE__ */ a("span", { class: "grow" }),
+				stack !== void 0 && /* @__PURE__ */ a(CopyButton, {
+					text: textOf(stack),
+					what: "stack trace",
+					label: "Copy stack"
 				})
 			] }),
 			message !== void 0 && /* @__PURE__ */ a("p", { children: /* @__PURE__ */ a("bdi", { children: textOf(message) }) }),
-			stack !== void 0 && /* @__PURE__ */ a("div", {
-				class: "snippet",
-				children: [/* @__PURE__ */ a("pre", {
-					tabIndex: 0,
-					"aria-label": "Stack trace",
-					children: textOf(stack)
-				}), /* @__PURE__ */ a(CopyButton, {
-					text: textOf(stack),
-					what: "stack trace"
-				})]
+			stack !== void 0 && /* @__PURE__ */ a("pre", {
+				tabIndex: 0,
+				"aria-label": "Stack trace",
+				children: textOf(stack)
 			})
 		]
 	});
@@ -530,7 +530,7 @@ function useSettled(row) {
 	}, [row]);
 	return settled;
 }
-function Drawer({ model, row, onClose, onStale }) {
+function Drawer({ model, row, color, onClose, onStale }) {
 	const settled = useSettled(row);
 	const url = `/api/traces/${model.traceId}/spans?rows=${settled}`;
 	const { data, error } = useGet(url, { keep: true });
@@ -540,7 +540,10 @@ function Drawer({ model, row, onClose, onStale }) {
 	return /* @__PURE__ */ a("aside", {
 		class: "drawer",
 		"aria-label": "Span details",
-		children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h2", { children: /* @__PURE__ */ a("bdi", { children: model.operations[model.operation[row]] || "(no name)" }) }), /* @__PURE__ */ a(ServiceLink, { service })] }), /* @__PURE__ */ a("button", {
+		children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h2", { children: /* @__PURE__ */ a("bdi", { children: model.operations[model.operation[row]] || "(no name)" }) }), /* @__PURE__ */ a(ServiceLink, {
+			service,
+			color
+		})] }), /* @__PURE__ */ a("button", {
 			type: "button",
 			class: "quiet",
 			"aria-label": "Close the span details",
@@ -693,7 +696,7 @@ var PALETTES = {
 		hover: "#1a20270a",
 		hit: "#f2c94c55",
 		error: "#c0281c",
-		critical: "#1a2027",
+		critical: "#1a2027b0",
 		orphan: "#8a5a00",
 		inside: "#ffffff"
 	},
@@ -704,7 +707,7 @@ var PALETTES = {
 		hover: "#ffffff0a",
 		hit: "#e3b34140",
 		error: "#ff7b72",
-		critical: "#f0f4f8",
+		critical: "#f0f4f8b0",
 		orphan: "#e3b341",
 		inside: "#0d1117"
 	}
@@ -817,7 +820,7 @@ function colorLanes(all, failing, lanes, width, height, dark) {
 	const image = new ImageData(width, height);
 	const pixels = new Uint32Array(image.data.buffer);
 	const [plain, error] = dark ? [11051100, 7502847] : [9932607, 1845440];
-	const laneHeight = lanes < height ? Math.max(1, Math.min(3, Math.floor(height / lanes))) : 1;
+	const laneHeight = lanes < height ? Math.max(1, Math.min(4, Math.floor(height / lanes) - 1)) : 1;
 	for (let lane = 0; lane < lanes; lane++) {
 		const top = Math.floor(lane * height / lanes);
 		let [spans, errors] = [0, 0];
@@ -1901,6 +1904,7 @@ function Loaded({ answer, onReload }) {
 				drawer && /* @__PURE__ */ a(Drawer, {
 					model,
 					row,
+					color: slotColor(slots[model.service[row]], look.dark),
 					onClose: () => setParams({ panel: "0" }),
 					onStale: onReload
 				})

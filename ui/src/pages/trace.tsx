@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { refresh, useGet, type ApiError } from "../api";
 import { copy } from "../clipboard";
-import { assignSlots } from "../colors";
+import { assignSlots, slotColor } from "../colors";
 import { count, duration, plural } from "../format";
 import { useKeys, type Keys } from "../keys";
 import type { PageProps } from "../main";
@@ -307,7 +307,7 @@ function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => v
         {view === "table" && <TableView {...look} hit={hit} cursor={row} onSelect={(to) => actions.select(to, true)} />}
         {view === "services" && <ServicesView {...look} />}
         {view === "json" && <JsonView model={model} row={row} />}
-        {drawer && <Drawer model={model} row={row} onClose={() => setParams({ panel: "0" })} onStale={onReload} />}
+        {drawer && <Drawer model={model} row={row} color={slotColor(slots[model.service[row]], look.dark)} onClose={() => setParams({ panel: "0" })} onStale={onReload} />}
       </div>
     </>
   );

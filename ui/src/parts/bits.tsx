@@ -16,10 +16,11 @@ export function Swatch({ service }: { service: string }) {
 
 export const serviceHref = (service: string): string => href(`/services/${encodeURIComponent(service)}`);
 
-export function ServiceLink({ service, row }: { service: string; row?: boolean }) {
+/** `color` is given inside one trace, where services are told apart beyond their usual colours. */
+export function ServiceLink({ service, row, color }: { service: string; row?: boolean; color?: string }) {
   return (
     <a class="service-link" href={serviceHref(service)} data-row-link={row ? "" : undefined}>
-      <Swatch service={service} />
+      {color ? <span class="swatch" style={{ background: color }} aria-hidden="true" /> : <Swatch service={service} />}
       <bdi>{service}</bdi>
     </a>
   );

@@ -49,6 +49,16 @@ const GROUPS: [string, [string, string][]][] = [
       ["t", "copy the trace id"],
     ],
   ],
+  [
+    "Trace: marks",
+    [
+      ["!", "the span failed; red line below its bar"],
+      ["3", "errors folded away under it; a click goes there"],
+      ["┄┄", "its parent never came"],
+      ["▔▔", "on the critical path: the trace waited for it"],
+      ["◂ ▸", "the span is left or right of what is shown"],
+    ],
+  ],
 ];
 
 export function Help() {

@@ -132,6 +132,8 @@ function Exception({ event, start }: { event: SpanEvent; start: Int }) {
           <bdi>{type === undefined ? "exception" : textOf(type)}</bdi>
         </strong>{" "}
         <span class="dim">{offset(event.time_unix_ns, start)}</span>
+        <span class="grow" />
+        {stack !== undefined && <CopyButton text={textOf(stack)} what="stack trace" label="Copy stack" />}
       </p>
       {message !== undefined && (
         <p>
@@ -139,12 +141,9 @@ function Exception({ event, start }: { event: SpanEvent; start: Int }) {
         </p>
       )}
       {stack !== undefined && (
-        <div class="snippet">
-          <pre tabIndex={0} aria-label="Stack trace">
-            {textOf(stack)}
-          </pre>
-          <CopyButton text={textOf(stack)} what="stack trace" />
-        </div>
+        <pre tabIndex={0} aria-label="Stack trace">
+          {textOf(stack)}
+        </pre>
       )}
     </div>
   );
@@ -285,7 +284,15 @@ function useSettled(row: number): number {
   return settled;
 }
 
-export function Drawer({ model, row, onClose, onStale }: { model: TraceModel; row: number; onClose: () => void; onStale: () => void }) {
+interface DrawerProps {
+  model: TraceModel;
+  row: number;
+  color: string;
+  onClose: () => void;
+  onStale: () => void;
+}
+
+export function Drawer({ model, row, color, onClose, onStale }: DrawerProps) {
   const settled = useSettled(row);
   const url = `/api/traces/${model.traceId}/spans?rows=${settled}`;
   const { data, error } = useGet<SpansAnswer>(url, { keep: true });
@@ -300,7 +307,7 @@ export function Drawer({ model, row, onClose, onStale }: { model: TraceModel; ro
           <h2>
             <bdi>{model.operations[model.operation[row]] || "(no name)"}</bdi>
           </h2>
-          <ServiceLink service={service} />
+          <ServiceLink service={service} color={color} />
         </div>
         <button type="button" class="quiet" aria-label="Close the span details" title="Close (Esc)" onClick={onClose}>
           ✕

@@ -42,8 +42,8 @@ interface Palette {
 }
 
 const PALETTES: Record<"light" | "dark", Palette> = {
-  light: { grid: "#e8ebef", text: "#55606e", cursor: "#0f766e1f", hover: "#1a20270a", hit: "#f2c94c55", error: "#c0281c", critical: "#1a2027", orphan: "#8a5a00", inside: "#ffffff" },
-  dark: { grid: "#222933", text: "#9aa6b5", cursor: "#4fd1c526", hover: "#ffffff0a", hit: "#e3b34140", error: "#ff7b72", critical: "#f0f4f8", orphan: "#e3b341", inside: "#0d1117" },
+  light: { grid: "#e8ebef", text: "#55606e", cursor: "#0f766e1f", hover: "#1a20270a", hit: "#f2c94c55", error: "#c0281c", critical: "#1a2027b0", orphan: "#8a5a00", inside: "#ffffff" },
+  dark: { grid: "#222933", text: "#9aa6b5", cursor: "#4fd1c526", hover: "#ffffff0a", hit: "#e3b34140", error: "#ff7b72", critical: "#f0f4f8b0", orphan: "#e3b341", inside: "#0d1117" },
 };
 
 /** Gives the canvas the pixels of the screen; the drawing units stay CSS pixels. */
@@ -160,7 +160,7 @@ function colorLanes(all: Float32Array, failing: Float32Array, lanes: number, wid
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const [plain, error] = dark ? [0x00a8a05c, 0x00727bff] : [0x00978f3f, 0x001c28c0]; // 0xAABBGGRR
-  const laneHeight = lanes < height ? Math.max(1, Math.min(3, Math.floor(height / lanes))) : 1;
+  const laneHeight = lanes < height ? Math.max(1, Math.min(4, Math.floor(height / lanes) - 1)) : 1;
   for (let lane = 0; lane < lanes; lane++) {
     const top = Math.floor((lane * height) / lanes);
     let [spans, errors] = [0, 0];

@@ -106,6 +106,20 @@ test("details close with Esc, open with Enter, and Backspace goes back", async (
   await context.close();
 });
 
+test("the help takes Esc for itself, and no other key goes past it", async () => {
+  const { page, context } = await openPage(browser);
+  await visit(page, `${server.url}/trace/${whole.trace}`);
+  await page.waitForSelector(".drawer .exception");
+  await press(page, "?", "j", "v", "Escape");
+  await page.waitForSelector("dialog.help[open]", { state: "detached" });
+  assert.equal(await page.locator(".drawer").count(), 1);
+  assert.equal(param(page, "span"), whole.ids.stripe);
+  await press(page, "f");
+  await page.keyboard.type("cart");
+  await paramBecomes(page, "find", "cart");
+  await context.close();
+});
+
 test("zoom, find, orphans, views and links to copy", async () => {
   const { page, context } = await openPage(browser, { permissions: ["clipboard-read", "clipboard-write"] });
   await visit(page, `${server.url}/trace/${whole.trace}?span=${whole.ids.cart}`);
