@@ -133,7 +133,9 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,7 +144,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn as_positions(offsets: &BTreeMap<u32, u64>) -> Vec<Position> {
-    offsets.iter().map(|(&partition, &offset)| Position { partition, offset }).collect()
+    offsets
+        .iter()
+        .map(|(&partition, &offset)| Position { partition, offset })
+        .collect()
 }
 
 impl Engine {
@@ -172,7 +177,10 @@ impl Engine {
                 head_since_ns: None,
                 uncertain: Vec::new(),
             }),
-            positions: Mutex::new(Positions { applied: offsets.clone(), durable: offsets }),
+            positions: Mutex::new(Positions {
+                applied: offsets.clone(),
+                durable: offsets,
+            }),
             damaged: Mutex::default(),
             problems: recovered.problems,
         }))
@@ -180,7 +188,9 @@ impl Engine {
 
     /// The sink of group "storage"; there is one worker, so take one.
     pub fn sink(self: &Arc<Self>) -> StorageSink {
-        StorageSink { engine: Arc::clone(self) }
+        StorageSink {
+            engine: Arc::clone(self),
+        }
     }
 
     /// A reader; as many as wanted.
@@ -200,7 +210,9 @@ impl Engine {
         let metas = || view.segments.iter().map(|segment| &segment.meta);
         let segment_spans = metas().map(|meta| meta.spans).sum();
         let unreadable = view.segments.iter().filter(|segment| segment.data.is_err());
-        let oldest = metas().filter(|meta| meta.spans > 0).map(|meta| meta.start_min_unix_ns);
+        let oldest = metas()
+            .filter(|meta| meta.spans > 0)
+            .map(|meta| meta.start_min_unix_ns);
         let positions = lock(&self.positions);
         EngineStatus {
             stored: segment_spans + head.spans,
@@ -228,7 +240,11 @@ impl Engine {
         let mut writer = lock(&self.writer);
         for record in records {
             let Position { partition, offset } = record.position;
-            let applied = lock(&self.positions).applied.get(&partition).copied().unwrap_or(0);
+            let applied = lock(&self.positions)
+                .applied
+                .get(&partition)
+                .copied()
+                .unwrap_or(0);
             // Redelivery: the head or a segment has it.
             if offset <= applied {
                 continue;
@@ -240,7 +256,9 @@ impl Engine {
             }
             let head = Arc::clone(&self.view.load().head);
             head.append(record);
-            writer.head_since_ns.get_or_insert_with(|| self.clock.monotonic_ns());
+            writer
+                .head_since_ns
+                .get_or_insert_with(|| self.clock.monotonic_ns());
             lock(&self.positions).applied.insert(partition, offset);
         }
         Ok(())
@@ -248,7 +266,9 @@ impl Engine {
 
     fn tick(&self) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
-        let Some(since) = writer.head_since_ns else { return Ok(()) };
+        let Some(since) = writer.head_since_ns else {
+            return Ok(());
+        };
         let (spans, bytes) = self.view.load().head.size();
         let age = self.clock.monotonic_ns().saturating_sub(since);
         let options = &self.options;
@@ -268,9 +288,15 @@ impl Engine {
         if ranges.is_empty() {
             return Ok(());
         }
-        let positions: Vec<_> = ranges.iter().map(|range| (range.partition, range.last)).collect();
+        let positions: Vec<_> = ranges
+            .iter()
+            .map(|range| (range.partition, range.last))
+            .collect();
         let mut segments = view.segments.clone();
-        let mut edit = Edit { positions: positions.clone(), ..Edit::default() };
+        let mut edit = Edit {
+            positions: positions.clone(),
+            ..Edit::default()
+        };
         let id = writer.next_id;
         if spans > 0 {
             writer.next_id += 1;
@@ -285,7 +311,10 @@ impl Engine {
         for (partition, offset) in positions {
             lock(&self.positions).durable.insert(partition, offset);
         }
-        self.view.store(Arc::new(View { head: Arc::default(), segments }));
+        self.view.store(Arc::new(View {
+            head: Arc::default(),
+            segments,
+        }));
         writer.head_since_ns = None;
         writer.uncertain.drain(..).for_each(|id| self.unlink(id));
         Ok(())
@@ -293,7 +322,10 @@ impl Engine {
 
     fn write_segment(&self, head: &Head, id: u64) -> Result<Segment, Error> {
         let dir = segments_dir(&self.dir);
-        let options = SealOptions { id, block_spans: self.options.block_spans };
+        let options = SealOptions {
+            id,
+            block_spans: self.options.block_spans,
+        };
         let sealed = seal::seal(self.fs.as_ref(), &dir, head, options).and_then(|meta| {
             let segment = Segment::open(self.fs.as_ref(), &dir, meta);
             // Read back before the manifest names it: afterwards the log forgets these spans.
@@ -301,7 +333,11 @@ impl Engine {
                 (Ok(_), Ok(_)) => Ok(segment),
                 (Err(error), _) | (_, Err(error)) => {
                     let said = format!("read back segment {id:016x}: {error}");
-                    Err(Error { message: said, class: Class::Retryable, retry_after_s: None })
+                    Err(Error {
+                        message: said,
+                        class: Class::Retryable,
+                        retry_after_s: None,
+                    })
                 }
             }
         });

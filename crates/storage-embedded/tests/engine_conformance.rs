@@ -25,11 +25,17 @@ struct Open {
 }
 
 impl Open {
-    fn new(dir: TempDir, clock: Arc<ManualClock>, options: EngineOptions) -> Box<dyn OpenStore> {
+    fn open(dir: TempDir, clock: Arc<ManualClock>, options: EngineOptions) -> Box<dyn OpenStore> {
         let engine =
             Engine::open(StdFs::shared(), dir.path(), clock.clone(), options).expect("opens");
         let (sink, traces) = (engine.sink(), engine.traces());
-        Box::new(Open { dir, clock, options, sink, traces })
+        Box::new(Open {
+            dir,
+            clock,
+            options,
+            sink,
+            traces,
+        })
     }
 }
 
@@ -39,7 +45,7 @@ impl StoreFixture for EmbeddedFixture {
     }
 
     fn open_new(&self, clock: Arc<ManualClock>) -> Box<dyn OpenStore> {
-        Open::new(engine_support::memory_dir(), clock, self.0)
+        Open::open(engine_support::memory_dir(), clock, self.0)
     }
 }
 
@@ -60,8 +66,13 @@ impl OpenStore for Open {
         if how == Restart::CleanStop {
             self.sink.flush().expect("flush");
         }
-        let Open { dir, clock, options, .. } = *self;
-        Open::new(dir, clock, options)
+        let Open {
+            dir,
+            clock,
+            options,
+            ..
+        } = *self;
+        Open::open(dir, clock, options)
     }
 }
 

@@ -26,22 +26,28 @@ pub(super) struct Recovered {
 
 pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> {
     let inside = segments_dir(dir);
-    fs.create_dir_all(&inside).map_err(|error| fs::io_error("create", &inside, &error))?;
+    fs.create_dir_all(&inside)
+        .map_err(|error| fs::io_error("create", &inside, &error))?;
     let (mut manifest, health) = Manifest::open(Arc::clone(fs), dir)?;
-    let names =
-        fs.list(&inside).map_err(|error| fs::io_error("list", &inside, &error))?;
+    let names = fs
+        .list(&inside)
+        .map_err(|error| fs::io_error("list", &inside, &error))?;
     let mut problems = Vec::new();
     if health == Health::Cut {
         problems.push("the manifest was damaged and was cut at its last whole edit".to_owned());
     }
     let metas: Vec<_> = manifest.state.segments.values().cloned().collect();
-    let mut segments: Vec<_> =
-        metas.into_iter().map(|meta| Segment::open(fs.as_ref(), &inside, meta)).collect();
+    let mut segments: Vec<_> = metas
+        .into_iter()
+        .map(|meta| Segment::open(fs.as_ref(), &inside, meta))
+        .collect();
     let adopted = adopt(fs.as_ref(), &inside, &names, &mut segments);
     if !adopted.added.is_empty() || health == Health::Cut {
         let count = adopted.added.len();
         if count > 0 && health != Health::Whole {
-            problems.push(format!("{count} segments that the manifest did not name were adopted"));
+            problems.push(format!(
+                "{count} segments that the manifest did not name were adopted"
+            ));
         }
         manifest.commit(adopted)?;
     }
@@ -49,19 +55,32 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
         let id = segment.meta.id;
         let spans = segment.meta.spans;
         if let Err(error) = &segment.data {
-            problems.push(format!("data of segment {id:016x}, {spans} spans, is lost: {error}"));
+            problems.push(format!(
+                "data of segment {id:016x}, {spans} spans, is lost: {error}"
+            ));
         }
         if let Err(error) = &segment.index {
-            problems.push(format!("index of segment {id:016x}, {spans} spans, is lost: {error}"));
+            problems.push(format!(
+                "index of segment {id:016x}, {spans} spans, is lost: {error}"
+            ));
         }
     }
     segments.sort_by_key(|segment| segment.meta.id);
     problems.extend(remove_garbage(fs.as_ref(), &inside, &names, &manifest));
     let known = segments.iter().map(|segment| segment.meta.id);
-    let next_id = names.iter().filter_map(|name| id_of_name(name)).chain(known).max();
+    let next_id = names
+        .iter()
+        .filter_map(|name| id_of_name(name))
+        .chain(known)
+        .max();
     let next_id = next_id.map_or(1, |id| id.saturating_add(1));
     let segments = segments.into_iter().map(Arc::new).collect();
-    Ok(Recovered { manifest, segments, next_id, problems })
+    Ok(Recovered {
+        manifest,
+        segments,
+        next_id,
+        problems,
+    })
 }
 
 /// Opens the whole segments that no edit names and whose records no other segment has.
@@ -72,11 +91,20 @@ fn adopt(fs: &dyn Fs, dir: &Path, names: &[String], segments: &mut Vec<Segment>)
     ids.retain(|id| !known(id));
     let mut edit = Edit::default();
     for id in ids {
-        let Ok(segment) = Segment::adopt(fs, dir, id) else { continue };
-        if segments.iter().any(|other| other.meta.overlaps(&segment.meta)) {
+        let Ok(segment) = Segment::adopt(fs, dir, id) else {
+            continue;
+        };
+        if segments
+            .iter()
+            .any(|other| other.meta.overlaps(&segment.meta))
+        {
             continue;
         }
-        let reached = segment.meta.ranges.iter().map(|range| (range.partition, range.last));
+        let reached = segment
+            .meta
+            .ranges
+            .iter()
+            .map(|range| (range.partition, range.last));
         edit.positions.extend(reached);
         edit.added.push(segment.meta.clone());
         segments.push(segment);
@@ -86,12 +114,7 @@ fn adopt(fs: &dyn Fs, dir: &Path, names: &[String], segments: &mut Vec<Segment>)
 
 /// Removes the files that no edit names. Only names of ours: an operator's file stays. What cannot
 /// be removed is a problem, not a reason to stay down.
-fn remove_garbage(
-    fs: &dyn Fs,
-    dir: &Path,
-    names: &[String],
-    manifest: &Manifest,
-) -> Vec<String> {
+fn remove_garbage(fs: &dyn Fs, dir: &Path, names: &[String], manifest: &Manifest) -> Vec<String> {
     let mut problems = Vec::new();
     for name in names {
         let stem = name.strip_suffix(".tmp").unwrap_or(name);

@@ -31,7 +31,10 @@ pub(crate) struct Extent {
 
 impl Extent {
     /// Of no span: joins with any other.
-    pub(crate) const NONE: Extent = Extent { start: u64::MAX, end: 0 };
+    pub(crate) const NONE: Extent = Extent {
+        start: u64::MAX,
+        end: 0,
+    };
 
     pub(crate) fn join(&mut self, other: Extent) {
         self.start = self.start.min(other.start);
@@ -58,7 +61,10 @@ impl HeadBatch {
         let mut extents = vec![Extent::NONE; traces];
         let mut ends = vec![0u32; traces];
         for (span, &trace) in record.batch.spans().zip(&columns.trace) {
-            let extent = Extent { start: span.start_unix_ns(), end: span.end_unix_ns() };
+            let extent = Extent {
+                start: span.start_unix_ns(),
+                end: span.end_unix_ns(),
+            };
             extents[trace as usize].join(extent);
             ends[trace as usize] += 1;
         }
@@ -74,7 +80,13 @@ impl HeadBatch {
             *place += 1;
         }
         let batch = Arc::clone(&record.batch);
-        HeadBatch { batch, arrived_unix_ns: record.arrived_unix_ns, extents, rows, ends }
+        HeadBatch {
+            batch,
+            arrived_unix_ns: record.arrived_unix_ns,
+            extents,
+            rows,
+            ends,
+        }
     }
 
     /// The rows of the trace at this position of the batch's trace table.
@@ -144,7 +156,10 @@ impl Head {
         let number = state.batches.len() as u32;
         for (trace, &id) in batch.batch.columns().traces.iter().enumerate() {
             if batch.extents[trace] != Extent::NONE {
-                let part = Part { batch: number, trace: trace as u32 };
+                let part = Part {
+                    batch: number,
+                    trace: trace as u32,
+                };
                 state.traces.entry(id).or_default().push(part);
             }
         }
@@ -161,8 +176,15 @@ impl Head {
     pub(crate) fn status(&self) -> HeadStatus {
         let state = self.read();
         let extents = state.batches.iter().flat_map(|batch| &batch.extents);
-        let oldest_unix_ns = extents.filter(|e| **e != Extent::NONE).map(|e| e.start).min();
-        HeadStatus { spans: state.spans, bytes: state.bytes, oldest_unix_ns }
+        let oldest_unix_ns = extents
+            .filter(|e| **e != Extent::NONE)
+            .map(|e| e.start)
+            .min();
+        HeadStatus {
+            spans: state.spans,
+            bytes: state.bytes,
+            oldest_unix_ns,
+        }
     }
 
     /// Spans and bytes: what the caps are held against.
@@ -172,7 +194,11 @@ impl Head {
     }
 
     pub(crate) fn ranges(&self) -> Vec<OffsetRange> {
-        let range = |(&partition, &(first, last))| OffsetRange { partition, first, last };
+        let range = |(&partition, &(first, last))| OffsetRange {
+            partition,
+            first,
+            last,
+        };
         self.read().ranges.iter().map(range).collect()
     }
 

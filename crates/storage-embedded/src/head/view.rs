@@ -33,7 +33,10 @@ impl HeadView {
 
     /// Spans in it.
     pub(crate) fn spans(&self) -> u64 {
-        self.batches.iter().map(|batch| batch.batch.len() as u64).sum()
+        self.batches
+            .iter()
+            .map(|batch| batch.batch.len() as u64)
+            .sum()
     }
 
     /// The log time of its last record.
@@ -88,7 +91,9 @@ impl HeadView {
                 break;
             }
             for trace in matching_traces(batch, query) {
-                matching.entry(batch.batch.trace_id(trace)).or_insert(Extent::NONE);
+                matching
+                    .entry(batch.batch.trace_id(trace))
+                    .or_insert(Extent::NONE);
             }
         }
         // A trace's start is that of all its spans here, not only of those that match.

@@ -42,7 +42,8 @@ impl State {
         for id in edit.removed {
             self.segments.remove(&id);
         }
-        self.segments.extend(edit.added.into_iter().map(|meta| (meta.id, meta)));
+        self.segments
+            .extend(edit.added.into_iter().map(|meta| (meta.id, meta)));
         for (partition, offset) in edit.positions {
             self.advance(partition, offset);
         }
@@ -58,7 +59,11 @@ impl State {
         Edit {
             added: self.segments.values().cloned().collect(),
             removed: Vec::new(),
-            positions: self.positions.iter().map(|(&partition, &offset)| (partition, offset)).collect(),
+            positions: self
+                .positions
+                .iter()
+                .map(|(&partition, &offset)| (partition, offset))
+                .collect(),
         }
     }
 }
@@ -131,7 +136,13 @@ impl Manifest {
     pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<(Manifest, Health), Error> {
         let path = dir.join(NAME);
         let (fs_, dir_) = (Arc::clone(&fs), dir.to_owned());
-        let manifest = move |state, edits, file| Manifest { fs: fs_, dir: dir_, state, file, edits };
+        let manifest = move |state, edits, file| Manifest {
+            fs: fs_,
+            dir: dir_,
+            state,
+            file,
+            edits,
+        };
         let bytes = match fs::read_all(fs.as_ref(), &path, BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -201,7 +212,9 @@ fn replay(mut body: &[u8]) -> (State, usize, bool) {
     let mut state = State::default();
     let mut edits = 0;
     while !body.is_empty() {
-        let Some((edit, rest)) = next_edit(body) else { return (state, edits, false) };
+        let Some((edit, rest)) = next_edit(body) else {
+            return (state, edits, false);
+        };
         state.apply(edit);
         edits += 1;
         body = rest;

@@ -1,5 +1,6 @@
 //! A trace by its id: the head's parts, then every segment whose table has it. Needs data files
 //! only: it works for as long as spans are kept, with or without an index.
+#![warn(clippy::indexing_slicing)]
 
 use std::sync::Arc;
 
@@ -15,7 +16,11 @@ pub(super) fn get_trace(engine: &Engine, id: TraceId, context: &ReadContext) -> 
     let mut probe = Probe::new(engine, context);
     let parts = read_trace(&mut probe, id);
     probe.searched.head_spans = probe.head.spans();
-    FoundTrace { parts, searched: probe.searched, incomplete: probe.incomplete }
+    FoundTrace {
+        parts,
+        searched: probe.searched,
+        incomplete: probe.incomplete,
+    }
 }
 
 type Parts = Vec<(Arc<SpanBatch>, Vec<u32>)>;
@@ -57,12 +62,7 @@ struct Gathered {
 
 impl Gathered {
     /// Takes rows in; false when a cap was reached.
-    fn add(
-        &mut self,
-        probe: &mut Probe<'_>,
-        batch: Arc<SpanBatch>,
-        mut rows: Vec<u32>,
-    ) -> bool {
+    fn add(&mut self, probe: &mut Probe<'_>, batch: Arc<SpanBatch>, mut rows: Vec<u32>) -> bool {
         // A batch's share of its bytes: near enough for a cap.
         let row_bytes = batch.memory_bytes() / batch.len().max(1) + 1;
         let context = probe.context;
@@ -90,17 +90,24 @@ fn segment_part(
     gathered: &mut Gathered,
 ) -> bool {
     let cost = format!("up to {} spans may be missing", segment.meta.spans);
-    let Some(data) = probe.data(segment, &cost) else { return true };
+    let Some(data) = probe.data(segment, &cost) else {
+        return true;
+    };
+    probe.searched.segments += 1;
     for ordinal in fragments_of(probe, segment, id) {
         for number in data.blocks_of_fragment(ordinal) {
             let cost = |rows| format!("up to {rows} spans of this trace may be missing");
-            let Some(block) = probe.block(segment, number, cost) else { continue };
+            let Some(block) = probe.block(segment, number, cost) else {
+                continue;
+            };
             let columns = block.columns();
             let Some(position) = columns.traces.iter().position(|&trace| trace == id) else {
                 // Another trace with the same hash.
                 continue;
             };
-            let of_trace = (0u32..).zip(&columns.trace).filter(|(_, at)| **at == position as u32);
+            let of_trace = (0u32..)
+                .zip(&columns.trace)
+                .filter(|(_, at)| **at == position as u32);
             let rows: Vec<u32> = of_trace.map(|(row, _)| row).collect();
             if !gathered.add(probe, block, rows) {
                 return false;
@@ -114,14 +121,21 @@ fn segment_part(
 /// stranger's.
 pub(super) fn fragments_of(probe: &mut Probe<'_>, segment: &Segment, id: TraceId) -> Vec<u32> {
     let hash = data::trace_hash(id);
-    let Ok(data) = &segment.data else { return Vec::new() };
+    let Ok(data) = &segment.data else {
+        return Vec::new();
+    };
     let mut fragments = Vec::new();
     for page in data.pages_of(hash) {
-        let Some(entries) = probe.trace_page(segment, data, page) else { continue };
+        let Some(entries) = probe.trace_page(segment, data, page) else {
+            continue;
+        };
         let from = entries.partition_point(|&(entry, _)| entry < hash);
         let these = entries.get(from..).unwrap_or(&[]);
         fragments.extend(
-            these.iter().take_while(|(entry, _)| *entry == hash).map(|&(_, fragment)| fragment),
+            these
+                .iter()
+                .take_while(|(entry, _)| *entry == hash)
+                .map(|&(_, fragment)| fragment),
         );
     }
     fragments

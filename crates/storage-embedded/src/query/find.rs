@@ -6,6 +6,7 @@
 //! A page after the first orders by keys as of its horizon (D18). For what arrived entirely before
 //! it, those are the present ones; the head and the few segments that reach beyond it are looked
 //! through at once, since their order says nothing about keys as of then.
+#![warn(clippy::indexing_slicing)]
 
 use std::collections::BinaryHeap;
 
@@ -21,15 +22,24 @@ use crate::head::HeadCandidate;
 
 pub(super) fn find_traces(engine: &Engine, query: &TraceQuery, context: &ReadContext) -> Found {
     let probe = Probe::new(engine, context);
-    let latest = probe.view.segments.iter().map(|segment| segment.meta.arrived_max_unix_ns);
-    let latest = latest.chain(probe.head.last_arrived_unix_ns()).max().unwrap_or(0);
+    let latest = probe
+        .view
+        .segments
+        .iter()
+        .map(|segment| segment.meta.arrived_max_unix_ns);
+    let latest = latest
+        .chain(probe.head.last_arrived_unix_ns())
+        .max()
+        .unwrap_or(0);
     let horizon_unix_ns = query.cursor.map_or(latest, |cursor| cursor.horizon_unix_ns);
     let mut search = Search {
         query,
         horizon_unix_ns,
         // Without a cursor the present is the horizon; a clock that stood still, or went back,
         // must not hide anything from the first page.
-        keys_at_unix_ns: query.cursor.map_or(u64::MAX, |cursor| cursor.horizon_unix_ns),
+        keys_at_unix_ns: query
+            .cursor
+            .map_or(u64::MAX, |cursor| cursor.horizon_unix_ns),
         visited: HashSet::new(),
         held: BinaryHeap::new(),
         found: Found::default(),
@@ -153,7 +163,9 @@ impl Search<'_> {
             if let Some(finished) = self.emit(to_come) {
                 return finished;
             }
-            let Some((_, at)) = order.pop() else { return Finished::Whole };
+            let Some((_, at)) = order.pop() else {
+                return Finished::Whole;
+            };
             if self.probe.context.check().is_err() {
                 return self.stopped();
             }
@@ -195,17 +207,31 @@ impl Search<'_> {
             return;
         }
         let located = locate::locate(&mut self.probe, trace_id, seen);
-        let Some(now) = located.at(u64::MAX) else { return };
-        let Some(then) = located.at(self.keys_at_unix_ns) else { return };
+        let Some(now) = located.at(u64::MAX) else {
+            return;
+        };
+        let Some(then) = located.at(self.keys_at_unix_ns) else {
+            return;
+        };
         let ends_before = self.query.end_unix_ns.is_some_and(|to| now.start >= to);
-        let too_short =
-            self.query.min_duration_ns.is_some_and(|least| now.end - now.start < least);
+        let too_short = self
+            .query
+            .min_duration_ns
+            .is_some_and(|least| now.end.saturating_sub(now.start) < least);
         if ends_before || too_short || locate::is_hopeless(self.query, now) {
             return;
         }
         let key = locate::key(then, self.query.order);
-        if self.query.cursor.is_none_or(|cursor| cursor.is_before(key, trace_id)) {
-            self.held.push(Pending { key, trace_id, seen });
+        if self
+            .query
+            .cursor
+            .is_none_or(|cursor| cursor.is_before(key, trace_id))
+        {
+            self.held.push(Pending {
+                key,
+                trace_id,
+                seen,
+            });
         }
     }
 
@@ -228,7 +254,9 @@ impl Search<'_> {
 
     /// Answers the first of what is held back, if all of it matches; true when it was one too many.
     fn emit_one(&mut self) -> bool {
-        let Some(next) = self.held.pop() else { return false };
+        let Some(next) = self.held.pop() else {
+            return false;
+        };
         let hit = locate::finish(&mut self.probe, self.query, next.trace_id, next.seen);
         let Some(hit) = hit else { return false };
         if self.found.hits.len() >= self.query.limit {
@@ -243,7 +271,8 @@ impl Search<'_> {
     /// those seen so far are better than nothing, and no more than a page of them costs anything.
     fn stopped(&mut self) -> Finished {
         if let Err(stopped) = self.probe.context.check() {
-            self.probe.note(format!("{}: hits may be missing", stopped.message));
+            self.probe
+                .note(format!("{}: hits may be missing", stopped.message));
         }
         if self.query.order == Order::Slowest {
             for _ in self.found.hits.len()..self.query.limit {

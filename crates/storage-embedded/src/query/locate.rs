@@ -1,6 +1,7 @@
 //! Where a trace lies, and what it is as a whole: fragments united (D13). Keys come from the
 //! fragment tables alone; only a trace in several pieces has its spans read, because repeats and
 //! orphans cannot be told from summaries.
+#![warn(clippy::indexing_slicing)]
 
 use tracewell_model::{SpanRef, TraceId, TraceStatus, TraceSummary, identity, summary};
 use tracewell_storage::{Order, TraceHit, TraceQuery};
@@ -52,13 +53,16 @@ impl Located {
 pub(super) fn key(extent: Extent, order: Order) -> u64 {
     match order {
         Order::Newest => extent.start,
-        Order::Slowest => extent.end - extent.start,
+        Order::Slowest => extent.end.saturating_sub(extent.start),
     }
 }
 
 /// Finds all pieces of a trace, given one that is known already.
 pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> Located {
-    let mut located = Located { head: probe.head.parts(id), ..Located::default() };
+    let mut located = Located {
+        head: probe.head.parts(id),
+        ..Located::default()
+    };
     located.head_steps = probe.head.steps(&located.head);
     for at in 0..probe.view.segments.len() {
         let segment = probe.segment(at);
@@ -75,7 +79,9 @@ pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> 
         for ordinal in ordinals {
             let fragment = probe.fragment(&segment, ordinal);
             located.fragments.extend(
-                fragment.filter(|fragment| fragment.trace_id == id).map(|fragment| (at, fragment)),
+                fragment
+                    .filter(|fragment| fragment.trace_id == id)
+                    .map(|fragment| (at, fragment)),
             );
         }
     }
@@ -100,10 +106,17 @@ pub(super) fn finish(
             return None;
         }
         let matched_span_id = probe.span_id(&segment, seen.row)?;
-        return Some(TraceHit { summary, matched_span_id });
+        return Some(TraceHit {
+            summary,
+            matched_span_id,
+        });
     }
     let parts = by_id::read_trace(probe, id);
-    let spans = || parts.iter().flat_map(|(batch, rows)| rows.iter().map(|&row| batch.span(row)));
+    let spans = || {
+        parts
+            .iter()
+            .flat_map(|(batch, rows)| rows.iter().map(|&row| batch.span(row)))
+    };
     hit_of(query, spans())
 }
 
@@ -115,7 +128,10 @@ fn hit_of<'a>(query: &TraceQuery, spans: impl Iterator<Item = SpanRef<'a>>) -> O
     }
     let matching = spans.iter().filter(|span| query.matches_span(**span));
     let matched = matching.min_by_key(|span| (span.start_unix_ns(), span.span_id()))?;
-    Some(TraceHit { summary, matched_span_id: matched.span_id() })
+    Some(TraceHit {
+        summary,
+        matched_span_id: matched.span_id(),
+    })
 }
 
 /// A fragment that is the whole trace, as a summary.
@@ -132,7 +148,7 @@ fn summarize(fragment: &Fragment, names: &NameTable) -> TraceSummary {
         trace_id: fragment.trace_id,
         root: root.map(|(service, operation)| (service.to_owned(), operation.to_owned())),
         start_unix_ns: start,
-        duration_ns: end - start,
+        duration_ns: end.saturating_sub(start),
         span_count: u64::from(fragment.spans),
         error_count: u64::from(fragment.errors),
         orphan_count: u64::from(fragment.orphans),
@@ -145,10 +161,14 @@ fn summarize(fragment: &Fragment, names: &NameTable) -> TraceSummary {
 /// before its other pieces are looked for.
 pub(super) fn is_hopeless(query: &TraceQuery, extent: Extent) -> bool {
     query.start_unix_ns.is_some_and(|from| extent.start < from)
-        || query.max_duration_ns.is_some_and(|most| extent.end - extent.start > most)
+        || query
+            .max_duration_ns
+            .is_some_and(|most| extent.end.saturating_sub(extent.start) > most)
 }
 
 /// True when this segment cannot hold a fragment of a hit: every trace in it starts too early.
 pub(super) fn is_too_early(query: &TraceQuery, segment: &Segment) -> bool {
-    query.start_unix_ns.is_some_and(|from| segment.meta.start_max_unix_ns < from)
+    query
+        .start_unix_ns
+        .is_some_and(|from| segment.meta.start_max_unix_ns < from)
 }

@@ -1,5 +1,6 @@
 //! The readers of the engine: by id, search, names. Handles are cheap; each call works on one view
 //! of the engine and holds no lock while it reads.
+#![warn(clippy::indexing_slicing)]
 
 mod by_id;
 mod find;
@@ -64,6 +65,10 @@ impl TraceFinder for EmbeddedTraces {
         limit: usize,
         context: &ReadContext,
     ) -> Result<Names, Error> {
-        Ok(names::list_tag_values(&self.engine, names::Values { key, prefix, limit }, context))
+        Ok(names::list_tag_values(
+            &self.engine,
+            names::Values { key, prefix, limit },
+            context,
+        ))
     }
 }

@@ -1,6 +1,7 @@
 //! The names that exist: services, operations, attribute keys and values. From the name tables
 //! and postings of the segments, and from the head's spans; never from blocks, but for the few
 //! values too long to be posted whole.
+#![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,7 +29,9 @@ pub(super) fn list_services(engine: &Engine, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
     let mut names = from_head(&mut probe, |span, names| insert(names, span.service()));
     each_segment(&mut probe, |probe, segment| {
-        let Some(table) = probe.names(segment) else { return };
+        let Some(table) = probe.names(segment) else {
+            return;
+        };
         names.extend(table.services.iter().cloned());
     });
     answer(probe, names, limits::SERVICES_MAX)
@@ -42,7 +45,9 @@ pub(super) fn list_operations(engine: &Engine, service: &str, context: &ReadCont
         }
     });
     each_segment(&mut probe, |probe, segment| {
-        let Some(table) = probe.names(segment) else { return };
+        let Some(table) = probe.names(segment) else {
+            return;
+        };
         let groups = table.groups.iter();
         let of_service = groups.filter(|group| table.service(group.service) == service);
         names.extend(of_service.map(|group| group.operation.clone()));
@@ -59,10 +64,13 @@ pub(super) fn list_tag_keys(
     let mut probe = Probe::new(engine, context);
     let mut names = from_head(&mut probe, |span, names| {
         let keys = all_attributes(span).map(|attribute| attribute.key);
-        keys.filter(|key| key.starts_with(prefix)).for_each(|key| insert(names, key));
+        keys.filter(|key| key.starts_with(prefix))
+            .for_each(|key| insert(names, key));
     });
     each_segment(&mut probe, |probe, segment| {
-        let Some(table) = probe.keys(segment) else { return };
+        let Some(table) = probe.keys(segment) else {
+            return;
+        };
         let keys = table.keys.iter().map(|key| &key.name);
         names.extend(keys.filter(|key| key.starts_with(prefix)).cloned());
     });
@@ -72,7 +80,9 @@ pub(super) fn list_tag_keys(
 pub(super) fn list_tag_values(engine: &Engine, values: Values<'_>, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
     let mut names = from_head(&mut probe, |span, names| values_of(span, values, names));
-    each_segment(&mut probe, |probe, segment| segment_values(probe, segment, values, &mut names));
+    each_segment(&mut probe, |probe, segment| {
+        segment_values(probe, segment, values, &mut names)
+    });
     answer(probe, names, values.limit)
 }
 
@@ -93,8 +103,12 @@ fn segment_values(
     values: Values<'_>,
     names: &mut BTreeSet<String>,
 ) {
-    let Some(table) = probe.keys(segment) else { return };
-    let Some(key) = table.find(values.key) else { return };
+    let Some(table) = probe.keys(segment) else {
+        return;
+    };
+    let Some(key) = table.find(values.key) else {
+        return;
+    };
     let mut found = BTreeSet::new();
     for (frame, first) in key.frames_from(values.prefix) {
         if first.as_str() > values.prefix && !first.starts_with(values.prefix) {
@@ -103,7 +117,9 @@ fn segment_values(
         if found.len() > values.limit || probe.context.check().is_err() {
             break;
         }
-        let Some(frame) = probe.postings(segment, frame) else { continue };
+        let Some(frame) = probe.postings(segment, frame) else {
+            continue;
+        };
         for posting in &frame.postings {
             if posting.cut {
                 long_values(probe, segment, values, posting, &mut found);
@@ -129,8 +145,12 @@ fn long_values(
     }
     for &number in &posting.blocks {
         let cost = |_| "values may be missing".to_owned();
-        let Some(block) = probe.block(segment, number as usize, cost) else { continue };
-        block.spans().for_each(|span| values_of(span, values, found));
+        let Some(block) = probe.block(segment, number as usize, cost) else {
+            continue;
+        };
+        block
+            .spans()
+            .for_each(|span| values_of(span, values, found));
     }
 }
 
@@ -181,5 +201,6 @@ fn insert(names: &mut BTreeSet<String>, name: &str) {
 
 fn all_attributes(span: SpanRef<'_>) -> impl Iterator<Item = Attribute<'_>> {
     let own = span.attributes().chain(span.resource().attributes());
-    own.chain(span.scope().attributes()).chain(span.event_attributes())
+    own.chain(span.scope().attributes())
+        .chain(span.event_attributes())
 }

@@ -1,6 +1,7 @@
 //! One read of the engine: what it may cost, what it did cost, and what it could not read.
 //! Every part of a segment is read through here, so that it is counted, cached, and, if it is
 //! damaged, named in the answer and left out.
+#![warn(clippy::indexing_slicing)]
 
 use std::any::Any;
 use std::sync::Arc;
@@ -40,9 +41,20 @@ impl<'a> Probe<'a> {
     pub(super) fn new(engine: &'a Engine, context: &'a ReadContext) -> Self {
         let view = engine.view.load_full();
         let head = view.head.view();
-        let searched = Searched { backend: "embedded", ..Searched::default() };
+        let searched = Searched {
+            backend: "embedded",
+            ..Searched::default()
+        };
         let scratch = Cache::new(SCRATCH_BYTES);
-        Probe { engine, context, view, head, searched, incomplete: Vec::new(), scratch }
+        Probe {
+            engine,
+            context,
+            view,
+            head,
+            searched,
+            incomplete: Vec::new(),
+            scratch,
+        }
     }
 
     /// The segment at this place of the view.
@@ -69,12 +81,20 @@ impl<'a> Probe<'a> {
             Ok(value) => return Some(value),
             Err(error) => error,
         };
-        let UnitKey { segment, unit, number } = key;
+        let UnitKey {
+            segment,
+            unit,
+            number,
+        } = key;
         let place = match unit {
             Unit::Data | Unit::Index | Unit::Names | Unit::Keys => unit.name().to_owned(),
             _ => format!("{} {number}", unit.name()),
         };
-        let what = if error.class == Class::Corrupt { "is damaged" } else { "cannot be read" };
+        let what = if error.class == Class::Corrupt {
+            "is damaged"
+        } else {
+            "cannot be read"
+        };
         if self.engine.note_damage(key) {
             tracing::warn!(segment = format!("{segment:016x}"), %place, %error, "damaged segment");
         }
@@ -103,13 +123,21 @@ impl<'a> Probe<'a> {
 
     /// The data file, if it is there.
     pub(super) fn data<'s>(&mut self, segment: &'s Segment, cost: &str) -> Option<&'s DataFile> {
-        let key = UnitKey { segment: segment.meta.id, unit: Unit::Data, number: 0 };
+        let key = UnitKey {
+            segment: segment.meta.id,
+            unit: Unit::Data,
+            number: 0,
+        };
         self.or_note(segment.data.as_ref().map_err(Error::clone), key, cost)
     }
 
     /// The index file, if it is there.
     pub(super) fn index<'s>(&mut self, segment: &'s Segment) -> Option<&'s IndexFile> {
-        let key = UnitKey { segment: segment.meta.id, unit: Unit::Index, number: 0 };
+        let key = UnitKey {
+            segment: segment.meta.id,
+            unit: Unit::Index,
+            number: 0,
+        };
         let cost = format!("its {} spans cannot be searched", segment.meta.spans);
         self.or_note(segment.index.as_ref().map_err(Error::clone), key, &cost)
     }
@@ -164,7 +192,9 @@ impl<'a> Probe<'a> {
         let entry = index.pages.get(page)?;
         let key = unit(segment, Unit::Fragments, page);
         let bytes = entry.frame.bytes as usize;
-        let loaded = self.load(key, bytes, FragmentPage::memory_bytes, || index.read_page(entry));
+        let loaded = self.load(key, bytes, FragmentPage::memory_bytes, || {
+            index.read_page(entry)
+        });
         let cost = format!("up to {FRAGMENTS_PER_PAGE} traces may be missing");
         self.or_note(loaded, key, &cost)
     }
@@ -172,7 +202,9 @@ impl<'a> Probe<'a> {
     /// One fragment.
     pub(super) fn fragment(&mut self, segment: &Segment, ordinal: u32) -> Option<Fragment> {
         let page = self.fragments(segment, (ordinal / FRAGMENTS_PER_PAGE) as usize)?;
-        page.fragments.get((ordinal % FRAGMENTS_PER_PAGE) as usize).cloned()
+        page.fragments
+            .get((ordinal % FRAGMENTS_PER_PAGE) as usize)
+            .cloned()
     }
 
     pub(super) fn names(&mut self, segment: &Segment) -> Option<Arc<NameTable>> {
@@ -189,7 +221,10 @@ impl<'a> Probe<'a> {
         let key = unit(segment, Unit::Keys, 0);
         let bytes = index.keys.bytes as usize;
         let loaded = self.load(key, bytes, KeyTable::memory_bytes, || index.read_keys());
-        let cost = format!("its {} spans cannot be searched by attribute", segment.meta.spans);
+        let cost = format!(
+            "its {} spans cannot be searched by attribute",
+            segment.meta.spans
+        );
         self.or_note(loaded, key, &cost)
     }
 
@@ -205,8 +240,14 @@ impl<'a> Probe<'a> {
             number: frame.offset,
         };
         let weigh = PostingFrame::memory_bytes;
-        let loaded = self.load(key, frame.bytes as usize, weigh, || index.read_postings(frame));
-        self.or_note(loaded, key, "traces with the attributes in it may be missing")
+        let loaded = self.load(key, frame.bytes as usize, weigh, || {
+            index.read_postings(frame)
+        });
+        self.or_note(
+            loaded,
+            key,
+            "traces with the attributes in it may be missing",
+        )
     }
 
     pub(super) fn projection(
@@ -225,5 +266,9 @@ impl<'a> Probe<'a> {
 }
 
 fn unit(segment: &Segment, unit: Unit, number: usize) -> UnitKey {
-    UnitKey { segment: segment.meta.id, unit, number: number as u64 }
+    UnitKey {
+        segment: segment.meta.id,
+        unit,
+        number: number as u64,
+    }
 }

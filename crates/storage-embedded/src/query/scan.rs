@@ -1,6 +1,7 @@
 //! The fragments of one segment that have a matching span, latest start first, a page of the
 //! fragment table at a time. Service, operation, error and duration are decided by the projection;
 //! attributes narrow to blocks by the postings, and are decided on the spans themselves.
+#![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,7 +67,15 @@ impl SegmentScan {
             tags => Some(posted_blocks(probe, tags, &segment)?),
         };
         let found = Vec::new();
-        Some(SegmentScan { at, segment, rows, blocks, pages_left, found, block: None })
+        Some(SegmentScan {
+            at,
+            segment,
+            rows,
+            blocks,
+            pages_left,
+            found,
+            block: None,
+        })
     }
 
     /// No fragment to come starts later than this; none at the end.
@@ -75,8 +84,15 @@ impl SegmentScan {
             return Some(next.start);
         }
         let last = self.pages_left.checked_sub(1)?;
-        let after = self.segment.index.as_ref().ok().and_then(|index| index.pages.get(last + 1));
-        Some(after.map_or(self.segment.meta.start_max_unix_ns, |page| page.start_unix_ns))
+        let after = self
+            .segment
+            .index
+            .as_ref()
+            .ok()
+            .and_then(|index| index.pages.get(last + 1));
+        Some(after.map_or(self.segment.meta.start_max_unix_ns, |page| {
+            page.start_unix_ns
+        }))
     }
 
     /// The next fragment, if it is at hand.
@@ -86,10 +102,14 @@ impl SegmentScan {
 
     /// Looks at one more page.
     pub(super) fn advance(&mut self, probe: &mut Probe<'_>, query: &TraceQuery) {
-        let Some(number) = self.pages_left.checked_sub(1) else { return };
+        let Some(number) = self.pages_left.checked_sub(1) else {
+            return;
+        };
         self.pages_left = number;
         let segment = Arc::clone(&self.segment);
-        let Some(page) = probe.fragments(&segment, number) else { return };
+        let Some(page) = probe.fragments(&segment, number) else {
+            return;
+        };
         let first = number as u32 * crate::segment::fragment::FRAGMENTS_PER_PAGE;
         for (ordinal, fragment) in (first..).zip(&page.fragments) {
             let Extent { start, .. } = fragment.extent();
@@ -102,8 +122,16 @@ impl SegmentScan {
                 continue;
             }
             if let Some(row) = self.first_match(probe, query, fragment) {
-                let seen = Seen { segment: self.at, fragment: ordinal, row };
-                self.found.push(Candidate { start, trace_id: fragment.trace_id, seen });
+                let seen = Seen {
+                    segment: self.at,
+                    fragment: ordinal,
+                    row,
+                };
+                self.found.push(Candidate {
+                    start,
+                    trace_id: fragment.trace_id,
+                    seen,
+                });
             }
         }
         // Equal starts are ordered by trace id upwards in the table and in answers: the order
@@ -119,7 +147,9 @@ impl SegmentScan {
     ) -> Option<u64> {
         let rows = fragment.first_row..fragment.end_row();
         if self.blocks.is_none() {
-            let Some(projected) = &self.rows else { return Some(rows.start) };
+            let Some(projected) = &self.rows else {
+                return Some(rows.start);
+            };
             let at = projected.partition_point(|&row| row < rows.start);
             return projected.get(at).copied().filter(|&row| row < rows.end);
         }
@@ -129,7 +159,10 @@ impl SegmentScan {
                 let from = projected.partition_point(|&row| row < rows.start);
                 let to = projected.partition_point(|&row| row < rows.end);
                 let these = projected.get(from..to).unwrap_or(&[]);
-                let found = these.iter().copied().find(|&row| self.holds(probe, query, row));
+                let found = these
+                    .iter()
+                    .copied()
+                    .find(|&row| self.holds(probe, query, row));
                 self.rows = Some(projected);
                 found
             }
@@ -140,16 +173,25 @@ impl SegmentScan {
     fn holds(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, row: u64) -> bool {
         let segment = Arc::clone(&self.segment);
         let cost = "traces that match may be missing";
-        let Some(data) = probe.data(&segment, cost) else { return false };
-        let Some(number) = data.block_of_row(row) else { return false };
-        let posted = self.blocks.as_ref().is_none_or(|blocks| blocks.contains(&(number as u32)));
+        let Some(data) = probe.data(&segment, cost) else {
+            return false;
+        };
+        let Some(number) = data.block_of_row(row) else {
+            return false;
+        };
+        let posted = self
+            .blocks
+            .as_ref()
+            .is_none_or(|blocks| blocks.contains(&(number as u32)));
         if !posted {
             return false;
         }
         if self.block.as_ref().is_none_or(|(at, _)| *at != number) {
             self.block = Some((number, probe.block(&segment, number, |_| cost.to_owned())));
         }
-        let Some((_, Some(block))) = &self.block else { return false };
+        let Some((_, Some(block))) = &self.block else {
+            return false;
+        };
         let first_row = data.blocks.get(number).map_or(0, |block| block.first_row);
         let row = (row - first_row) as u32;
         (row as usize) < block.len() && query.matches_span(block.span(row))
@@ -158,7 +200,9 @@ impl SegmentScan {
 
 /// Rows that satisfy the span predicates other than attributes.
 fn projected_rows(probe: &mut Probe<'_>, query: &TraceQuery, segment: &Segment) -> Vec<u64> {
-    let Some(names) = probe.names(segment) else { return Vec::new() };
+    let Some(names) = probe.names(segment) else {
+        return Vec::new();
+    };
     let wanted = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
     let groups: BTreeSet<u32> = (0u32..names.groups.len() as u32)
         .filter(|&group| {
@@ -167,19 +211,33 @@ fn projected_rows(probe: &mut Probe<'_>, query: &TraceQuery, segment: &Segment) 
             })
         })
         .collect();
-    let Ok(index) = &segment.index else { return Vec::new() };
+    let Ok(index) = &segment.index else {
+        return Vec::new();
+    };
     let mut rows = Vec::new();
     for (number, entry) in index.projection.iter().enumerate() {
-        if groups.range(entry.first_group..=entry.last_group.max(entry.first_group)).next().is_none() {
+        if groups
+            .range(entry.first_group..=entry.last_group.max(entry.first_group))
+            .next()
+            .is_none()
+        {
             continue;
         }
         if let Err(stopped) = probe.context.check() {
             probe.note(stopped.message);
             break;
         }
-        let Some(frame) = probe.projection(segment, number) else { continue };
-        for piece in frame.pieces.iter().filter(|piece| groups.contains(&piece.group)) {
-            let Some((service, operation)) = names.group(piece.group) else { continue };
+        let Some(frame) = probe.projection(segment, number) else {
+            continue;
+        };
+        for piece in frame
+            .pieces
+            .iter()
+            .filter(|piece| groups.contains(&piece.group))
+        {
+            let Some((service, operation)) = names.group(piece.group) else {
+                continue;
+            };
             let matching = piece.spans.iter().filter(|span| {
                 query.matches_span_columns(service, operation, span.error, span.duration_ns)
             });
@@ -202,8 +260,13 @@ fn posted_blocks(
         let key = keys.find(&tag.key)?;
         let mut blocks = BTreeSet::new();
         for (frame, _) in key.frames_for(&tag.condition) {
-            let Some(frame) = probe.postings(segment, frame) else { continue };
-            let holding = frame.postings.iter().filter(|posting| posting.may_hold(&tag.condition));
+            let Some(frame) = probe.postings(segment, frame) else {
+                continue;
+            };
+            let holding = frame
+                .postings
+                .iter()
+                .filter(|posting| posting.may_hold(&tag.condition));
             blocks.extend(holding.flat_map(|posting| &posting.blocks));
         }
         let both = match common {

@@ -76,7 +76,10 @@ struct Generations {
 impl Cache {
     /// A cache of about this many bytes; 0 keeps nothing.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Cache { bytes_max, generations: Mutex::default() }
+        Cache {
+            bytes_max,
+            generations: Mutex::default(),
+        }
     }
 
     pub(crate) fn get<T: Any + Send + Sync>(&self, key: UnitKey) -> Option<Arc<T>> {
@@ -118,7 +121,9 @@ impl Cache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations> {
-        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,7 +132,11 @@ mod tests {
     use super::*;
 
     fn key(number: u64) -> UnitKey {
-        UnitKey { segment: 1, unit: Unit::Block, number }
+        UnitKey {
+            segment: 1,
+            unit: Unit::Block,
+            number,
+        }
     }
 
     #[test]
@@ -135,9 +144,15 @@ mod tests {
         let cache = Cache::new(400);
         for number in 0..40 {
             cache.put(key(number), Arc::new(number), 50);
-            assert_eq!(cache.get::<u64>(key(0)).as_deref(), Some(&0), "after {number}");
+            assert_eq!(
+                cache.get::<u64>(key(0)).as_deref(),
+                Some(&0),
+                "after {number}"
+            );
         }
-        let kept = (0..40).filter(|&number| cache.get::<u64>(key(number)).is_some()).count();
+        let kept = (0..40)
+            .filter(|&number| cache.get::<u64>(key(number)).is_some())
+            .count();
         assert!(kept <= 8, "{kept} entries of 50 bytes in 400");
     }
 

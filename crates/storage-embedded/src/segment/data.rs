@@ -4,6 +4,7 @@
 //! A block is whole traces, about 4,096 spans: a coded, compressed batch, then its span ids raw,
 //! in chunks with a checksum each. Ids do not compress, and a search result needs one of them: it
 //! reads a chunk instead of a block.
+#![warn(clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use tracewell_model::{SpanBatch, SpanId, SpanRef, TraceId};
 use tracewell_storage::Error;
 
-use super::frame::{self, FrameRef};
+use super::frame::{self, FrameRef, FrameWriter};
 use super::meta::SegmentMeta;
 use crate::codec::{self, Damaged, Reader, put_varint};
 use crate::format::{self, Kind};
@@ -77,17 +78,31 @@ pub(crate) fn trace_hash(id: TraceId) -> u32 {
 impl DataFile {
     /// Opens it and reads its footer.
     pub(crate) fn open(fs: &dyn Fs, path: &Path) -> Result<(DataFile, SegmentMeta), Error> {
-        let file =
-            fs.open(path).map_err(|error| crate::fs::io_error("open", path, &error))?;
+        let file = fs
+            .open(path)
+            .map_err(|error| crate::fs::io_error("open", path, &error))?;
         let footer = frame::read_footer(file.as_ref(), path, Kind::Segment)?;
         let (meta, blocks, pages) =
             read_footer(&mut Reader::new(&footer)).map_err(frame::senseless)?;
-        Ok((DataFile { file, path: path.to_owned(), blocks, pages }, meta))
+        Ok((
+            DataFile {
+                file,
+                path: path.to_owned(),
+                blocks,
+                pages,
+            },
+            meta,
+        ))
     }
 
     /// Reads a block; one `pread`.
     pub(crate) fn read_block(&self, block: &BlockEntry) -> Result<SpanBatch, Error> {
-        let bytes = frame::read(self.file.as_ref(), &self.path, block.frame.offset, block.bytes())?;
+        let bytes = frame::read(
+            self.file.as_ref(),
+            &self.path,
+            block.frame.offset,
+            block.bytes(),
+        )?;
         let (coded, chunks) = bytes
             .split_at_checked(block.frame.bytes as usize)
             .ok_or_else(|| Error::corrupt("the block is cut"))?;
@@ -102,7 +117,9 @@ impl DataFile {
         if batch.len() == block.rows as usize {
             Ok(batch)
         } else {
-            Err(Error::corrupt("it has another number of spans than its entry says"))
+            Err(Error::corrupt(
+                "it has another number of spans than its entry says",
+            ))
         }
     }
 
@@ -118,8 +135,14 @@ impl DataFile {
         let bytes = frame::read(self.file.as_ref(), &self.path, offset, length)?;
         let ids = open_chunks(&bytes)?;
         let at = row as usize % IDS_PER_CHUNK * 8;
-        let id = ids.get(at..at + 8).and_then(|id| id.try_into().ok()).map(SpanId);
-        Ok((id.ok_or_else(|| Error::corrupt("the row is beyond its chunk"))?, length))
+        let id = ids
+            .get(at..at + 8)
+            .and_then(|id| id.try_into().ok())
+            .map(SpanId);
+        Ok((
+            id.ok_or_else(|| Error::corrupt("the row is beyond its chunk"))?,
+            length,
+        ))
     }
 
     /// The pages of the trace-id table that may have this hash; two if it is a page's first.
@@ -130,12 +153,17 @@ impl DataFile {
     }
 
     pub(crate) fn page_bytes(&self, page: usize) -> usize {
-        self.pages.get(page).map_or(0, |page| page.frame.bytes as usize)
+        self.pages
+            .get(page)
+            .map_or(0, |page| page.frame.bytes as usize)
     }
 
     /// Reads a page of the trace-id table: (hash, fragment), by hash.
     pub(crate) fn read_page(&self, page: usize) -> Result<Vec<TraceEntry>, Error> {
-        let page = self.pages.get(page).ok_or_else(|| Error::corrupt("no such page"))?;
+        let page = self
+            .pages
+            .get(page)
+            .ok_or_else(|| Error::corrupt("no such page"))?;
         let raw = frame::read_frame(self.file.as_ref(), &self.path, &page.frame)?;
         let number = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).unwrap_or_default();
         let entry = |entry: &[u8]| {
@@ -149,13 +177,20 @@ impl DataFile {
     pub(crate) fn block_of_row(&self, row: u64) -> Option<usize> {
         let after = self.blocks.partition_point(|block| block.first_row <= row);
         let at = after.checked_sub(1)?;
-        self.blocks.get(at).filter(|block| row < block.end_row()).map(|_| at)
+        self.blocks
+            .get(at)
+            .filter(|block| row < block.end_row())
+            .map(|_| at)
     }
 
     /// The blocks in which this fragment lies.
     pub(crate) fn blocks_of_fragment(&self, fragment: u32) -> std::ops::Range<usize> {
-        let from = self.blocks.partition_point(|block| block.last_fragment < fragment);
-        let to = self.blocks.partition_point(|block| block.first_fragment <= fragment);
+        let from = self
+            .blocks
+            .partition_point(|block| block.last_fragment < fragment);
+        let to = self
+            .blocks
+            .partition_point(|block| block.first_fragment <= fragment);
         from..to.max(from)
     }
 }
@@ -164,8 +199,9 @@ impl DataFile {
 fn open_chunks(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let mut ids = Vec::with_capacity(bytes.len());
     for chunk in bytes.chunks(CHUNK_BYTES) {
-        let (these, crc) =
-            chunk.split_last_chunk::<4>().ok_or_else(|| Error::corrupt("its span ids are cut"))?;
+        let (these, crc) = chunk
+            .split_last_chunk::<4>()
+            .ok_or_else(|| Error::corrupt("its span ids are cut"))?;
         if u32::from_le_bytes(*crc) != format::checksum(these) {
             return Err(Error::corrupt("the checksum of its span ids does not hold"));
         }
@@ -184,14 +220,23 @@ fn read_footer(r: &mut Reader<'_>) -> Result<Footer, Damaged> {
         let frame = FrameRef::read(r)?;
         let (ids_at, rows) = (r.u32()?, r.u32()?);
         let (first_fragment, last_fragment) = (r.u32()?, r.u32()?);
-        let block =
-            BlockEntry { frame, ids_at, rows, first_row: row, first_fragment, last_fragment };
+        let block = BlockEntry {
+            frame,
+            ids_at,
+            rows,
+            first_row: row,
+            first_fragment,
+            last_fragment,
+        };
         row += u64::from(rows);
         blocks.push(block);
     }
     let mut pages = Vec::new();
     for _ in 0..r.count(4)? {
-        pages.push(TablePage { frame: FrameRef::read(r)?, first_hash: r.u32()? });
+        pages.push(TablePage {
+            frame: FrameRef::read(r)?,
+            first_hash: r.u32()?,
+        });
     }
     Ok((meta, blocks, pages))
 }
@@ -199,14 +244,18 @@ fn read_footer(r: &mut Reader<'_>) -> Result<Footer, Damaged> {
 /// A data file that is being put together.
 #[derive(Debug)]
 pub(crate) struct DataWriter {
-    file: Vec<u8>,
+    out: FrameWriter,
     blocks: Vec<BlockEntry>,
     rows: u64,
 }
 
 impl DataWriter {
-    pub(crate) fn new() -> Self {
-        DataWriter { file: format::header(Kind::Segment).to_vec(), blocks: Vec::new(), rows: 0 }
+    pub(crate) fn new() -> Result<Self, Error> {
+        Ok(DataWriter {
+            out: FrameWriter::new(Kind::Segment)?,
+            blocks: Vec::new(),
+            rows: 0,
+        })
     }
 
     /// Appends a block of these spans, which are those of these fragments.
@@ -217,7 +266,9 @@ impl DataWriter {
     ) -> Result<(), Error> {
         let mut builder = tracewell_model::BatchBuilder::new(1);
         let mut scratch = tracewell_model::builder::CopyScratch::default();
-        spans.iter().for_each(|span| builder.copy(*span, &mut scratch));
+        spans
+            .iter()
+            .for_each(|span| builder.copy(*span, &mut scratch));
         let batch = builder.finish_one();
         let mut coded = Vec::new();
         codec::encode(&batch, &mut coded);
@@ -226,10 +277,12 @@ impl DataWriter {
         let ids_at = find(&coded, &ids)
             .ok_or_else(|| Error::invalid("a coded batch does not hold its span ids in a row"))?;
         coded.drain(ids_at..ids_at + ids.len());
-        let frame = frame::put_frame(&mut self.file, &coded)?;
+        let frame = self.out.put(&coded)?;
         for chunk in ids.chunks(IDS_PER_CHUNK * 8) {
-            self.file.extend_from_slice(chunk);
-            self.file.extend_from_slice(&format::checksum(chunk).to_le_bytes());
+            self.out.file.extend_from_slice(chunk);
+            self.out
+                .file
+                .extend_from_slice(&format::checksum(chunk).to_le_bytes());
         }
         self.blocks.push(BlockEntry {
             frame,
@@ -249,33 +302,48 @@ impl DataWriter {
         meta: &SegmentMeta,
         traces: impl Iterator<Item = TraceId>,
     ) -> Result<Vec<u8>, Error> {
-        let mut entries: Vec<TraceEntry> =
-            traces.zip(0..).map(|(id, fragment)| (trace_hash(id), fragment)).collect();
+        let mut entries: Vec<TraceEntry> = traces
+            .zip(0..)
+            .map(|(id, fragment)| (trace_hash(id), fragment))
+            .collect();
         entries.sort_unstable();
         let mut footer = Vec::new();
         meta.put(&mut footer);
         put_varint(&mut footer, self.blocks.len() as u64);
         for block in &self.blocks {
             block.frame.put(&mut footer);
-            for number in [block.ids_at, block.rows, block.first_fragment, block.last_fragment] {
+            for number in [
+                block.ids_at,
+                block.rows,
+                block.first_fragment,
+                block.last_fragment,
+            ] {
                 put_varint(&mut footer, u64::from(number));
             }
         }
         put_varint(&mut footer, entries.len().div_ceil(ENTRIES_PER_PAGE) as u64);
         for page in entries.chunks(ENTRIES_PER_PAGE) {
-            let bytes = |&(hash, fragment): &TraceEntry| [hash.to_le_bytes(), fragment.to_le_bytes()];
+            let bytes =
+                |&(hash, fragment): &TraceEntry| [hash.to_le_bytes(), fragment.to_le_bytes()];
             let raw = page.iter().flat_map(bytes).flatten().collect::<Vec<u8>>();
-            frame::put_frame(&mut self.file, &raw)?.put(&mut footer);
-            put_varint(&mut footer, page.first().map_or(0, |&(hash, _)| u64::from(hash)));
+            self.out.put_raw(&raw)?.put(&mut footer);
+            put_varint(
+                &mut footer,
+                page.first().map_or(0, |&(hash, _)| u64::from(hash)),
+            );
         }
-        frame::put_footer(&mut self.file, &footer)?;
-        Ok(self.file)
+        self.out.finish(&footer)
     }
 }
 
 /// Where `needle` lies in `hay`.
 fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    let Some(&first) = needle.first() else { return Some(0) };
+    let Some(&first) = needle.first() else {
+        return Some(0);
+    };
     let last = hay.len().checked_sub(needle.len())?;
-    (0..=last).find(|&at| hay[at] == first && hay[at..].starts_with(needle))
+    (0..=last).find(|&at| {
+        let from = hay.get(at..).unwrap_or(&[]);
+        from.first() == Some(&first) && from.starts_with(needle)
+    })
 }

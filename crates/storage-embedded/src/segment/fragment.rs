@@ -1,6 +1,7 @@
 //! Trace fragments (D13): what one segment holds of one trace, in one record. The fragment table
 //! is ordered by (start, trace id), as the spans of the data file are, so that a fragment's rows
 //! are consecutive and follow from the counts of those before it.
+#![warn(clippy::indexing_slicing)]
 
 use crate::codec::{Damaged, Reader, put_varint, put_zigzag};
 use crate::head::Extent;
@@ -39,7 +40,11 @@ impl Steps {
 
     /// How far it reached at this log time; none if nothing had arrived.
     pub(crate) fn at(&self, horizon_unix_ns: u64) -> Option<Extent> {
-        let arrived = self.0.iter().rev().find(|(arrived, _)| *arrived <= horizon_unix_ns);
+        let arrived = self
+            .0
+            .iter()
+            .rev()
+            .find(|(arrived, _)| *arrived <= horizon_unix_ns);
         arrived.map(|(_, extent)| *extent)
     }
 
@@ -101,8 +106,13 @@ impl FragmentPage {
 /// Appends a page. Ids lie apart: they do not compress, and would disturb what does.
 pub(crate) fn put_page(out: &mut Vec<u8>, fragments: &[Fragment]) {
     put_varint(out, fragments.len() as u64);
-    put_varint(out, fragments.first().map_or(0, |fragment| fragment.first_row));
-    fragments.iter().for_each(|fragment| out.extend_from_slice(&fragment.trace_id.0));
+    put_varint(
+        out,
+        fragments.first().map_or(0, |fragment| fragment.first_row),
+    );
+    fragments
+        .iter()
+        .for_each(|fragment| out.extend_from_slice(&fragment.trace_id.0));
     let (mut start_before, mut arrived_before) = (0u64, 0u64);
     for fragment in fragments {
         let Extent { start, end } = fragment.extent();
@@ -135,7 +145,9 @@ pub(crate) fn read_page(bytes: &[u8]) -> Result<FragmentPage, Damaged> {
     let r = &mut r;
     let count = r.count(16)?;
     let mut row = r.varint()?;
-    let ids = (0..count).map(|_| r.array().map(TraceId)).collect::<Result<Vec<_>, _>>()?;
+    let ids = (0..count)
+        .map(|_| r.array().map(TraceId))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut fragments = Vec::with_capacity(count);
     let (mut start, mut arrived) = (0u64, 0u64);
     for trace_id in ids {
@@ -143,13 +155,21 @@ pub(crate) fn read_page(bytes: &[u8]) -> Result<FragmentPage, Damaged> {
         let end = start.wrapping_add(r.varint()?);
         let (spans, errors, orphans) = (r.u32()?, r.u32()?, r.u32()?);
         let root = r.u32()?.checked_sub(1);
-        let shares = (0..r.count(3)?).map(|_| read_share(r)).collect::<Result<Vec<_>, _>>()?;
+        let shares = (0..r.count(3)?)
+            .map(|_| read_share(r))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut steps = Vec::new();
         for _ in 0..r.count(3)? {
             arrived = arrived.wrapping_add(r.zigzag()? as u64);
             let from = start.wrapping_add(r.varint()?);
             let to = end.wrapping_sub(r.varint()?);
-            steps.push((arrived, Extent { start: from, end: to }));
+            steps.push((
+                arrived,
+                Extent {
+                    start: from,
+                    end: to,
+                },
+            ));
         }
         if steps.is_empty() || spans == 0 || end < start {
             return Err(Damaged("a fragment without spans"));
@@ -175,5 +195,9 @@ pub(crate) fn read_page(bytes: &[u8]) -> Result<FragmentPage, Damaged> {
 }
 
 fn read_share(r: &mut Reader<'_>) -> Result<Share, Damaged> {
-    Ok(Share { service: r.u32()?, spans: r.u32()?, errors: r.u32()? })
+    Ok(Share {
+        service: r.u32()?,
+        spans: r.u32()?,
+        errors: r.u32()?,
+    })
 }

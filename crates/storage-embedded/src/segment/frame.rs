@@ -1,5 +1,6 @@
 //! Frames: stretches of a file with their own checksum, compressed where that helps. All parts of
 //! a segment but the span ids are frames; who reads one knows its place from a directory.
+#![warn(clippy::indexing_slicing)]
 
 use std::path::Path;
 
@@ -31,7 +32,11 @@ impl FrameRef {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<FrameRef, Damaged> {
-        let frame = FrameRef { offset: r.varint()?, bytes: r.u32()?, raw_bytes: r.u32()? };
+        let frame = FrameRef {
+            offset: r.varint()?,
+            bytes: r.u32()?,
+            raw_bytes: r.u32()?,
+        };
         if frame.raw_bytes > RAW_BYTES_MAX || frame.bytes < 4 {
             return Err(Damaged("size of a frame"));
         }
@@ -39,26 +44,94 @@ impl FrameRef {
     }
 }
 
-/// Appends a frame to a file that is being put together.
-pub(crate) fn put_frame(file: &mut Vec<u8>, raw: &[u8]) -> Result<FrameRef, Error> {
-    let offset = file.len() as u64;
-    let packed = zstd::bulk::compress(raw, LEVEL)
-        .map_err(|error| Error::retryable(format!("compress a frame: {error}")))?;
-    let stored = if packed.len() < raw.len() { &packed } else { raw };
-    let bytes = u32::try_from(stored.len() + 4).ok().filter(|&bytes| bytes <= RAW_BYTES_MAX);
-    let (Some(bytes), Ok(raw_bytes)) = (bytes, u32::try_from(raw.len())) else {
-        return Err(Error::invalid("a frame is larger than 1 GiB"));
-    };
-    file.extend_from_slice(&format::checksum(stored).to_le_bytes());
-    file.extend_from_slice(stored);
-    Ok(FrameRef { offset, bytes, raw_bytes })
+/// A file that is being put together from frames. It owns the compressor: making one costs more
+/// than compressing a small frame.
+pub(crate) struct FrameWriter {
+    pub(crate) file: Vec<u8>,
+    compressor: zstd::bulk::Compressor<'static>,
+}
+
+impl FrameWriter {
+    /// Begins a file of this kind.
+    pub(crate) fn new(kind: format::Kind) -> Result<Self, Error> {
+        let compressor = zstd::bulk::Compressor::new(LEVEL)
+            .map_err(|error| Error::retryable(format!("make a compressor: {error}")))?;
+        Ok(FrameWriter {
+            file: format::header(kind).to_vec(),
+            compressor,
+        })
+    }
+
+    /// Appends a frame.
+    pub(crate) fn put(&mut self, raw: &[u8]) -> Result<FrameRef, Error> {
+        let packed = self
+            .compressor
+            .compress(raw)
+            .map_err(|error| Error::retryable(format!("compress a frame: {error}")))?;
+        self.store(
+            raw.len(),
+            if packed.len() < raw.len() {
+                &packed
+            } else {
+                raw
+            },
+        )
+    }
+
+    /// Appends a frame of what does not compress.
+    pub(crate) fn put_raw(&mut self, raw: &[u8]) -> Result<FrameRef, Error> {
+        self.store(raw.len(), raw)
+    }
+
+    fn store(&mut self, raw_bytes: usize, stored: &[u8]) -> Result<FrameRef, Error> {
+        let offset = self.file.len() as u64;
+        let bytes = u32::try_from(stored.len() + 4)
+            .ok()
+            .filter(|&bytes| bytes <= RAW_BYTES_MAX);
+        let raw_bytes = u32::try_from(raw_bytes)
+            .ok()
+            .filter(|&bytes| bytes <= RAW_BYTES_MAX);
+        let (Some(bytes), Some(raw_bytes)) = (bytes, raw_bytes) else {
+            return Err(Error::invalid("a frame is larger than 1 GiB"));
+        };
+        self.file
+            .extend_from_slice(&format::checksum(stored).to_le_bytes());
+        self.file.extend_from_slice(stored);
+        Ok(FrameRef {
+            offset,
+            bytes,
+            raw_bytes,
+        })
+    }
+
+    /// Writes the end of the file: its footer as a frame, then where that is (20 bytes).
+    pub(crate) fn finish(mut self, footer: &[u8]) -> Result<Vec<u8>, Error> {
+        let frame = self.put(footer)?;
+        let mut trailer = Vec::with_capacity(TRAILER_BYTES);
+        trailer.extend_from_slice(&frame.offset.to_le_bytes());
+        trailer.extend_from_slice(&frame.bytes.to_le_bytes());
+        trailer.extend_from_slice(&frame.raw_bytes.to_le_bytes());
+        let crc = format::checksum(&trailer);
+        trailer.extend_from_slice(&crc.to_le_bytes());
+        self.file.extend_from_slice(&trailer);
+        Ok(self.file)
+    }
+}
+
+impl std::fmt::Debug for FrameWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameWriter")
+            .field("bytes", &self.file.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What lay in the frame, given its bytes of the file.
 pub(crate) fn open_frame(frame: &FrameRef, bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let damaged = |what: &str| Error::corrupt(what.to_owned());
-    let (crc, stored) =
-        bytes.split_first_chunk::<4>().ok_or_else(|| damaged("the frame is cut"))?;
+    let (crc, stored) = bytes
+        .split_first_chunk::<4>()
+        .ok_or_else(|| damaged("the frame is cut"))?;
     if u32::from_le_bytes(*crc) != format::checksum(stored) {
         return Err(damaged("its checksum does not hold"));
     }
@@ -93,19 +166,6 @@ pub(crate) fn read(
     })
 }
 
-/// Writes the end of a file: its footer as a frame, then where that is (20 bytes).
-pub(crate) fn put_footer(file: &mut Vec<u8>, footer: &[u8]) -> Result<(), Error> {
-    let frame = put_frame(file, footer)?;
-    let mut trailer = Vec::with_capacity(TRAILER_BYTES);
-    trailer.extend_from_slice(&frame.offset.to_le_bytes());
-    trailer.extend_from_slice(&frame.bytes.to_le_bytes());
-    trailer.extend_from_slice(&frame.raw_bytes.to_le_bytes());
-    let crc = format::checksum(&trailer);
-    trailer.extend_from_slice(&crc.to_le_bytes());
-    file.extend_from_slice(&trailer);
-    Ok(())
-}
-
 const TRAILER_BYTES: usize = 20;
 
 /// Opens a file of this kind: checks its header and gives its footer.
@@ -116,7 +176,9 @@ pub(crate) fn read_footer(
 ) -> Result<Vec<u8>, Error> {
     let head = read(file, path, 0, format::HEADER_BYTES)?;
     format::check_header(kind, path, &head)?;
-    let length = file.len().map_err(|error| fs::io_error("stat", path, &error))?;
+    let length = file
+        .len()
+        .map_err(|error| fs::io_error("stat", path, &error))?;
     let at = length
         .checked_sub(TRAILER_BYTES as u64)
         .ok_or_else(|| Error::corrupt("the file is cut"))?;
@@ -135,7 +197,11 @@ fn parse_trailer(trailer: &[u8]) -> Option<FrameRef> {
     let offset = u64::from_le_bytes(r.array().ok()?);
     let bytes = u32::from_le_bytes(r.array().ok()?);
     let raw_bytes = u32::from_le_bytes(r.array().ok()?);
-    (raw_bytes <= RAW_BYTES_MAX).then_some(FrameRef { offset, bytes, raw_bytes })
+    (raw_bytes <= RAW_BYTES_MAX).then_some(FrameRef {
+        offset,
+        bytes,
+        raw_bytes,
+    })
 }
 
 /// A coded part that does not make sense, though its checksum holds.

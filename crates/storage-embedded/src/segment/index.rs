@@ -1,5 +1,6 @@
 //! The index file: everything search needs of a segment but the spans. It may go before the data
 //! does (7 days of search, 30 of spans). Byte by byte: docs/formats/segment.md.
+#![warn(clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::sync::Arc;
 use tracewell_storage::Error;
 
 use super::fragment::{self, FRAGMENTS_PER_PAGE, Fragment, FragmentPage};
-use super::frame::{self, FrameRef, put_frame};
+use super::frame::{self, FrameRef, FrameWriter};
 use super::meta::SegmentMeta;
 use super::names::NameTable;
 use super::postings::{self, KeyTable, PostingBuilder, PostingFrame};
 use super::projection::{self, ProjectionFrame};
 use crate::codec::{Damaged, Reader, put_varint};
-use crate::format::{self, Kind};
+use crate::format::Kind;
 use crate::fs::{File, Fs};
 
 /// A page of the fragment table.
@@ -46,7 +47,9 @@ pub(crate) struct IndexFile {
 impl IndexFile {
     /// Opens it and reads its footer.
     pub(crate) fn open(fs: &dyn Fs, path: &Path) -> Result<(IndexFile, SegmentMeta), Error> {
-        let file = fs.open(path).map_err(|error| crate::fs::io_error("open", path, &error))?;
+        let file = fs
+            .open(path)
+            .map_err(|error| crate::fs::io_error("open", path, &error))?;
         let footer = frame::read_footer(file.as_ref(), path, Kind::Index)?;
         read_footer(&mut Reader::new(&footer), file, path).map_err(frame::senseless)
     }
@@ -76,7 +79,10 @@ impl IndexFile {
         self.read(&page.frame, fragment::read_page)
     }
 
-    pub(crate) fn read_projection(&self, entry: &ProjectionEntry) -> Result<ProjectionFrame, Error> {
+    pub(crate) fn read_projection(
+        &self,
+        entry: &ProjectionEntry,
+    ) -> Result<ProjectionFrame, Error> {
         self.read(&entry.frame, projection::read_frame)
     }
 
@@ -94,16 +100,33 @@ fn read_footer(
     let (names, keys) = (FrameRef::read(r)?, FrameRef::read(r)?);
     let mut pages = Vec::new();
     for _ in 0..r.count(4)? {
-        pages.push(PageEntry { frame: FrameRef::read(r)?, start_unix_ns: r.varint()? });
+        pages.push(PageEntry {
+            frame: FrameRef::read(r)?,
+            start_unix_ns: r.varint()?,
+        });
     }
     let mut projection = Vec::new();
     for _ in 0..r.count(5)? {
         let frame = FrameRef::read(r)?;
         let (first_group, last_group) = (r.u32()?, r.u32()?);
-        projection.push(ProjectionEntry { frame, first_group, last_group });
+        projection.push(ProjectionEntry {
+            frame,
+            first_group,
+            last_group,
+        });
     }
     let path = path.to_owned();
-    Ok((IndexFile { file, path, names, keys, pages, projection }, meta))
+    Ok((
+        IndexFile {
+            file,
+            path,
+            names,
+            keys,
+            pages,
+            projection,
+        },
+        meta,
+    ))
 }
 
 /// What an index file is made of.
@@ -117,39 +140,41 @@ pub(crate) struct IndexInput<'a> {
 
 /// The whole file.
 pub(crate) fn build(input: IndexInput<'_>) -> Result<Vec<u8>, Error> {
-    let mut file = format::header(Kind::Index).to_vec();
+    let mut out = FrameWriter::new(Kind::Index)?;
     let mut footer = Vec::new();
     let mut raw = Vec::new();
     input.meta.put(&mut footer);
     input.names.put(&mut raw);
-    put_frame(&mut file, &raw)?.put(&mut footer);
-    let keys = put_postings(&mut file, input.postings)?;
+    out.put(&raw)?.put(&mut footer);
+    let keys = put_postings(&mut out, input.postings)?;
     raw.clear();
     keys.put(&mut raw);
-    put_frame(&mut file, &raw)?.put(&mut footer);
+    out.put(&raw)?.put(&mut footer);
     let pages = input.fragments.chunks(FRAGMENTS_PER_PAGE as usize);
     put_varint(&mut footer, pages.len() as u64);
     for page in pages {
         raw.clear();
         fragment::put_page(&mut raw, page);
-        put_frame(&mut file, &raw)?.put(&mut footer);
-        put_varint(&mut footer, page.first().map_or(0, |first| first.extent().start));
+        out.put(&raw)?.put(&mut footer);
+        put_varint(
+            &mut footer,
+            page.first().map_or(0, |first| first.extent().start),
+        );
     }
     put_varint(&mut footer, input.projection.len() as u64);
     for frame in &input.projection {
         raw.clear();
         projection::put_frame(&mut raw, frame);
-        put_frame(&mut file, &raw)?.put(&mut footer);
+        out.put(&raw)?.put(&mut footer);
         let groups = [frame.pieces.first(), frame.pieces.last()];
         for piece in groups {
             put_varint(&mut footer, piece.map_or(0, |piece| u64::from(piece.group)));
         }
     }
-    frame::put_footer(&mut file, &footer)?;
-    Ok(file)
+    out.finish(&footer)
 }
 
-fn put_postings(file: &mut Vec<u8>, postings: PostingBuilder<'_>) -> Result<KeyTable, Error> {
+fn put_postings(out: &mut FrameWriter, postings: PostingBuilder<'_>) -> Result<KeyTable, Error> {
     let mut table = KeyTable::default();
     let mut raw = Vec::new();
     for (name, values) in postings.finish() {
@@ -160,12 +185,18 @@ fn put_postings(file: &mut Vec<u8>, postings: PostingBuilder<'_>) -> Result<KeyT
             first.get_or_insert(text);
             postings::put_posting(&mut raw, text, *cut, blocks);
             if raw.len() >= postings::FRAME_BYTES || number == last {
-                let first = first.take().map(|text| text.to_string()).unwrap_or_default();
-                frames.push((put_frame(file, &raw)?, first));
+                let first = first
+                    .take()
+                    .map(|text| text.to_string())
+                    .unwrap_or_default();
+                frames.push((out.put(&raw)?, first));
                 raw.clear();
             }
         }
-        table.keys.push(postings::Key { name: name.to_owned(), frames });
+        table.keys.push(postings::Key {
+            name: name.to_owned(),
+            frames,
+        });
     }
     Ok(table)
 }

@@ -1,5 +1,6 @@
 //! What the manifest knows of a segment, and its own footer repeats: enough to leave it out of a
 //! search, to account for its spans, and to know which records of the log it holds.
+#![warn(clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,11 @@ impl SegmentMeta {
         };
         for _ in 0..r.count(3)? {
             let (partition, first, last) = (r.u32()?, r.varint()?, r.varint()?);
-            meta.ranges.push(OffsetRange { partition, first, last });
+            meta.ranges.push(OffsetRange {
+                partition,
+                first,
+                last,
+            });
         }
         Ok(meta)
     }
@@ -83,7 +88,9 @@ impl SegmentMeta {
         let meets = |a: &OffsetRange, b: &OffsetRange| {
             a.partition == b.partition && a.first <= b.last && b.first <= a.last
         };
-        self.ranges.iter().any(|a| other.ranges.iter().any(|b| meets(a, b)))
+        self.ranges
+            .iter()
+            .any(|a| other.ranges.iter().any(|b| meets(a, b)))
     }
 }
 
@@ -99,7 +106,9 @@ pub(crate) fn index_name(id: u64) -> String {
 
 /// The id in the name of a segment's file.
 pub(crate) fn id_of_name(name: &str) -> Option<u64> {
-    let stem = name.strip_suffix(".seg").or_else(|| name.strip_suffix(".idx"))?;
+    let stem = name
+        .strip_suffix(".seg")
+        .or_else(|| name.strip_suffix(".idx"))?;
     (stem.len() == 16).then(|| u64::from_str_radix(stem, 16).ok())?
 }
 

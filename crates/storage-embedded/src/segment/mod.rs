@@ -1,6 +1,7 @@
 //! Segments: immutable files of sealed spans, each with its index. `seal` writes them, the rest
 //! reads them. A segment whose data or index file is missing or damaged is still open: what it
 //! has is answered, what it lacks is named.
+#![warn(clippy::indexing_slicing)]
 
 pub(crate) mod cache;
 pub(crate) mod data;
@@ -35,8 +36,10 @@ impl Segment {
     pub(crate) fn open(fs: &dyn Fs, dir: &Path, meta: SegmentMeta) -> Segment {
         let data = DataFile::open(fs, &dir.join(data_name(meta.id)));
         let index = IndexFile::open(fs, &dir.join(index_name(meta.id)));
-        let (data, index) =
-            (check(&meta, data, DataFile::is_whole), check(&meta, index, IndexFile::is_whole));
+        let (data, index) = (
+            check(&meta, data, DataFile::is_whole),
+            check(&meta, index, IndexFile::is_whole),
+        );
         Segment { meta, data, index }
     }
 
@@ -50,11 +53,16 @@ impl Segment {
         let index = check(&meta, Ok((index, of_index)), IndexFile::is_whole)?;
         let data = check(&meta, Ok((data, meta.clone())), DataFile::is_whole)?;
         let length = |file: &dyn crate::fs::File| {
-            file.len().map_err(|error| Error::retryable(format!("stat a segment: {error}")))
+            file.len()
+                .map_err(|error| Error::retryable(format!("stat a segment: {error}")))
         };
         meta.data_bytes = length(data.file.as_ref())?;
         meta.index_bytes = length(index.file())?;
-        Ok(Segment { meta, data: Ok(data), index: Ok(index) })
+        Ok(Segment {
+            meta,
+            data: Ok(data),
+            index: Ok(index),
+        })
     }
 }
 
@@ -83,7 +91,9 @@ impl DataFile {
 
 impl IndexFile {
     fn is_whole(&self, meta: &SegmentMeta) -> bool {
-        let pages = meta.fragments.div_ceil(u64::from(fragment::FRAGMENTS_PER_PAGE));
+        let pages = meta
+            .fragments
+            .div_ceil(u64::from(fragment::FRAGMENTS_PER_PAGE));
         pages == self.pages.len() as u64
     }
 }

@@ -1,5 +1,6 @@
 //! The names of a segment: its services, and its groups, which are the distinct pairs of service
 //! and operation. Sorted, so that a service is one range of groups and a prefix one of names.
+#![warn(clippy::indexing_slicing)]
 
 use crate::codec::{Damaged, Reader, put_text, put_varint};
 
@@ -56,7 +57,10 @@ impl NameTable {
             if service as usize >= table.services.len() {
                 return Err(Damaged("service of a group"));
             }
-            table.groups.push(Group { service, operation: r.text()?.to_owned() });
+            table.groups.push(Group {
+                service,
+                operation: r.text()?.to_owned(),
+            });
         }
         Ok(table)
     }

@@ -1,6 +1,7 @@
 //! Postings: which blocks hold a value of an attribute key. They only narrow a search: the span
 //! itself has the last word, so a long value may be cut and a key's levels need not be told apart.
 //! Each key has frames of its own: a filter reads its key's, value completion likewise.
+#![warn(clippy::indexing_slicing)]
 
 use std::borrow::Cow;
 
@@ -62,7 +63,9 @@ pub(crate) struct Key {
 impl Key {
     /// The frames that may hold a value that satisfies the condition.
     pub(crate) fn frames_for(&self, condition: &TagCondition) -> &[(FrameRef, String)] {
-        let TagCondition::Equals(text) = condition else { return &self.frames };
+        let TagCondition::Equals(text) = condition else {
+            return &self.frames;
+        };
         self.frames_between(cut(text).0, Some(cut(text).0))
     }
 
@@ -73,9 +76,12 @@ impl Key {
 
     fn frames_between(&self, from: &str, to: Option<&str>) -> &[(FrameRef, String)] {
         // A cut and a whole value may have one text, on both sides of a frame's end.
-        let first = self.frames.partition_point(|(_, value)| value.as_str() < from);
+        let first = self
+            .frames
+            .partition_point(|(_, value)| value.as_str() < from);
         let end = to.map_or(self.frames.len(), |to| {
-            self.frames.partition_point(|(_, value)| value.as_str() <= to)
+            self.frames
+                .partition_point(|(_, value)| value.as_str() <= to)
         });
         self.frames.get(first.saturating_sub(1)..end).unwrap_or(&[])
     }
@@ -89,13 +95,24 @@ pub(crate) struct KeyTable {
 
 impl KeyTable {
     pub(crate) fn find(&self, name: &str) -> Option<&Key> {
-        let at = self.keys.binary_search_by(|key| key.name.as_str().cmp(name)).ok()?;
+        let at = self
+            .keys
+            .binary_search_by(|key| key.name.as_str().cmp(name))
+            .ok()?;
         self.keys.get(at)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        let frames = |key: &Key| key.frames.iter().map(|(_, first)| 48 + first.len()).sum::<usize>();
-        self.keys.iter().map(|key| 48 + key.name.len() + frames(key)).sum()
+        let frames = |key: &Key| {
+            key.frames
+                .iter()
+                .map(|(_, first)| 48 + first.len())
+                .sum::<usize>()
+        };
+        self.keys
+            .iter()
+            .map(|key| 48 + key.name.len() + frames(key))
+            .sum()
     }
 
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
@@ -144,10 +161,16 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Result<PostingFrame, Damaged> {
         let mut blocks = Vec::new();
         let mut block = 0u32;
         for _ in 0..packed >> 1 {
-            block = block.checked_add(r.u32()?).ok_or(Damaged("block of a posting"))?;
+            block = block
+                .checked_add(r.u32()?)
+                .ok_or(Damaged("block of a posting"))?;
             blocks.push(block);
         }
-        postings.push(Posting { text, cut: packed & 1 == 1, blocks });
+        postings.push(Posting {
+            text,
+            cut: packed & 1 == 1,
+            blocks,
+        });
     }
     Ok(PostingFrame { postings })
 }
@@ -167,6 +190,9 @@ fn cut(text: &str) -> (&str, bool) {
 /// A value as it is posted.
 type Value<'a> = (Cow<'a, str>, bool);
 
+/// A key with its values and their blocks.
+type PostedKey<'a> = (&'a str, Vec<(Value<'a>, Vec<u32>)>);
+
 /// Gathers postings while a segment is sealed.
 #[derive(Debug, Default)]
 pub(crate) struct PostingBuilder<'a> {
@@ -178,14 +204,20 @@ pub(crate) struct PostingBuilder<'a> {
 impl<'a> PostingBuilder<'a> {
     /// Posts all attributes of a span of this block; blocks come in order.
     pub(crate) fn add(&mut self, span: SpanRef<'a>, block: u32) {
-        span.attributes().chain(span.event_attributes()).for_each(|a| self.post(a, block));
+        span.attributes()
+            .chain(span.event_attributes())
+            .for_each(|a| self.post(a, block));
         let batch = std::ptr::from_ref(span.batch);
         let (resource, scope) = (span.resource(), span.scope());
         if self.seen.insert((batch, resource.position(), true), block) != Some(block) {
-            resource.attributes().for_each(|attribute| self.post(attribute, block));
+            resource
+                .attributes()
+                .for_each(|attribute| self.post(attribute, block));
         }
         if self.seen.insert((batch, scope.position(), false), block) != Some(block) {
-            scope.attributes().for_each(|attribute| self.post(attribute, block));
+            scope
+                .attributes()
+                .for_each(|attribute| self.post(attribute, block));
         }
     }
 
@@ -201,14 +233,19 @@ impl<'a> PostingBuilder<'a> {
                 (Cow::Owned(text), is_cut)
             }
         };
-        let blocks = self.keys.entry(attribute.key).or_default().entry(value).or_default();
+        let blocks = self
+            .keys
+            .entry(attribute.key)
+            .or_default()
+            .entry(value)
+            .or_default();
         if blocks.last() != Some(&block) {
             blocks.push(block);
         }
     }
 
     /// Everything posted: keys sorted, values sorted.
-    pub(crate) fn finish(self) -> Vec<(&'a str, Vec<(Value<'a>, Vec<u32>)>)> {
+    pub(crate) fn finish(self) -> Vec<PostedKey<'a>> {
         let mut keys: Vec<_> = self
             .keys
             .into_iter()

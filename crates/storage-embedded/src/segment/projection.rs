@@ -1,6 +1,7 @@
 //! The projection: one small row per span, grouped by (service, operation), which decides all span
 //! predicates but tags without touching the spans. A one-service search reads that service's
 //! frames and no others.
+#![warn(clippy::indexing_slicing)]
 
 use crate::codec::{Damaged, Reader, put_varint};
 
@@ -47,20 +48,28 @@ pub(crate) fn frames(
     let mut pieces: Vec<Piece> = Vec::new();
     let mut rows = 0;
     for (group, spans) in (0u32..).zip(groups) {
-        let new_service =
-            pieces.last().is_some_and(|last| service_of(last.group) != service_of(group));
+        let new_service = pieces
+            .last()
+            .is_some_and(|last| service_of(last.group) != service_of(group));
         if new_service && rows >= ROWS_OF_A_SERVICE_MIN {
-            frames.push(ProjectionFrame { pieces: std::mem::take(&mut pieces) });
+            frames.push(ProjectionFrame {
+                pieces: std::mem::take(&mut pieces),
+            });
             rows = 0;
         }
         let mut spans = spans.as_slice();
         while !spans.is_empty() {
             let (these, rest) = spans.split_at(spans.len().min(ROWS_MAX - rows));
-            pieces.push(Piece { group, spans: these.to_vec() });
+            pieces.push(Piece {
+                group,
+                spans: these.to_vec(),
+            });
             rows += these.len();
             spans = rest;
             if rows == ROWS_MAX {
-                frames.push(ProjectionFrame { pieces: std::mem::take(&mut pieces) });
+                frames.push(ProjectionFrame {
+                    pieces: std::mem::take(&mut pieces),
+                });
                 rows = 0;
             }
         }
@@ -81,7 +90,10 @@ pub(crate) fn put_frame(out: &mut Vec<u8>, frame: &ProjectionFrame) {
             put_varint(out, (span.row - before) << 1 | u64::from(span.error));
             before = span.row;
         }
-        piece.spans.iter().for_each(|span| put_varint(out, span.duration_ns));
+        piece
+            .spans
+            .iter()
+            .for_each(|span| put_varint(out, span.duration_ns));
     }
 }
 
@@ -95,7 +107,11 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Result<ProjectionFrame, Damaged> {
         for _ in 0..r.count(2)? {
             let packed = r.varint()?;
             row = row.checked_add(packed >> 1).ok_or(Damaged("row"))?;
-            spans.push(ProjectedSpan { row, duration_ns: 0, error: packed & 1 == 1 });
+            spans.push(ProjectedSpan {
+                row,
+                duration_ns: 0,
+                error: packed & 1 == 1,
+            });
         }
         for span in &mut spans {
             span.duration_ns = r.varint()?;

@@ -46,7 +46,11 @@ pub(crate) fn seal(
 ) -> Result<SegmentMeta, Error> {
     let ranges = head.ranges();
     let state = head.read();
-    let mut meta = SegmentMeta { id: options.id, ranges, ..SegmentMeta::default() };
+    let mut meta = SegmentMeta {
+        id: options.id,
+        ranges,
+        ..SegmentMeta::default()
+    };
     let mut names = NameBuilder::default();
     let mut traces = gather(&state, &mut names, &mut meta);
     let table = names.table();
@@ -58,12 +62,15 @@ pub(crate) fn seal(
         name_fragment(trace, &names, &groups, &table);
     }
     describe(&mut meta, &state, &traces);
-    let mut data = DataWriter::new();
+    let mut data = DataWriter::new()?;
     let postings = write_blocks(&mut data, &traces, options.block_spans)?;
     let mut rows = vec![Vec::new(); table.groups.len()];
     for (row, span) in (0u64..).zip(traces.iter().flat_map(|trace| &trace.spans)) {
-        let projected =
-            ProjectedSpan { row, duration_ns: span.duration_ns(), error: span.is_error() };
+        let projected = ProjectedSpan {
+            row,
+            duration_ns: span.duration_ns(),
+            error: span.is_error(),
+        };
         rows[groups[names.group(*span) as usize] as usize].push(projected);
     }
     let service_of = |group: u32| table.groups[group as usize].service;
@@ -72,8 +79,13 @@ pub(crate) fn seal(
     let data = data.finish(&meta, ids)?;
     let fragments: Vec<_> = traces.iter().map(|trace| trace.fragment.clone()).collect();
     let fragments = &fragments[..];
-    let index =
-        index::build(IndexInput { meta: &meta, names: &table, fragments, projection, postings })?;
+    let index = index::build(IndexInput {
+        meta: &meta,
+        names: &table,
+        fragments,
+        projection,
+        postings,
+    })?;
     (meta.data_bytes, meta.index_bytes) = (data.len() as u64, index.len() as u64);
     failpoint::hit("seal-before-write");
     write(fs, dir, &index_name(meta.id), &index)?;
@@ -101,8 +113,15 @@ fn gather<'a>(
         let mut spans = Vec::new();
         for part in parts {
             let batch = &state.batches[part.batch as usize];
-            fragment.steps.add(batch.arrived_unix_ns, batch.extents[part.trace as usize]);
-            spans.extend(batch.rows(part.trace).iter().map(|&row| batch.batch.span(row)));
+            fragment
+                .steps
+                .add(batch.arrived_unix_ns, batch.extents[part.trace as usize]);
+            spans.extend(
+                batch
+                    .rows(part.trace)
+                    .iter()
+                    .map(|&row| batch.batch.span(row)),
+            );
         }
         let (mut spans, duplicates) = identity::distinct(spans);
         meta.duplicates += duplicates as u64;
@@ -142,7 +161,11 @@ fn name_fragment(
     for span in &trace.spans {
         let group = groups[names.group(*span) as usize];
         let service = table.groups[group as usize].service;
-        let share = shares.entry(service).or_insert(Share { service, spans: 0, errors: 0 });
+        let share = shares.entry(service).or_insert(Share {
+            service,
+            spans: 0,
+            errors: 0,
+        });
         share.spans += 1;
         share.errors += u32::from(span.is_error());
         fragment.errors += u32::from(span.is_error());
@@ -215,7 +238,10 @@ fn weight(span: SpanRef<'_>) -> usize {
         Value::Int(_) | Value::Double(_) | Value::Bool(_) => 8,
     };
     let attributes = span.attributes().chain(span.event_attributes());
-    82 + span.rest().len() + attributes.map(|attribute| value(attribute.value)).sum::<usize>()
+    82 + span.rest().len()
+        + attributes
+            .map(|attribute| value(attribute.value))
+            .sum::<usize>()
 }
 
 /// Numbers the distinct (service, operation) pairs in order of appearance, then by name.
@@ -227,7 +253,9 @@ struct NameBuilder<'a> {
 impl<'a> NameBuilder<'a> {
     fn add(&mut self, span: SpanRef<'a>) {
         let next = self.groups.len() as u32;
-        self.groups.entry((span.service(), span.operation())).or_insert(next);
+        self.groups
+            .entry((span.service(), span.operation()))
+            .or_insert(next);
     }
 
     /// By appearance; `ranks` translates.
@@ -236,7 +264,11 @@ impl<'a> NameBuilder<'a> {
     }
 
     fn sorted(&self) -> Vec<((&'a str, &'a str), u32)> {
-        let mut sorted: Vec<_> = self.groups.iter().map(|(&names, &at)| (names, at)).collect();
+        let mut sorted: Vec<_> = self
+            .groups
+            .iter()
+            .map(|(&names, &at)| (names, at))
+            .collect();
         sorted.sort_unstable();
         sorted
     }
@@ -244,7 +276,9 @@ impl<'a> NameBuilder<'a> {
     /// By appearance → by name.
     fn ranks(&self) -> Vec<u32> {
         let mut ranks = vec![0; self.groups.len()];
-        (0u32..).zip(self.sorted()).for_each(|(rank, (_, at))| ranks[at as usize] = rank);
+        (0u32..)
+            .zip(self.sorted())
+            .for_each(|(rank, (_, at))| ranks[at as usize] = rank);
         ranks
     }
 
@@ -255,7 +289,10 @@ impl<'a> NameBuilder<'a> {
                 table.services.push(service.to_owned());
             }
             let service = table.services.len() as u32 - 1;
-            table.groups.push(Group { service, operation: operation.to_owned() });
+            table.groups.push(Group {
+                service,
+                operation: operation.to_owned(),
+            });
         }
         table
     }

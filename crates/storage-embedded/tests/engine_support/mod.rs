@@ -23,7 +23,10 @@ pub const SECOND: u64 = 1_000 * MS;
 
 /// No cache: reads are counted as after a restart.
 pub fn cold() -> EngineOptions {
-    EngineOptions { cache_bytes_max: 0, ..EngineOptions::default() }
+    EngineOptions {
+        cache_bytes_max: 0,
+        ..EngineOptions::default()
+    }
 }
 
 /// An engine, the log that feeds it, and the disk it lies on.
@@ -42,7 +45,14 @@ impl Lab {
         let fs = FaultFs::new(StdFs::shared());
         let clock = Arc::new(ManualClock::at(NOW));
         let engine = open(&fs, &dir, &clock, options).expect("opens an empty directory");
-        Lab { dir, fs, clock, options, log: Vec::new(), engine }
+        Lab {
+            dir,
+            fs,
+            clock,
+            options,
+            log: Vec::new(),
+            engine,
+        }
     }
 
     /// Appends to the log and applies.
@@ -55,9 +65,16 @@ impl Lab {
     pub fn append(&mut self, spans: &[SpanSpec]) {
         self.clock.advance(MS);
         use tracewell_model::Clock;
-        let position = Position { partition: 0, offset: self.log.len() as u64 + 1 };
+        let position = Position {
+            partition: 0,
+            offset: self.log.len() as u64 + 1,
+        };
         let arrived_unix_ns = self.clock.unix_ns();
-        self.log.push(Record { position, arrived_unix_ns, batch: Arc::new(batch(spans)) });
+        self.log.push(Record {
+            position,
+            arrived_unix_ns,
+            batch: Arc::new(batch(spans)),
+        });
     }
 
     pub fn seal(&self) {
@@ -65,7 +82,10 @@ impl Lab {
     }
 
     pub fn durable(&self) -> u64 {
-        self.engine.durable().first().map_or(0, |position| position.offset)
+        self.engine
+            .durable()
+            .first()
+            .map_or(0, |position| position.offset)
     }
 
     /// What a kill leaves: opens the directory again, and replays nothing.
@@ -84,16 +104,25 @@ impl Lab {
     }
 
     pub fn get(&self, id: TraceId) -> FoundTrace {
-        self.engine.traces().get_trace(id, &self.context()).expect("get_trace")
+        self.engine
+            .traces()
+            .get_trace(id, &self.context())
+            .expect("get_trace")
     }
 
     pub fn find(&self, query: &TraceQuery) -> Found {
-        self.engine.traces().find_traces(query, &self.context()).expect("find_traces")
+        self.engine
+            .traces()
+            .find_traces(query, &self.context())
+            .expect("find_traces")
     }
 
     /// Spans of all records applied so far.
     pub fn logged_spans(&self) -> u64 {
-        self.log.iter().map(|record| record.batch.len() as u64).sum()
+        self.log
+            .iter()
+            .map(|record| record.batch.len() as u64)
+            .sum()
     }
 
     #[track_caller]
@@ -107,7 +136,11 @@ impl Lab {
     pub fn files(&self, ending: &str) -> Vec<PathBuf> {
         let dir = self.dir.path().join("segments");
         let names = StdFs.list(&dir).expect("lists the segments");
-        names.into_iter().filter(|name| name.ends_with(ending)).map(|name| dir.join(name)).collect()
+        names
+            .into_iter()
+            .filter(|name| name.ends_with(ending))
+            .map(|name| dir.join(name))
+            .collect()
     }
 }
 
@@ -135,5 +168,7 @@ pub fn specs(found: &FoundTrace) -> Vec<SpanSpec> {
 /// A directory in memory where there is one: these tests sync thousands of files, and prove order
 /// and content, not the disk's.
 pub fn memory_dir() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a directory")
 }

@@ -1,0 +1,347 @@
+//! The account, sealing and recovery: what was applied is stored or a repeat, at every step and
+//! over every restart; what was durable is there after any failure.
+
+mod engine_support;
+
+use engine_support::{Lab, MS, NOW, SECOND, cold, open, specs};
+use tracewell_storage::conformance::SpanSpec;
+use tracewell_storage::conformance::spans::trace_id;
+use tracewell_storage::{Position, Sink, TraceQuery};
+use tracewell_storage_embedded::EngineOptions;
+use tracewell_storage_embedded::fs::fault::{EIO, ENOSPC, Fault, Op, Outcome};
+use tracewell_storage_embedded::fs::{Fs, StdFs};
+
+/// Traces `from..to` of three spans, a record each.
+fn push_traces(lab: &mut Lab, traces: std::ops::Range<u64>) {
+    for trace in traces {
+        lab.push(&trace_spans(trace));
+    }
+}
+
+fn trace_spans(trace: u64) -> Vec<SpanSpec> {
+    let start = NOW + trace * MS;
+    let child = |span| {
+        SpanSpec::new(trace, span, start + span)
+            .child_of(1)
+            .named("db", "SELECT")
+    };
+    vec![
+        SpanSpec::new(trace, 1, start).with("n", trace as i64),
+        child(2),
+        child(3).failed(),
+    ]
+}
+
+#[track_caller]
+fn assert_traces(lab: &Lab, traces: std::ops::Range<u64>) {
+    for trace in traces {
+        let found = lab.get(trace_id(trace));
+        assert_eq!(found.incomplete, [""; 0]);
+        assert_eq!(specs(&found), trace_spans(trace), "trace {trace}");
+    }
+}
+
+#[test]
+fn the_account_balances_at_every_step_and_over_restarts() {
+    let mut lab = Lab::new(cold());
+    let mut random = fastrand::Rng::with_seed(3);
+    for step in 0..120 {
+        match random.u32(..10) {
+            0 => lab.seal(),
+            1 => {
+                lab.reopen();
+                lab.assert_account(
+                    lab.log[..lab.durable() as usize]
+                        .iter()
+                        .map(|r| r.batch.len() as u64)
+                        .sum(),
+                );
+                lab.replay();
+            }
+            // Repeats within a record, across records, and of what is sealed already.
+            2 => {
+                let mut spans = trace_spans(step / 3);
+                spans.extend(trace_spans(step / 3));
+                lab.push(&spans);
+            }
+            _ => lab.push(&trace_spans(step)),
+        }
+        lab.assert_account(lab.logged_spans());
+    }
+    lab.seal();
+    let status = lab.engine.status();
+    assert_eq!(status.stored + status.duplicate, lab.logged_spans());
+    assert!(status.duplicate > 0 && status.head_spans == 0);
+    assert_eq!(
+        status.applied,
+        [Position {
+            partition: 0,
+            offset: lab.log.len() as u64
+        }]
+    );
+    assert_eq!(status.applied, status.durable);
+    assert!(status.disk_bytes > 0 && status.oldest_unix_ns.is_some());
+}
+
+#[test]
+fn redelivered_records_count_once() {
+    let mut lab = Lab::new(cold());
+    push_traces(&mut lab, 0..10);
+    for _ in 0..2 {
+        lab.engine.sink().apply(&lab.log).unwrap();
+        lab.assert_account(30);
+        lab.seal();
+    }
+    lab.reopen();
+    lab.engine.sink().apply(&lab.log).unwrap();
+    lab.assert_account(30);
+    assert_eq!(lab.engine.status().duplicate, 0);
+}
+
+#[test]
+fn the_head_is_sealed_at_its_caps_and_when_old() {
+    let options = EngineOptions {
+        head_spans_max: 30,
+        small_head_spans: 6,
+        ..cold()
+    };
+    let mut lab = Lab::new(options);
+    push_traces(&mut lab, 0..25);
+    assert_eq!(
+        lab.engine.status().segments,
+        2,
+        "sealed at 30 spans, before the next record"
+    );
+    lab.clock.advance(59 * SECOND);
+    lab.engine.sink().tick(0).unwrap();
+    assert_eq!(lab.engine.status().segments, 2);
+    lab.clock.advance(SECOND);
+    lab.engine.sink().tick(0).unwrap();
+    assert_eq!(
+        lab.engine.status().segments,
+        3,
+        "15 spans are worth a segment after 60 s"
+    );
+    push_traces(&mut lab, 25..26);
+    lab.clock.advance(120 * SECOND);
+    lab.engine.sink().tick(0).unwrap();
+    assert_eq!(lab.engine.status().segments, 3, "three spans are not");
+    lab.clock.advance(480 * SECOND);
+    lab.engine.sink().tick(0).unwrap();
+    assert_eq!(
+        lab.engine.status().head_spans,
+        0,
+        "but after ten minutes they are"
+    );
+    assert_traces(&lab, 0..26);
+}
+
+/// Every operation of a seal fails once, and once from there on: nothing durable is lost, nothing
+/// is counted twice, and the engine goes on when the disk does.
+#[test]
+fn a_seal_that_fails_anywhere_loses_nothing() {
+    let ops = [
+        Op::Create,
+        Op::Write,
+        Op::Sync,
+        Op::Rename,
+        Op::SyncDir,
+        Op::Read,
+    ];
+    let mut failures = 0;
+    for op in ops {
+        for (times, outcome) in [
+            (1, Outcome::Errno(EIO)),
+            (u64::MAX, Outcome::Errno(ENOSPC)),
+            (1, Outcome::Torn(3)),
+        ] {
+            for nth in 1.. {
+                if !fail_seal_at(Fault {
+                    op,
+                    nth,
+                    times,
+                    outcome,
+                }) {
+                    break;
+                }
+                failures += 1;
+            }
+        }
+    }
+    assert!(failures > 30, "only {failures} failures were played");
+}
+
+/// False when the fault lay beyond the end of the seal.
+fn fail_seal_at(fault: Fault) -> bool {
+    let mut lab = Lab::new(cold());
+    push_traces(&mut lab, 0..4);
+    lab.seal();
+    push_traces(&mut lab, 4..8);
+    lab.fs.fail(fault);
+    let failed = lab.engine.sink().flush().is_err();
+    // Readers see everything meanwhile, if the disk lets them read at all.
+    if fault.op != Op::Read {
+        assert_traces(&lab, 0..8);
+    }
+    lab.assert_account(24);
+    assert!(lab.durable() == 4 || !failed && lab.durable() == 8);
+    lab.fs.heal();
+    // A kill right after the failure.
+    let killed = open(&lab.fs, &lab.dir, &lab.clock, lab.options).unwrap();
+    assert!(
+        killed.status().stored >= 12,
+        "{fault:?}: {:?}",
+        killed.status()
+    );
+    assert_eq!(killed.status().lost, 0);
+    lab.engine = killed;
+    lab.replay();
+    lab.assert_account(24);
+    assert_traces(&lab, 0..8);
+    lab.seal();
+    lab.reopen();
+    lab.assert_account(24);
+    assert_traces(&lab, 0..8);
+    assert_eq!(lab.durable(), 8);
+    failed
+}
+
+#[test]
+fn an_engine_goes_on_after_a_failed_seal_without_a_restart() {
+    for op in [Op::Write, Op::Sync, Op::Rename, Op::SyncDir] {
+        for nth in 1..=4 {
+            let mut lab = Lab::new(cold());
+            push_traces(&mut lab, 0..4);
+            lab.fs.fail(Fault {
+                op,
+                nth,
+                times: 1,
+                outcome: Outcome::Errno(EIO),
+            });
+            let failed = lab.engine.sink().flush().is_err();
+            lab.fs.heal();
+            push_traces(&mut lab, 4..6);
+            lab.seal();
+            lab.assert_account(18);
+            lab.reopen();
+            lab.assert_account(18);
+            assert_traces(&lab, 0..6);
+            assert_eq!(lab.files(".seg").len() as u64, lab.engine.status().segments);
+            assert!(
+                lab.files(".tmp").is_empty(),
+                "{op:?} {nth} failed: {failed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_loss_of_the_manifest_is_made_good() {
+    for bytes_left in 0.. {
+        let mut lab = Lab::new(cold());
+        for round in 0..3 {
+            push_traces(&mut lab, round * 3..round * 3 + 3);
+            lab.seal();
+        }
+        let path = lab.dir.path().join("manifest");
+        let length = std::fs::metadata(&path).unwrap().len();
+        if bytes_left > length {
+            break;
+        }
+        if bytes_left == 0 {
+            std::fs::remove_file(&path).unwrap();
+        } else {
+            std::fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(bytes_left)
+                .unwrap();
+        }
+        lab.reopen();
+        // The log has forgotten these records: what the manifest lost is adopted.
+        assert_eq!(lab.durable(), 9, "{bytes_left} of {length} bytes");
+        lab.assert_account(27);
+        assert_traces(&lab, 0..9);
+        lab.reopen();
+        assert!(
+            lab.engine.status().problems.is_empty(),
+            "it was written anew"
+        );
+        lab.assert_account(27);
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_and_costs_only_itself() {
+    for ending in [".seg", ".idx"] {
+        let mut lab = Lab::new(cold());
+        push_traces(&mut lab, 0..4);
+        lab.seal();
+        push_traces(&mut lab, 4..8);
+        lab.seal();
+        std::fs::remove_file(&lab.files(ending)[0]).unwrap();
+        lab.reopen();
+        let status = lab.engine.status();
+        assert_eq!(status.problems.len(), 1, "{:?}", status.problems);
+        assert_eq!(status.lost, if ending == ".seg" { 12 } else { 0 });
+        lab.assert_account(24);
+        let found = lab.get(trace_id(1));
+        let search = lab.find(&TraceQuery {
+            limit: 100,
+            ..TraceQuery::default()
+        });
+        assert_eq!(found.is_empty(), ending == ".seg");
+        assert_eq!(
+            found.incomplete.is_empty(),
+            ending == ".idx",
+            "{:?}",
+            found.incomplete
+        );
+        assert!(!search.incomplete.is_empty());
+        assert_eq!(search.hits.len(), 4, "{:?}", search.incomplete);
+        assert_eq!(lab.get(trace_id(5)).len(), 3);
+    }
+}
+
+#[test]
+fn what_is_not_ours_stays_and_what_is_unfinished_goes() {
+    let mut lab = Lab::new(cold());
+    push_traces(&mut lab, 0..4);
+    lab.seal();
+    let dir = lab.dir.path().join("segments");
+    for name in [
+        "notes.txt",
+        "00000000000000ff.seg",
+        "00000000000000fe.idx",
+        "0000000000000001.seg.tmp",
+    ] {
+        std::fs::write(dir.join(name), b"half a file").unwrap();
+    }
+    lab.reopen();
+    let left = StdFs.list(&dir).unwrap();
+    assert_eq!(
+        left,
+        ["0000000000000001.idx", "0000000000000001.seg", "notes.txt"]
+    );
+    assert_traces(&lab, 0..4);
+}
+
+#[test]
+fn a_manifest_of_a_newer_release_is_refused_untouched() {
+    let mut lab = Lab::new(cold());
+    push_traces(&mut lab, 0..1);
+    lab.seal();
+    let path = lab.dir.path().join("manifest");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8] = 9;
+    let crc = crc32fast::hash(&bytes[..12]).to_le_bytes();
+    bytes[12..16].copy_from_slice(&crc);
+    std::fs::write(&path, &bytes).unwrap();
+    let error = open(&lab.fs, &lab.dir, &lab.clock, lab.options)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("version 9"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(lab.files(".seg").len(), 1);
+}
