@@ -54,6 +54,8 @@ pub struct WorkerStatus {
     pub group: String,
     /// Spans handed to the sink; redelivered ones count again.
     pub applied_spans: u64,
+    /// Spans polled from the log that the sink has not taken yet.
+    pub pending_spans: u64,
     /// Records set aside because the sink can never take them.
     pub dead_lettered_records: u64,
     /// Spans in them.
@@ -266,12 +268,19 @@ impl Worker {
     /// The first `count` pending records are done with.
     fn advance(&mut self, count: usize) {
         self.pending.drain(..count.min(self.pending.len()));
+        self.note_pending();
         self.tries = 0;
         self.backoff_ns = self.options.backoff_first_ns;
         self.works(APPLYING);
         if self.pending.is_empty() {
             self.one_by_one = false;
         }
+    }
+
+    /// For the account of D9: what is no longer in the log's lag and not yet in the sink.
+    fn note_pending(&self) {
+        let spans: usize = self.pending.iter().map(|record| record.batch.len()).sum();
+        self.status.lock().pending_spans = spans as u64;
     }
 
     /// Ticks the sink and commits, each second. Also while records wait: the sink may be full and

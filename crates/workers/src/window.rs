@@ -9,15 +9,17 @@
 //! (client or producer) and an *other*; a child whose parent could still turn out to be the twin
 //! waits for it, and takes what there is when the window ends.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap};
 use tracewell_model::{SpanId, SpanKind, TraceId};
 use tracewell_storage::stats::Unjoined;
 
 /// How long caller and callee wait for each other.
 pub(crate) const WINDOW_NS: u64 = 60_000_000_000;
 
-/// A service's number in [`crate::aggregator`]'s table.
-pub(crate) type Service = u32;
+/// A service's number in [`crate::aggregator`]'s table, which is capped far below 2^15.
+pub(crate) type Service = u16;
 
 /// What the window keeps of a span.
 #[derive(Clone, Copy, Debug)]
@@ -61,26 +63,24 @@ pub(crate) struct Window {
     epoch: u64,
     now: Generation,
     before: Generation,
+    /// Seeded by chance, so that nobody can send ids that collide.
+    hasher: DefaultHashBuilder,
 }
 
-type Key = (TraceId, SpanId);
+/// A hash stands for (trace id, span id): a million of them collide once in 30 million windows,
+/// and hold three times as many spans under the cap as the ids themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key([u32; 2]);
 
 /// The ids of one epoch.
 #[derive(Debug, Default)]
 struct Generation {
-    nodes: HashMap<Key, Node>,
+    ids: HashMap<Key, Packed>,
+    /// Who waits for an id; few, compared to the ids.
+    waiting: HashMap<Key, Vec<Waiting>>,
     waiting_bytes: usize,
     /// Some span was left out for lack of room, so a missing parent may be our own doing.
     overflowed: bool,
-}
-
-/// One id: who has it, and who waits for it.
-#[derive(Debug, Default)]
-struct Node {
-    known: Known,
-    // Boxed: most ids have nobody waiting, and there are hundreds of thousands of ids.
-    #[allow(clippy::box_collection)]
-    waiting: Option<Box<Vec<Waiting>>>,
 }
 
 /// The services that use an id.
@@ -90,6 +90,13 @@ struct Known {
     other: Option<Service>,
     /// `other` is marked as the server's half, so that a caller must exist.
     shared: bool,
+}
+
+/// [`Known`] in four bytes.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    caller: Service,
+    other: Service,
 }
 
 /// A span that waits for the other end of its call.
@@ -149,13 +156,18 @@ impl Window {
 
     /// Makes a span's id known and lets those who waited for it go.
     pub(crate) fn add_id(&mut self, span: &Seen, bytes_max: usize, joined: &mut Joined) {
-        let key = (span.trace_id, span.span_id);
-        if !self.has_room_for(&key, bytes_max) {
+        let key = self.key(span.trace_id, span.span_id);
+        if !has_room(self.bytes(), &self.now.ids, &key, bytes_max) {
             self.now.overflowed = true;
             return;
         }
         let is_caller = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
-        let known = &mut self.now.nodes.entry(key).or_default().known;
+        let entry = self
+            .now
+            .ids
+            .entry(key)
+            .or_insert(Packed::of(Known::default()));
+        let mut known = entry.known();
         // Of two spans with one id and one side the first wins; only broken sources send such.
         match is_caller {
             true => known.caller = known.caller.or(Some(span.service)),
@@ -164,9 +176,12 @@ impl Window {
                 known.shared |= span.shared;
             }
         }
-        let known = self.known(&key);
-        self.now.release(&key, known, joined);
-        self.before.release(&key, known, joined);
+        *entry = Packed::of(known);
+        if self.now.waiting.contains_key(&key) || self.before.waiting.contains_key(&key) {
+            let known = self.known(&key);
+            self.now.release(&key, known, joined);
+            self.before.release(&key, known, joined);
+        }
     }
 
     /// Finds a span's caller, or lets it wait for it.
@@ -178,7 +193,7 @@ impl Window {
             (false, None, SpanKind::Server) => (span.span_id, Role::Root),
             (false, None, _) => return,
         };
-        let key = (span.trace_id, id);
+        let key = self.key(span.trace_id, id);
         let fallback = match judge(self.known(&key), span.service, role) {
             Verdict::NoEdge => return,
             Verdict::Edge(parent) => {
@@ -191,32 +206,32 @@ impl Window {
             }
             Verdict::Wait(fallback) => fallback,
         };
-        if !self.has_room_for(&key, bytes_max) {
+        if !has_room(self.bytes(), &self.now.waiting, &key, bytes_max) {
             joined.unjoined.over_cap += u64::from(role != Role::Root);
             return;
         }
-        let waiting = Waiting {
-            child: span.service,
-            callee: span.callee,
-            role,
-            fallback,
-        };
-        self.now
-            .nodes
-            .entry(key)
-            .or_default()
-            .waiting
-            .get_or_insert_default()
-            .push(waiting);
-        self.now.waiting_bytes += size_of::<Waiting>();
+        self.now.wait(
+            key,
+            Waiting {
+                child: span.service,
+                callee: span.callee,
+                role,
+                fallback,
+            },
+        );
+    }
+
+    fn key(&self, trace_id: TraceId, span_id: SpanId) -> Key {
+        let hash = self.hasher.hash_one((trace_id, span_id));
+        Key([(hash >> 32) as u32, hash as u32])
     }
 
     fn known(&self, key: &Key) -> Known {
         let of = |generation: &Generation| {
             generation
-                .nodes
+                .ids
                 .get(key)
-                .map(|node| node.known)
+                .map(|packed| packed.known())
                 .unwrap_or_default()
         };
         let (now, before) = (of(&self.now), of(&self.before));
@@ -227,44 +242,50 @@ impl Window {
         }
     }
 
-    fn has_room_for(&self, key: &Key, bytes_max: usize) -> bool {
-        let nodes = &self.now.nodes;
-        let grows = nodes.len() == nodes.capacity() && !nodes.contains_key(key);
-        // A table that grows doubles.
-        let more = if grows {
-            nodes.allocation_size()
-        } else {
-            size_of::<Waiting>()
-        };
-        self.bytes() + more <= bytes_max
-    }
-
     fn rotate(&mut self, joined: &mut Joined) {
         let now = std::mem::take(&mut self.now);
         let expired = std::mem::replace(&mut self.before, now);
         let over_cap = expired.overflowed || self.before.overflowed;
-        for waiting in expired.nodes.into_values().filter_map(|node| node.waiting) {
-            for span in *waiting {
-                span.give_up(over_cap, joined);
-            }
+        for span in expired.waiting.into_values().flatten() {
+            span.give_up(over_cap, joined);
         }
     }
 }
 
+/// Whether one more entry, and one more waiting span, stay under the cap. A table that grows doubles.
+fn has_room<T>(held: usize, table: &HashMap<Key, T>, key: &Key, bytes_max: usize) -> bool {
+    let grows = table.len() == table.capacity() && !table.contains_key(key);
+    let more = if grows {
+        table.allocation_size().max(TABLE_BYTES_MIN)
+    } else {
+        0
+    };
+    held + more + size_of::<Waiting>() <= bytes_max
+}
+
+/// More than the first allocation of a table of either kind.
+const TABLE_BYTES_MIN: usize = 256;
+
 impl Generation {
     fn bytes(&self) -> usize {
-        self.nodes.allocation_size() + self.waiting_bytes
+        self.ids.allocation_size() + self.waiting.allocation_size() + self.waiting_bytes
+    }
+
+    fn wait(&mut self, key: Key, span: Waiting) {
+        let spans = self.waiting.entry(key).or_default();
+        let before = spans.capacity();
+        if before == 0 {
+            spans.reserve_exact(1); // mostly one, where a Vec would take four
+        }
+        spans.push(span);
+        self.waiting_bytes += (spans.capacity() - before) * size_of::<Waiting>();
     }
 
     /// Judges those who wait for this id again.
     fn release(&mut self, key: &Key, known: Known, joined: &mut Joined) {
-        let Some(node) = self.nodes.get_mut(key) else {
+        let Some(waiting) = self.waiting.get_mut(key) else {
             return;
         };
-        let Some(waiting) = &mut node.waiting else {
-            return;
-        };
-        let before = waiting.len();
         waiting.retain_mut(|span| match judge(known, span.child, span.role) {
             Verdict::NoEdge => false,
             Verdict::Edge(parent) => {
@@ -280,9 +301,31 @@ impl Generation {
                 true
             }
         });
-        self.waiting_bytes -= (before - waiting.len()) * size_of::<Waiting>();
         if waiting.is_empty() {
-            node.waiting = None;
+            self.waiting_bytes -= waiting.capacity() * size_of::<Waiting>();
+            self.waiting.remove(key);
+        }
+    }
+}
+
+impl Packed {
+    const NONE: Service = 0x7fff;
+    const SHARED: Service = 0x8000;
+
+    fn of(known: Known) -> Packed {
+        let shared = if known.shared { Self::SHARED } else { 0 };
+        Packed {
+            caller: known.caller.unwrap_or(Self::NONE),
+            other: known.other.unwrap_or(Self::NONE) | shared,
+        }
+    }
+
+    fn known(self) -> Known {
+        let service = |number| (number != Self::NONE).then_some(number);
+        Known {
+            caller: service(self.caller),
+            other: service(self.other & !Self::SHARED),
+            shared: self.other & Self::SHARED != 0,
         }
     }
 }
