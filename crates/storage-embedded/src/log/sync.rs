@@ -30,6 +30,16 @@ pub(super) struct SyncState {
     failed: BTreeSet<u64>,
 }
 
+impl Drop for SyncState {
+    fn drop(&mut self) {
+        for (_, done) in self.waiters.drain(..) {
+            done(Err(Error::retryable(
+                "the span log was closed before its sync",
+            )));
+        }
+    }
+}
+
 impl Shared {
     /// The file has bytes that are not on the disk.
     pub(super) fn note_dirty(&self, base: u64, file: Arc<dyn File>) {

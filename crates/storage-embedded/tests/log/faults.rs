@@ -46,6 +46,15 @@ fn many_durable_appends_share_one_sync() {
 }
 
 #[test]
+fn nobody_waits_for_a_log_that_is_gone() {
+    let room = Room::new();
+    let (log, _) = room.open();
+    let answer = append_at(&log, vec![batch(0, spans_of(0))], Ack::Durable);
+    drop(log);
+    assert!(answer.get().unwrap().is_err());
+}
+
+#[test]
 fn logged_records_are_synced_within_the_stated_window() {
     let room = Room::new();
     let (log, _) = room.open();
