@@ -101,7 +101,7 @@ function Errors() {
 						class: "quiet-text good",
 						children: [service ? `No stored trace has an error of ${service}` : "No stored trace has an error", params.get("from") ? " in this time range." : "."]
 					}),
-					!found.traces && found.loading && /* @__PURE__ */ a("p", {
+					!found.traces && !found.error && /* @__PURE__ */ a("p", {
 						class: "loading",
 						children: "Loading…"
 					}),

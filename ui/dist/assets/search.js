@@ -394,7 +394,7 @@ function Search() {
 						/* @__PURE__ */ a("span", {
 							class: "dim",
 							role: "status",
-							children: found.traces ? `${count(found.traces.length)}${found.hasMore ? "+" : ""} ${found.traces.length === 1 ? "trace" : "traces"}` : found.loading ? "Searching…" : ""
+							children: found.traces ? `${count(found.traces.length)}${found.hasMore ? "+" : ""} ${found.traces.length === 1 ? "trace" : "traces"}` : ""
 						}),
 						/* @__PURE__ */ a("span", { class: "grow" }),
 						/* @__PURE__ */ a(RangePicker, {}),
@@ -425,6 +425,10 @@ function Search() {
 					retry: () => void refresh(url)
 				}),
 				/* @__PURE__ */ a(Incomplete, { answer: found.answer }),
+				!found.traces && !found.error && /* @__PURE__ */ a("p", {
+					class: "loading",
+					children: "Searching…"
+				}),
 				found.traces && found.traces.length > 0 && /* @__PURE__ */ a("section", {
 					class: "panel",
 					children: [

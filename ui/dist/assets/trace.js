@@ -1948,7 +1948,7 @@ function Failed({ id, error, retry }) {
 function Trace({ rest }) {
 	const id = (rest[0] ?? "").toLowerCase();
 	const url = `/api/traces/${encodeURIComponent(id)}?view=columns`;
-	const { data, error, loading } = useGet(url, { parse: parseColumns });
+	const { data, error } = useGet(url, { parse: parseColumns });
 	const reload = () => void refresh(url, parseColumns);
 	const shown = data ? `${data.services[data.service[Math.max(0, data.root)]] ?? ""} ${data.operations[data.operation[Math.max(0, data.root)]] ?? ""}`.trim() : "";
 	document.title = `${shown || id.slice(0, 16)} · Tracewell`;
@@ -1961,7 +1961,7 @@ function Trace({ rest }) {
 			id,
 			error,
 			retry: reload
-		}) : loading && /* @__PURE__ */ a("p", {
+		}) : /* @__PURE__ */ a("p", {
 			class: "loading",
 			children: "Loading the trace…"
 		})

@@ -74,7 +74,7 @@ export default function Errors() {
       <section class="panel" aria-label="Error traces">
         {found.traces && found.traces.length > 0 && <TraceList hits={found.traces} caption={service ? `Traces in which ${service} failed` : "Error traces"} />}
         {found.traces?.length === 0 && <p class="quiet-text good">{service ? `No stored trace has an error of ${service}` : "No stored trace has an error"}{params.get("from") ? " in this time range." : "."}</p>}
-        {!found.traces && found.loading && <p class="loading">Loading…</p>}
+        {!found.traces && !found.error && <p class="loading">Loading…</p>}
         {found.hasMore && (
           <p class="table-foot">
             <button type="button" disabled={found.loading} onClick={() => void found.load()}>

@@ -223,7 +223,7 @@ export default function Search() {
         <div class="page-head">
           <h1>Search</h1>
           <span class="dim" role="status">
-            {found.traces ? `${count(found.traces.length)}${found.hasMore ? "+" : ""} ${found.traces.length === 1 ? "trace" : "traces"}` : found.loading ? "Searching…" : ""}
+            {found.traces ? `${count(found.traces.length)}${found.hasMore ? "+" : ""} ${found.traces.length === 1 ? "trace" : "traces"}` : ""}
           </span>
           <span class="grow" />
           <RangePicker />
@@ -240,6 +240,7 @@ export default function Search() {
         </div>
         <Problem error={found.error} retry={() => void refresh(url)} />
         <Incomplete answer={found.answer} />
+        {!found.traces && !found.error && <p class="loading">Searching…</p>}
         {found.traces && found.traces.length > 0 && (
           <section class="panel">
             {found.traces.length > 1 && <Scatter hits={found.traces} />}

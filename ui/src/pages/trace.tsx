@@ -345,13 +345,13 @@ function Failed({ id, error, retry }: { id: string; error: ApiError; retry: () =
 export default function Trace({ rest }: PageProps) {
   const id = (rest[0] ?? "").toLowerCase();
   const url = `/api/traces/${encodeURIComponent(id)}?view=columns`;
-  const { data, error, loading } = useGet<ColumnsAnswer>(url, { parse: parseColumns });
+  const { data, error } = useGet<ColumnsAnswer>(url, { parse: parseColumns });
   const reload = () => void refresh(url, parseColumns);
   const shown = data ? `${data.services[data.service[Math.max(0, data.root)]] ?? ""} ${data.operations[data.operation[Math.max(0, data.root)]] ?? ""}`.trim() : "";
   document.title = `${shown || id.slice(0, 16)} · Tracewell`;
   return (
     <div class="trace-page">
-      {data ? <Loaded answer={data} onReload={reload} /> : error ? <Failed id={id} error={error} retry={reload} /> : loading && <p class="loading">Loading the trace…</p>}
+      {data ? <Loaded answer={data} onReload={reload} /> : error ? <Failed id={id} error={error} retry={reload} /> : <p class="loading">Loading the trace…</p>}
     </div>
   );
 }
