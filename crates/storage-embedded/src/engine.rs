@@ -305,7 +305,8 @@ impl Engine {
             segments.push(Arc::new(segment));
         }
         if let Err(error) = writer.manifest.commit(edit) {
-            writer.uncertain.push(id);
+            // Without spans no file bears this id yet, and the next segment will: it must not go.
+            writer.uncertain.extend((spans > 0).then_some(id));
             return Err(error);
         }
         for (partition, offset) in positions {

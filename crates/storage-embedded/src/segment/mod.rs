@@ -1,7 +1,6 @@
 //! Segments: immutable files of sealed spans, each with its index. `seal` writes them, the rest
 //! reads them. A segment whose data or index file is missing or damaged is still open: what it
 //! has is answered, what it lacks is named.
-#![warn(clippy::indexing_slicing)]
 
 pub(crate) mod cache;
 pub(crate) mod data;
