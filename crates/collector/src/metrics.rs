@@ -29,6 +29,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Spans refused, by reason.
     pub refused: BTreeMap<&'static str, u64>,
+    /// Bytes of bodies, as they came.
+    pub body_bytes: u64,
 }
 
 impl Counters {
@@ -104,6 +106,7 @@ impl Metrics {
             received: self.received_spans.get(),
             accepted: self.accepted_spans.get(),
             refused: refused.clone(),
+            body_bytes: self.body_bytes.get(),
         }
     }
 

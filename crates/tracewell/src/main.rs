@@ -1,1 +1,47 @@
-fn main() {}
+//! The binary: parses the command line and hands it to the one who does it.
+
+mod addresses;
+mod admin;
+mod assemble;
+mod cli;
+mod client;
+mod config;
+mod demo;
+mod load;
+mod node;
+mod role;
+mod server;
+mod show;
+mod start;
+mod status;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+// Spans are many small values in few large buffers; glibc's allocator gives memory back too eagerly
+// for that, and every page that comes back is cleared by the kernel first.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Start(args) => start::start(&args),
+        Command::Demo(args) => start::demo(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Get(args) => show::trace::run(&args),
+        Command::Search(args) => show::search::run(&args),
+        Command::Status(args) => show::status::run(&args),
+        Command::CheckConfig(args) => start::check_config(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

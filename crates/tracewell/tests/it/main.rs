@@ -1,1 +1,15 @@
-fn main() {}
+//! Black-box tests of the binary, in one test binary (link time), and the walk of one span through
+//! all rooms. `TRACEWELL_BIN` names the binary to test; without it, this build's own.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test's way to fail
+
+mod bad_input;
+mod big_traces;
+mod cli;
+mod cold_reads;
+mod crash;
+mod demo;
+mod expect;
+mod follow_one_span;
+mod ingest;
+mod readme;
+mod server;

@@ -1,0 +1,57 @@
+//! Health and metrics: `/healthz` while the process lives, `/readyz` after replay, `/metrics`.
+//! Served on the admin listener, and beside the API on the query listener.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use prometheus_client::registry::Registry;
+
+use crate::status::Readiness;
+
+#[derive(Clone)]
+struct Admin {
+    readiness: Arc<Readiness>,
+    registry: Arc<Mutex<Registry>>,
+}
+
+/// The routes of health and metrics.
+pub(crate) fn routes(readiness: Arc<Readiness>, registry: Registry) -> Router {
+    let admin = Admin {
+        readiness,
+        registry: Arc::new(Mutex::new(registry)),
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    match admin.readiness.waiting_for() {
+        None => "ready\n".into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let registry = admin
+        .registry
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut page = String::new();
+    match prometheus_client::encoding::text::encode(&mut page, &registry) {
+        Ok(()) => {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, content_type)], page).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "failed to encode the metrics");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

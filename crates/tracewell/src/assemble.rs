@@ -1,0 +1,114 @@
+//! Picks the backends and hands their seams down. The only place that names one.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use tracewell_model::Clock;
+use tracewell_query::Readers;
+use tracewell_storage::{Error, SpanLog, StatsReader, StatsWriter};
+use tracewell_storage_embedded::engine::{Engine, EngineOptions};
+use tracewell_storage_embedded::fs::{DirLock, StdFs, lock_dir};
+use tracewell_storage_embedded::log::{self, EmbeddedLog};
+use tracewell_storage_embedded::stats::EmbeddedStats;
+use tracewell_workers::{Options, Worker, aggregator, storage_writer};
+
+use crate::config::Config;
+
+/// The embedded backend: log, engine and statistics of one data directory.
+pub(crate) struct Embedded {
+    pub(crate) log: Arc<EmbeddedLog>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) stats: Arc<EmbeddedStats>,
+    /// Held as long as the process uses the directory.
+    _lock: DirLock,
+}
+
+/// Shares of `memory_bytes_max` (D15), in parts of 768: heads, tail of the log, cache, bodies in flight.
+pub(crate) struct Memory {
+    heads: usize,
+    tail: usize,
+    cache: usize,
+    pub(crate) bodies: usize,
+}
+
+impl Memory {
+    pub(crate) fn shares(memory_bytes_max: usize) -> Memory {
+        let part = |of_768: usize| memory_bytes_max / 768 * of_768;
+        // A head lives on beside its successor while it is sealed and while readers hold it: a
+        // quarter of the 384 for each of the two, and as much again for sealing's own copies.
+        Memory {
+            heads: part(96),
+            tail: part(64),
+            cache: part(64),
+            bodies: part(128),
+        }
+    }
+}
+
+impl Embedded {
+    /// Opens the directory, or says why it cannot be.
+    pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Embedded> {
+        let dir = &config.data;
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("data = {}: cannot create the directory", dir.display()))?;
+        let fs = StdFs::shared();
+        let lock = lock_dir(fs.as_ref(), dir).map_err(said)?;
+        let memory = Memory::shares(config.memory_bytes_max);
+        let log_options = log::Options {
+            groups: vec![
+                storage_writer::GROUP.to_owned(),
+                aggregator::GROUP.to_owned(),
+            ],
+            ring_bytes_max: memory.tail,
+            ..log::Options::default()
+        };
+        let (log, recovery) =
+            EmbeddedLog::open(fs.clone(), dir, log_options, clock.clone()).map_err(said)?;
+        tracing::info!(?recovery, "log opened");
+        let engine_options = EngineOptions {
+            head_bytes_max: memory.heads as u64,
+            cache_bytes_max: memory.cache,
+            small_head_age_ns: config.seal_after_s * 1_000_000_000,
+            head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,
+            ..EngineOptions::default()
+        };
+        let engine = Engine::open(fs.clone(), dir, clock.clone(), engine_options).map_err(said)?;
+        let stats = EmbeddedStats::open(fs, dir, clock.clone()).map_err(said)?;
+        Ok(Embedded {
+            log: Arc::new(log),
+            engine,
+            stats: Arc::new(stats),
+            _lock: lock,
+        })
+    }
+
+    /// The log as the collector and the workers see it.
+    pub(crate) fn span_log(&self) -> Arc<dyn SpanLog> {
+        self.log.clone()
+    }
+
+    /// The readers as the query role sees them.
+    pub(crate) fn readers(&self) -> Readers {
+        let traces = Arc::new(self.engine.traces());
+        let stats: Arc<dyn StatsReader> = self.stats.clone();
+        Readers {
+            traces: traces.clone(),
+            finder: traces,
+            stats,
+        }
+    }
+
+    /// One worker a consumer group, joined to the log where its sink's durable state ends.
+    pub(crate) fn workers(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Worker>> {
+        let writer: Arc<dyn StatsWriter> = self.stats.clone();
+        let sink = Box::new(self.engine.sink());
+        let storage = storage_writer::start(&*self.log, sink, clock.clone(), Options::default());
+        let stats = aggregator::start(&*self.log, writer, clock.clone(), Options::default());
+        Ok(vec![storage.map_err(said)?, stats.map_err(said)?])
+    }
+}
+
+/// A backend's error, for the operator.
+fn said(error: Error) -> anyhow::Error {
+    anyhow!(error.message)
+}

@@ -1,0 +1,231 @@
+//! A running node: opened in order, stopped in reverse. Ingest and query run on runtimes of their
+//! own (R26); workers and the log's sync run on named threads (D14).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tracewell_collector::Collector;
+use tracewell_model::Clock;
+use tracewell_model::clock::SystemClock;
+use tracewell_query::{Metrics, Querier, QueryConfig};
+use tracewell_workers::{Stop, Worker, WorkersCollector};
+
+use crate::addresses::Addresses;
+use crate::admin;
+use crate::assemble::{Embedded, Memory};
+use crate::client;
+use crate::config::Config;
+use crate::role::Role;
+use crate::server;
+use crate::status::{NodeMetrics, NodeStatus, Readiness};
+
+/// How long the last requests' tasks may take once their listener has drained.
+const RUNTIME_STOP: Duration = Duration::from_secs(5);
+/// The longest the log's thread waits before it looks whether to stop.
+const SYNC_WAIT: Duration = Duration::from_millis(200);
+
+/// A node that runs.
+pub(crate) struct Node {
+    addresses: Addresses,
+    data: PathBuf,
+    doors: watch::Sender<bool>,
+    rooms: watch::Sender<bool>,
+    ingest: Runtime,
+    query: Runtime,
+    ingest_servers: Vec<tokio::task::JoinHandle<()>>,
+    query_servers: Vec<tokio::task::JoinHandle<()>>,
+    stop_workers: Stop,
+    stop_sync: Stop,
+    workers: Vec<JoinHandle<()>>,
+    sync: JoinHandle<()>,
+    backend: Arc<Embedded>,
+}
+
+impl Node {
+    /// Opens everything and answers once it is ready: replayed, listening, and said so.
+    pub(crate) fn start(config: &Config) -> anyhow::Result<Node> {
+        Role::check_embedded(&config.roles).map_err(anyhow::Error::msg)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let backend = Arc::new(Embedded::open(config, &clock)?);
+        Addresses::remove(&config.data);
+        let ingest = runtime("ingest")?;
+        let query = runtime("query")?;
+        let ingest_listener =
+            ingest.block_on(server::bind("listen_ingest", config.listen_ingest))?;
+        let grpc_listener =
+            ingest.block_on(server::bind("listen_otlp_grpc", config.listen_otlp_grpc))?;
+        let query_listener = query.block_on(server::bind("listen_query", config.listen_query))?;
+        let admin_listener = query.block_on(server::bind("listen_admin", config.listen_admin))?;
+        let addresses = Addresses {
+            ingest: ingest_listener.local_addr()?,
+            otlp_grpc: grpc_listener.local_addr()?,
+            query: query_listener.local_addr()?,
+            admin: admin_listener.local_addr()?,
+        };
+
+        let workers = backend.workers(&clock)?;
+        let collector = Collector::new(backend.span_log(), clock.clone(), collector_config(config));
+        let readiness = Arc::new(Readiness::new(&backend, &workers));
+        let worker_status: Vec<_> = workers.iter().map(Worker::status).collect();
+        let status = Arc::new(NodeStatus::new(
+            config,
+            &addresses,
+            backend.clone(),
+            collector.clone(),
+            worker_status.clone(),
+            readiness.clone(),
+            clock.clone(),
+        ));
+        let mut registry = Registry::default();
+        collector.register(&mut registry);
+        registry.register_collector(Box::new(WorkersCollector(worker_status)));
+        registry.register_collector(Box::new(NodeMetrics(status.clone())));
+        let query_metrics = Metrics::register(&mut registry);
+        let admin = admin::routes(readiness.clone(), registry);
+
+        let (doors, doors_stop) = watch::channel(false);
+        let (rooms, rooms_stop) = watch::channel(false);
+        let querier = Arc::new(Querier::new(
+            backend.readers(),
+            clock,
+            QueryConfig::default(),
+        ));
+        let api = tracewell_query::routes(querier, status, query_metrics);
+        let api = api.merge(admin.clone());
+        let spawn = |runtime: &Runtime,
+                     listener: TcpListener,
+                     router: Router,
+                     stop: &watch::Receiver<bool>| {
+            runtime.spawn(server::serve(listener, router, stop.clone()))
+        };
+        let query_servers = vec![
+            spawn(&query, query_listener, api, &rooms_stop),
+            spawn(&query, admin_listener, admin, &rooms_stop),
+        ];
+        let ingest_servers = vec![
+            spawn(
+                &ingest,
+                ingest_listener,
+                collector.http_routes(),
+                &doors_stop,
+            ),
+            spawn(&ingest, grpc_listener, collector.grpc_routes(), &doors_stop),
+        ];
+
+        let (stop_workers, stop_sync) = (Stop::new(), Stop::new());
+        let workers = workers
+            .into_iter()
+            .map(|worker| spawn_worker(worker, stop_workers.clone()))
+            .collect::<anyhow::Result<_>>()?;
+        let sync = spawn_sync(backend.clone(), stop_sync.clone())?;
+        while readiness.waiting_for().is_some() {
+            client::wait(Duration::from_millis(5));
+        }
+        addresses.write(&config.data)?;
+        Ok(Node {
+            addresses,
+            data: config.data.clone(),
+            doors,
+            rooms,
+            ingest,
+            query,
+            ingest_servers,
+            query_servers,
+            stop_workers,
+            stop_sync,
+            workers,
+            sync,
+            backend,
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Where its files are.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Closes the doors, lets the staff finish, closes the rooms (P21).
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        tracing::info!("stopping: no more spans are taken in");
+        Addresses::remove(&self.data);
+        close(&self.ingest, &self.doors, self.ingest_servers);
+        self.ingest.shutdown_timeout(RUNTIME_STOP);
+        self.stop_workers.set();
+        for worker in self.workers {
+            worker.join().map_err(|_| {
+                anyhow::anyhow!("a worker ended badly; the log has what it had not stored")
+            })?;
+        }
+        self.stop_sync.set();
+        self.sync
+            .join()
+            .map_err(|_| anyhow::anyhow!("the log's sync ended badly"))?;
+        close(&self.query, &self.rooms, self.query_servers);
+        self.query.shutdown_timeout(RUNTIME_STOP);
+        self.backend
+            .log
+            .close()
+            .map_err(|error| anyhow::anyhow!("close the log: {error}"))?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn collector_config(config: &Config) -> tracewell_collector::Config {
+    tracewell_collector::Config {
+        ack: config.ack,
+        in_flight_bytes_max: Memory::shares(config.memory_bytes_max).bodies,
+        ..tracewell_collector::Config::default()
+    }
+}
+
+fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .with_context(|| format!("start the {name} runtime"))
+}
+
+/// Closes listeners and waits for what is open; `serve` bounds how long.
+fn close(runtime: &Runtime, stop: &watch::Sender<bool>, servers: Vec<tokio::task::JoinHandle<()>>) {
+    stop.send_replace(true);
+    for server in servers {
+        if let Err(error) = runtime.block_on(server) {
+            tracing::error!(%error, "a listener ended badly");
+        }
+    }
+}
+
+fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+    let name = format!("{}-worker", worker.status().snapshot().group);
+    let thread = std::thread::Builder::new().name(name);
+    thread
+        .spawn(move || worker.run(&stop))
+        .context("start a worker")
+}
+
+/// The log's grouped fdatasync (D7): waits for someone who wants `durable`, then syncs for all.
+fn spawn_sync(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name("log-sync".to_owned());
+    let run = move || {
+        while !stop.is_set() {
+            backend.log.wait_for_sync_work(SYNC_WAIT);
+            backend.log.sync_step();
+        }
+    };
+    thread.spawn(run).context("start the log's sync")
+}

@@ -1,0 +1,168 @@
+//! The accept loop of every listener: limits on connections and time that `axum::serve` does not
+//! have (RELIABILITY, connections), HTTP/1 and HTTP/2 alike, and a graceful end.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// A client sends its request's head within this time, or is let go.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections of one listener; a thousand services through keep-alive connections fit.
+const CONNECTIONS_MAX: usize = 1_000;
+/// Connections of one address beyond loopback: one client cannot take all.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 100;
+/// HTTP/2 streams of one connection.
+const STREAMS_MAX: u32 = 100;
+/// HTTP/2 header list of one request.
+const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+/// How long open requests may go on after the listener closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// HTTP/2 window of a connection: a gateway's 4 MiB batches should not wait for window updates.
+const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// Serves until `stop` turns true; then finishes what is open, for at most ten seconds.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let connections = Connections::default();
+    let graceful = GracefulShutdown::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                // Out of descriptors and the like: give the machine a moment, then go on.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = stopped(&mut stop) => break,
+        };
+        let Some(place) = connections.enter(peer.ip()) else {
+            // Closing at once tells the client more than silence would.
+            drop(stream);
+            continue;
+        };
+        tokio::spawn(handle(stream, router.clone(), place, graceful.watcher()));
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests were still open at the end and were cut off");
+    }
+}
+
+/// Ends when told to, or when nobody is left who could tell.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    while !*stop.borrow_and_update() {
+        if stop.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn handle(
+    stream: TcpStream,
+    router: axum::Router,
+    place: Place,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    // Answers are small and complete: waiting to fill packets only adds latency.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set nodelay");
+    }
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(30));
+    let service = TowerToHyperService::new(router);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        // Clients vanish all the time; it is theirs to know.
+        tracing::debug!(%error, "connection ended");
+    }
+    drop(place);
+}
+
+/// Who is connected, counted.
+#[derive(Clone, Default)]
+struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Connections {
+    /// A place for one more connection from this address, if there is one.
+    fn enter(&self, ip: IpAddr) -> Option<Place> {
+        let mut counts = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let all: usize = counts.values().sum();
+        let here = counts.entry(ip).or_default();
+        // Loopback is one machine's services, or a proxy's: only the total counts there.
+        if all >= CONNECTIONS_MAX || (!ip.is_loopback() && *here >= CONNECTIONS_PER_ADDRESS_MAX) {
+            return None;
+        }
+        *here += 1;
+        Some(Place {
+            connections: self.clone(),
+            ip,
+        })
+    }
+}
+
+/// One connection's place, given back when dropped.
+struct Place {
+    connections: Connections,
+    ip: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self
+            .connections
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// Binds a listener, saying which setting is at fault when it cannot.
+pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!(
+            "{setting} = {address}: cannot listen there: {error} (another tracewell, or another program? \
+             choose another port with --{}, 0 picks a free one)",
+            setting.replace('_', "-")
+        )
+    })
+}

@@ -1,0 +1,401 @@
+//! What the node knows about itself: readiness, the account of D9, and its figures, as the status
+//! page and as metrics.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prometheus_client::collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use tracewell_collector::Collector;
+use tracewell_model::Clock;
+use tracewell_query::{
+    AccountReport, DoorReport, GroupReport, IngestReport, LogReport, StatusReport, StatusSource,
+    StoreReport,
+};
+use tracewell_storage::{Account, LogStatus, SpanLog};
+use tracewell_storage_embedded::engine::EngineStatus;
+use tracewell_workers::{StatusHandle, Worker, storage_writer};
+
+use crate::addresses::Addresses;
+use crate::assemble::Embedded;
+use crate::config::Config;
+
+/// Ready once every group has taken in what the log held at the start (D8).
+pub(crate) struct Readiness {
+    /// A worker, and how many spans it has to replay.
+    replays: Vec<(StatusHandle, u64)>,
+    ready: AtomicBool,
+}
+
+impl Readiness {
+    /// Takes note of what is to be replayed; to be made before anything new is taken in.
+    pub(crate) fn new(backend: &Embedded, workers: &[Worker]) -> Readiness {
+        let log = backend.log.status();
+        let lag = |group: &str| {
+            log.groups
+                .iter()
+                .find(|row| row.group == group)
+                .map_or(0, |row| row.lag_spans)
+        };
+        let replays = workers
+            .iter()
+            .map(Worker::status)
+            .map(|status| (lag(&status.snapshot().group), status))
+            .map(|(spans, status)| (status, spans))
+            .collect();
+        Readiness {
+            replays,
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// What is still awaited, as a sentence; nothing once the node is ready.
+    pub(crate) fn waiting_for(&self) -> Option<String> {
+        if self.ready.load(Ordering::Relaxed) {
+            return None;
+        }
+        for (status, spans) in &self.replays {
+            let status = status.snapshot();
+            let done = status.applied_spans + status.dead_lettered_spans;
+            if done < *spans {
+                return Some(format!(
+                    "replaying: the {} group has {done} of {spans} spans",
+                    status.group
+                ));
+            }
+        }
+        self.ready.store(true, Ordering::Relaxed);
+        None
+    }
+}
+
+/// See [`StatusSource`].
+pub(crate) struct NodeStatus {
+    roles: Vec<String>,
+    data_dir: String,
+    listeners: BTreeMap<String, String>,
+    started_unix_ns: u64,
+    started_monotonic_ns: u64,
+    backend: Arc<Embedded>,
+    collector: Collector,
+    workers: Vec<StatusHandle>,
+    readiness: Arc<Readiness>,
+    clock: Arc<dyn Clock>,
+    pace: Mutex<Pace>,
+}
+
+/// Spans accepted at a moment before, for the rate.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    monotonic_ns: u64,
+    spans: u64,
+    bytes: u64,
+    rates: (f64, f64),
+}
+
+/// A rate is taken over at least this long, so that two quick looks do not show noise.
+const PACE_NS: u64 = 2_000_000_000;
+
+impl NodeStatus {
+    #[allow(clippy::too_many_arguments)] // called once, by the one who knows all parts
+    pub(crate) fn new(
+        config: &Config,
+        addresses: &Addresses,
+        backend: Arc<Embedded>,
+        collector: Collector,
+        workers: Vec<StatusHandle>,
+        readiness: Arc<Readiness>,
+        clock: Arc<dyn Clock>,
+    ) -> NodeStatus {
+        NodeStatus {
+            roles: config
+                .roles
+                .iter()
+                .map(|role| role.name().to_owned())
+                .collect(),
+            data_dir: config.data.display().to_string(),
+            listeners: addresses
+                .rows()
+                .into_iter()
+                .map(|(n, a)| (n.to_owned(), a))
+                .collect(),
+            started_unix_ns: clock.unix_ns(),
+            started_monotonic_ns: clock.monotonic_ns(),
+            backend,
+            collector,
+            workers,
+            readiness,
+            clock,
+            pace: Mutex::default(),
+        }
+    }
+
+    fn door(&self) -> DoorReport {
+        let counters = self.collector.counters();
+        DoorReport {
+            received: counters.received,
+            accepted: counters.accepted,
+            refused: counters.refused_count(),
+            refused_by_reason: counters
+                .refused
+                .iter()
+                .map(|(reason, count)| ((*reason).to_owned(), *count))
+                .collect(),
+        }
+    }
+
+    fn ingest(&self, door: &DoorReport) -> IngestReport {
+        let now = self.clock.monotonic_ns();
+        let bytes = self.collector.counters().body_bytes;
+        let mut pace = self
+            .pace
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let elapsed = now.saturating_sub(pace.monotonic_ns);
+        if elapsed >= PACE_NS {
+            let per_second =
+                |now: u64, before: u64| now.saturating_sub(before) as f64 * 1e9 / elapsed as f64;
+            let rates = match pace.monotonic_ns {
+                0 => (0.0, 0.0),
+                _ => (
+                    per_second(door.accepted, pace.spans),
+                    per_second(bytes, pace.bytes),
+                ),
+            };
+            *pace = Pace {
+                monotonic_ns: now,
+                spans: door.accepted,
+                bytes,
+                rates,
+            };
+        }
+        IngestReport {
+            spans_per_s: pace.rates.0,
+            bytes_per_s: pace.rates.1,
+        }
+    }
+
+    /// Log and engine at about one moment, and the account between them. In flight is measured at
+    /// the log and at the worker, not derived, so that the sum can be wrong if something is.
+    fn account(&self) -> (LogStatus, EngineStatus, Account) {
+        let mut last = self.sample();
+        // While spans move from one to the next, a look may catch them in both or in neither.
+        for _ in 0..5 {
+            if last.2.balances() {
+                break;
+            }
+            last = self.sample();
+        }
+        last
+    }
+
+    fn sample(&self) -> (LogStatus, EngineStatus, Account) {
+        let log = self.backend.log.status();
+        let engine = self.backend.engine.status();
+        let lag = log
+            .groups
+            .iter()
+            .find(|group| group.group == storage_writer::GROUP);
+        let workers = self.workers.iter().map(StatusHandle::snapshot);
+        let worker = workers
+            .into_iter()
+            .find(|worker| worker.group == storage_writer::GROUP)
+            .unwrap_or_default();
+        let account = Account {
+            accepted: log.accepted_spans,
+            stored: engine.stored,
+            duplicate: engine.duplicate,
+            dead_lettered: log.damaged_spans + worker.dead_lettered_spans,
+            in_flight: lag.map_or(0, |group| group.lag_spans) + worker.pending_spans,
+            ..Account::default()
+        };
+        (log, engine, account)
+    }
+
+    fn problems(&self, log: &LogStatus, engine: &EngineStatus, account: &Account) -> Vec<String> {
+        let mut problems = log.problems.clone();
+        problems.extend(engine.problems.iter().cloned());
+        problems.extend(self.backend.stats.problems());
+        for worker in self.workers.iter().map(StatusHandle::snapshot) {
+            problems.extend(
+                worker
+                    .last_error
+                    .map(|error| format!("the {} worker is held up: {error}", worker.group)),
+            );
+            problems.extend(
+                worker
+                    .last_dead_letter
+                    .map(|why| format!("the {} worker set a record aside: {why}", worker.group)),
+            );
+        }
+        if !account.balances() && account.in_flight == 0 {
+            problems.push("the account does not balance: spans are missing or made up".to_owned());
+        }
+        problems
+    }
+}
+
+impl StatusSource for NodeStatus {
+    fn status(&self) -> StatusReport {
+        let (log, engine, account) = self.account();
+        let door = self.door();
+        let ingest = self.ingest(&door);
+        let problems = self.problems(&log, &engine, &account);
+        let uptime_ns = self
+            .clock
+            .monotonic_ns()
+            .saturating_sub(self.started_monotonic_ns);
+        StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at_unix_ns: self.started_unix_ns,
+            uptime_s: uptime_ns as f64 / 1e9,
+            roles: self.roles.clone(),
+            data_dir: self.data_dir.clone(),
+            ready: self.readiness.waiting_for().is_none(),
+            listeners: self.listeners.clone(),
+            account: AccountReport::new(door, &account),
+            ingest,
+            log: log_report(&log),
+            store: StoreReport {
+                head_spans: engine.head_spans,
+                segments: engine.segments,
+                segment_spans: engine.segment_spans,
+                disk_bytes: engine.disk_bytes,
+                damaged_blocks: engine.damaged_blocks,
+                oldest_unix_ns: engine.oldest_unix_ns.unwrap_or(0),
+            },
+            problems,
+        }
+    }
+}
+
+fn log_report(log: &LogStatus) -> LogReport {
+    let groups = log.groups.iter().map(|group| GroupReport {
+        group: group.group.clone(),
+        lag_records: group.lag_records,
+        lag_spans: group.lag_spans,
+        lag_seconds: group.lag_ns as f64 / 1e9,
+    });
+    LogReport {
+        bytes: log.bytes,
+        files: log.files,
+        groups: groups.collect(),
+    }
+}
+
+/// The node's figures as metrics, read when the page is asked for.
+#[derive(Clone)]
+pub(crate) struct NodeMetrics(pub(crate) Arc<NodeStatus>);
+
+impl std::fmt::Debug for NodeMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeMetrics").finish_non_exhaustive()
+    }
+}
+
+impl collector::Collector for NodeMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let (log, engine, account) = self.0.account();
+        let counter = ConstCounter::new(log.accepted_spans);
+        let help = "Spans ever acknowledged into the log, over restarts";
+        let row = encoder.encode_descriptor(
+            "tracewell_log_accepted_spans",
+            help,
+            None,
+            counter.metric_type(),
+        )?;
+        counter.encode(row)?;
+        let gauges = [
+            ("tracewell_log_bytes", "Bytes of the log's files", log.bytes),
+            (
+                "tracewell_log_damaged_spans",
+                "Spans in damaged records",
+                log.damaged_spans,
+            ),
+            (
+                "tracewell_store_stored_spans",
+                "Spans held, in head and segments",
+                engine.stored,
+            ),
+            (
+                "tracewell_store_duplicate_spans",
+                "Exact repeats left out",
+                engine.duplicate,
+            ),
+            (
+                "tracewell_store_head_spans",
+                "Spans in the head",
+                engine.head_spans,
+            ),
+            (
+                "tracewell_store_head_bytes",
+                "Bytes in the head",
+                engine.head_bytes,
+            ),
+            ("tracewell_store_segments", "Segments", engine.segments),
+            (
+                "tracewell_store_disk_bytes",
+                "Bytes of the segments' files",
+                engine.disk_bytes,
+            ),
+            (
+                "tracewell_store_damaged_blocks",
+                "Blocks seen damaged",
+                engine.damaged_blocks,
+            ),
+            (
+                "tracewell_account_in_flight_spans",
+                "Accepted, not yet stored",
+                account.in_flight,
+            ),
+            (
+                "tracewell_account_balances",
+                "1 when no span is missing and none made up",
+                u64::from(account.balances()),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value as i64);
+            let row = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(row)?;
+        }
+        for (name, help, value) in GROUP_ROWS {
+            let gauge = ConstGauge::new(0i64);
+            let mut family = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            for group in &log.groups {
+                let labels = [("group", group.group.as_str())];
+                let row = family.encode_family(&labels)?;
+                ConstGauge::new(value(group)).encode(row)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type GroupRow = (
+    &'static str,
+    &'static str,
+    fn(&tracewell_storage::GroupStatus) -> f64,
+);
+
+const GROUP_ROWS: [GroupRow; 3] = [
+    (
+        "tracewell_log_group_lag_spans",
+        "Spans not delivered to the group yet",
+        |g| g.lag_spans as f64,
+    ),
+    (
+        "tracewell_log_group_lag_records",
+        "Records not delivered to the group yet",
+        |g| g.lag_records as f64,
+    ),
+    (
+        "tracewell_log_group_lag_seconds",
+        "Age of the oldest record not delivered yet",
+        |g| g.lag_ns as f64 / 1e9,
+    ),
+];

@@ -1,0 +1,139 @@
+//! The command line: help worth reading, errors that say what to do, settings in layers.
+
+use crate::server::{Server, command, run, span};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_names_every_command() {
+    let help = text(&run(&["--help"]).stdout);
+    for command in [
+        "start",
+        "demo",
+        "load",
+        "get",
+        "search",
+        "status",
+        "check-config",
+    ] {
+        assert!(
+            help.contains(&format!("\n  {command} ")),
+            "{command} in {help}"
+        );
+    }
+}
+
+#[test]
+fn check_config_tells_all_problems_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("t.toml");
+    std::fs::write(
+        &file,
+        "colour = \"red\"\nack = \"maybe\"\nlisten_query = \"0.0.0.0:4320\"\n",
+    )
+    .unwrap();
+    let output = command()
+        .args(["check-config", "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = text(&output.stderr);
+    for wanted in [
+        "colour",
+        "ack = \"maybe\"",
+        "received, logged or durable",
+        "0.0.0.0:4320",
+    ] {
+        assert!(words.contains(wanted), "{wanted} in {words}");
+    }
+}
+
+#[test]
+fn check_config_shows_each_setting_and_its_source() {
+    let output = command()
+        .env("TRACEWELL_ACK", "durable")
+        .args(["check-config", "--seal-after-s", "9"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let words = text(&output.stdout);
+    assert!(
+        words
+            .lines()
+            .any(|l| l.starts_with("ack = \"durable\"") && l.contains("environment")),
+        "{words}"
+    );
+    assert!(
+        words
+            .lines()
+            .any(|l| l.starts_with("seal_after_s = \"9\"") && l.contains("flag")),
+        "{words}"
+    );
+    assert!(
+        words
+            .lines()
+            .any(|l| l.starts_with("listen_query") && l.contains("default")),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_subset_of_roles_is_refused_naming_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = command()
+        .args(["start", "--role", "query", "--data"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let words = text(&output.stderr);
+    assert!(
+        words.contains("query needs a shared trace store"),
+        "{words}"
+    );
+}
+
+#[test]
+fn get_and_search_show_a_trace_in_the_terminal() {
+    let server = Server::start();
+    let mut child = span(0xabc, 2, Some(1), "payment");
+    child["status"] = "error".into();
+    child["tags"]["evil"] = "\u{1b}[2Jboo".into();
+    server.send_spans(&[span(0xabc, 1, None, "checkout"), child]);
+    server.trace("abc");
+    let url = server.url("query", "");
+    let tree = run(&["get", "abc", "--url", &url]);
+    let words = text(&tree.stdout);
+    assert!(tree.status.success(), "{}", text(&tree.stderr));
+    assert!(
+        words.contains("checkout checkout works") && words.contains("!   payment payment works"),
+        "{words}"
+    );
+    assert!(
+        !words.contains('\u{1b}'),
+        "no escape sequence of a stranger"
+    );
+    let found = text(&run(&["search", "--url", &url, "--service", "payment", "--error"]).stdout);
+    assert!(
+        found.contains("00000abc") && found.contains("error"),
+        "{found}"
+    );
+    let none = run(&["get", "fff", "--url", &url]);
+    assert_eq!(none.status.code(), Some(1));
+    let status = text(&run(&["status", "--url", &url]).stdout);
+    assert!(status.contains("accepted 2 = stored 2"), "{status}");
+}
+
+#[test]
+fn an_unreachable_server_is_said_to_be_so() {
+    let output = run(&["get", "1", "--url", "http://127.0.0.1:9"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("tracewell start"),
+        "{}",
+        text(&output.stderr)
+    );
+}
