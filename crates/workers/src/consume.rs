@@ -188,6 +188,7 @@ impl Worker {
                 Ok(records) => {
                     self.works("polling the log");
                     self.pending.extend(records);
+                    self.note_pending();
                 }
                 Err(error) => return self.retry("polling the log", &error),
             }

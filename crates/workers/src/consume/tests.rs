@@ -180,6 +180,7 @@ fn records_are_applied_in_order_and_committed_once_durable() {
     bench.append(5);
     let steps = bench.drain();
     assert_eq!(steps, [4, 4, 2].map(|spans| Step::Applied { spans }));
+    assert_eq!(bench.worker.status().snapshot().pending_spans, 0);
     assert_eq!(bench.sink.script().applied, [1, 2, 3, 4, 5]);
     assert_eq!(
         bench.group().uncommitted_records,
@@ -338,6 +339,11 @@ fn a_stop_while_the_store_is_away_leaves_the_records_in_the_log() {
     let away = Error::retryable("the store is away");
     bench.sink.script().answers.extend(vec![away; 100]);
     bench.worker.step(Duration::ZERO);
+    assert_eq!(
+        bench.worker.status().snapshot().pending_spans,
+        4,
+        "neither lag nor stored"
+    );
     bench.worker.finish();
     assert_eq!(bench.log.status().records, 2);
     let sink = Scripted::default();
