@@ -1,5 +1,5 @@
 // The keyboard: the page on screen lays its keys over the ones that work everywhere. Keys are `event.key` values.
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
@@ -7,8 +7,9 @@ const layers: Keys[] = [];
 let prefix: { key: string; at: number } | null = null;
 const PREFIX_MS = 1500;
 
+/** A layout effect: the next key, however soon, must meet the page as the last one left it. */
 export function useKeys(keys: Keys): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     layers.push(keys);
     return () => void layers.splice(layers.indexOf(keys), 1);
   });

@@ -33,6 +33,7 @@ const PAGES: Record<string, () => Promise<{ default: Page }>> = {
 /** The page's name in PAGES: `/services` is the overview, `/services/cart` the page of one. */
 function pageName(parts: string[]): string {
   const name = parts[0] ?? "";
+  if (name === "trace" && parts.length < 2) return "trace without an id";
   return name === "services" && parts.length > 1 ? "service" : name;
 }
 
@@ -59,7 +60,7 @@ function Main() {
   }, [name]);
   const Page = loaded.get(name);
   return (
-    <main id="main" ref={main} tabIndex={-1} class={`page-${name || "now"}`}>
+    <main id="main" ref={main} tabIndex={-1} class={PAGES[name] ? `page-${name || "now"}` : "page-none"}>
       {Page ? (
         <Page key={name === "service" || name === "trace" ? route.value.path : name} rest={parts.slice(1)} />
       ) : !PAGES[name] ? (

@@ -25,11 +25,14 @@ const PAGES: &[&str] = &[
     "/",
     "/search",
     "/services",
+    "/services/",
     "/services/{*rest}",
     "/errors",
     "/errors/{*rest}",
     "/map",
     "/status",
+    "/trace",
+    "/trace/",
     "/trace/{*rest}",
 ];
 

@@ -1430,8 +1430,9 @@ function absoluteRange(params, nowMs) {
 var layers = [];
 var prefix = null;
 var PREFIX_MS = 1500;
+/** A layout effect: the next key, however soon, must meet the page as the last one left it. */
 function useKeys(keys) {
-	A$1(() => {
+	F$1(() => {
 		layers.push(keys);
 		return () => void layers.splice(layers.indexOf(keys), 1);
 	});
@@ -1974,6 +1975,7 @@ var PAGES = {
 /** The page's name in PAGES: `/services` is the overview, `/services/cart` the page of one. */
 function pageName(parts) {
 	const name = parts[0] ?? "";
+	if (name === "trace" && parts.length < 2) return "trace without an id";
 	return name === "services" && parts.length > 1 ? "service" : name;
 }
 var loaded = /* @__PURE__ */ new Map();
@@ -1996,7 +1998,7 @@ function Main() {
 		id: "main",
 		ref: main,
 		tabIndex: -1,
-		class: `page-${name || "now"}`,
+		class: PAGES[name] ? `page-${name || "now"}` : "page-none",
 		children: Page ? /* @__PURE__ */ a(Page, { rest: parts.slice(1) }, name === "service" || name === "trace" ? route.value.path : name) : !PAGES[name] ? /* @__PURE__ */ a("section", {
 			class: "page",
 			children: [/* @__PURE__ */ a("h1", { children: "No such page" }), /* @__PURE__ */ a("p", { children: [

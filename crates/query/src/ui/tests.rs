@@ -86,6 +86,8 @@ async fn every_page_is_the_index_and_is_asked_for_again() {
         "/search?q=1",
         "/services",
         "/services/a%2Fb/c",
+        "/services/",
+        "/trace",
         "/errors",
         "/map",
         "/status",
