@@ -90,12 +90,12 @@ fn redelivered_records_count_once() {
     let mut lab = Lab::new(cold());
     push_traces(&mut lab, 0..10);
     for _ in 0..2 {
-        lab.engine.sink().apply(&lab.log).unwrap();
+        lab.engine.sink().apply(&lab.log).expect("works");
         lab.assert_account(30);
         lab.seal();
     }
     lab.reopen();
-    lab.engine.sink().apply(&lab.log).unwrap();
+    lab.engine.sink().apply(&lab.log).expect("works");
     lab.assert_account(30);
     assert_eq!(lab.engine.status().duplicate, 0);
 }
@@ -115,10 +115,10 @@ fn the_head_is_sealed_at_its_caps_and_when_old() {
         "sealed at 30 spans, before the next record"
     );
     lab.clock.advance(59 * SECOND);
-    lab.engine.sink().tick(0).unwrap();
+    lab.engine.sink().tick(0).expect("works");
     assert_eq!(lab.engine.status().segments, 2);
     lab.clock.advance(SECOND);
-    lab.engine.sink().tick(0).unwrap();
+    lab.engine.sink().tick(0).expect("works");
     assert_eq!(
         lab.engine.status().segments,
         3,
@@ -126,10 +126,10 @@ fn the_head_is_sealed_at_its_caps_and_when_old() {
     );
     push_traces(&mut lab, 25..26);
     lab.clock.advance(120 * SECOND);
-    lab.engine.sink().tick(0).unwrap();
+    lab.engine.sink().tick(0).expect("works");
     assert_eq!(lab.engine.status().segments, 3, "three spans are not");
     lab.clock.advance(480 * SECOND);
-    lab.engine.sink().tick(0).unwrap();
+    lab.engine.sink().tick(0).expect("works");
     assert_eq!(
         lab.engine.status().head_spans,
         0,
@@ -189,7 +189,7 @@ fn fail_seal_at(fault: Fault) -> bool {
     assert!(lab.durable() == 4 || !failed && lab.durable() == 8);
     lab.fs.heal();
     // A kill right after the failure.
-    let killed = open(&lab.fs, &lab.dir, &lab.clock, lab.options).unwrap();
+    let killed = open(&lab.fs, &lab.dir, &lab.clock, lab.options).expect("works");
     assert!(
         killed.status().stored >= 12,
         "{fault:?}: {:?}",
@@ -247,7 +247,7 @@ fn a_position_without_spans_that_fails_to_be_saved_costs_no_later_segment() {
         times: 1,
         outcome: Outcome::Errno(EIO),
     });
-    lab.engine.sink().flush().unwrap_err();
+    lab.engine.sink().flush().expect_err("fails");
     lab.fs.heal();
     push_traces(&mut lab, 0..3);
     lab.seal();
@@ -297,7 +297,7 @@ fn readers_see_every_applied_span_while_heads_are_sealed() {
             lab.engine
                 .sink()
                 .apply(std::slice::from_ref(record))
-                .unwrap();
+                .expect("works");
             applied.fetch_add(1, Ordering::SeqCst);
         }
     });
@@ -314,19 +314,19 @@ fn every_loss_of_the_manifest_is_made_good() {
             lab.seal();
         }
         let path = lab.dir.path().join("manifest");
-        let length = std::fs::metadata(&path).unwrap().len();
+        let length = std::fs::metadata(&path).expect("works").len();
         if bytes_left > length {
             break;
         }
         if bytes_left == 0 {
-            std::fs::remove_file(&path).unwrap();
+            std::fs::remove_file(&path).expect("works");
         } else {
             std::fs::OpenOptions::new()
                 .write(true)
                 .open(&path)
-                .unwrap()
+                .expect("works")
                 .set_len(bytes_left)
-                .unwrap();
+                .expect("works");
         }
         lab.reopen();
         // The log has forgotten these records: what the manifest lost is adopted.
@@ -350,7 +350,7 @@ fn a_missing_file_is_named_and_costs_only_itself() {
         lab.seal();
         push_traces(&mut lab, 4..8);
         lab.seal();
-        std::fs::remove_file(&lab.files(ending)[0]).unwrap();
+        std::fs::remove_file(&lab.files(ending)[0]).expect("works");
         lab.reopen();
         let status = lab.engine.status();
         assert_eq!(status.problems.len(), 1, "{:?}", status.problems);
@@ -386,10 +386,10 @@ fn what_is_not_ours_stays_and_what_is_unfinished_goes() {
         "00000000000000fe.idx",
         "0000000000000001.seg.tmp",
     ] {
-        std::fs::write(dir.join(name), b"half a file").unwrap();
+        std::fs::write(dir.join(name), b"half a file").expect("works");
     }
     lab.reopen();
-    let left = StdFs.list(&dir).unwrap();
+    let left = StdFs.list(&dir).expect("works");
     assert_eq!(
         left,
         ["0000000000000001.idx", "0000000000000001.seg", "notes.txt"]
@@ -403,15 +403,15 @@ fn a_manifest_of_a_newer_release_is_refused_untouched() {
     push_traces(&mut lab, 0..1);
     lab.seal();
     let path = lab.dir.path().join("manifest");
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = std::fs::read(&path).expect("works");
     bytes[8] = 9;
     let crc = crc32fast::hash(&bytes[..12]).to_le_bytes();
     bytes[12..16].copy_from_slice(&crc);
-    std::fs::write(&path, &bytes).unwrap();
+    std::fs::write(&path, &bytes).expect("works");
     let error = open(&lab.fs, &lab.dir, &lab.clock, lab.options)
-        .unwrap_err()
+        .expect_err("fails")
         .to_string();
     assert!(error.contains("version 9"), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(std::fs::read(&path).expect("works"), bytes);
     assert_eq!(lab.files(".seg").len(), 1);
 }
