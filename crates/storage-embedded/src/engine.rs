@@ -1,7 +1,7 @@
 //! The engine: a head, immutable segments and the manifest, behind one sink and its readers.
 //!
-//! The sink's worker is the only writer. Readers take a view (head and segments that belong
-//! together) and keep it as long as they read: a seal puts the next view in place in one step, so
+//! The sink's worker is the only writer. A head that is full is frozen and becomes a segment while
+//! a new one grows. Readers take a view (heads and segments that belong together) and keep it as long as they read: a seal puts the next view in place in one step, so
 //! no reader sees a span in both or in neither. The engine owns no thread and asks only the clock
 //! it was given.
 
@@ -16,7 +16,7 @@ use tracewell_model::Clock;
 use tracewell_storage::{Class, Error, Position, Record, Sink};
 
 use crate::fs::Fs;
-use crate::head::Head;
+use crate::head::{Head, HeadView};
 use crate::manifest::{Edit, Manifest};
 use crate::query::EmbeddedTraces;
 use crate::segment::Segment;
@@ -29,8 +29,8 @@ use crate::segment::seal::{self, SealOptions};
 pub struct EngineOptions {
     /// Spans in the head at which it is sealed: a good segment, and a replay well under a second.
     pub head_spans_max: u64,
-    /// Bytes in the head at which it is sealed; a quarter of D15's share for heads, because the
-    /// view that a reader still holds lives on beside the next head.
+    /// Bytes in the head at which it is sealed; a quarter of D15's share for heads, because a
+    /// frozen one may stand beside it, and readers may still hold the one before.
     pub head_bytes_max: u64,
     /// Age at which a head worth a segment ([`EngineOptions::small_head_spans`]) is sealed, so
     /// that the log can let go of its files.
@@ -44,6 +44,9 @@ pub struct EngineOptions {
     pub cache_bytes_max: usize,
     /// Spans in a block: a read by id decodes one, 0.3 ms.
     pub block_spans: usize,
+    /// Whether the sink seals by itself. A seal takes seconds, in which nothing new is taken in
+    /// and D8's one second is missed: who has a thread for [`Engine::seal_step`] turns it off.
+    pub seal_inline: bool,
 }
 
 impl Default for EngineOptions {
@@ -56,6 +59,7 @@ impl Default for EngineOptions {
             small_head_spans: 32_768,
             cache_bytes_max: 64 << 20,
             block_spans: 4_096,
+            seal_inline: true,
         }
     }
 }
@@ -94,17 +98,33 @@ pub struct EngineStatus {
 /// What a reader reads: a head and segments that belong together.
 #[derive(Debug)]
 pub(crate) struct View {
+    /// The head that grows.
     pub(crate) head: Arc<Head>,
+    /// The head before it, until its segment is safe.
+    pub(crate) frozen: Option<Arc<Head>>,
     /// By age, oldest first.
     pub(crate) segments: Vec<Arc<Segment>>,
 }
 
-#[derive(Debug)]
+impl View {
+    /// What is not in segments, as a reader takes it.
+    pub(crate) fn heads(&self) -> HeadView {
+        HeadView::new(self.frozen.iter().chain([&self.head]))
+    }
+}
+
+/// The sink's part: only who holds it appends to the head, or freezes it.
+#[derive(Debug, Default)]
 struct Writer {
-    manifest: Manifest,
-    next_id: u64,
     /// Since when the head has spans, on the monotonic clock.
     head_since_ns: Option<u64>,
+}
+
+/// The seal's part: only who holds it makes segments of frozen heads.
+#[derive(Debug)]
+struct Sealer {
+    manifest: Manifest,
+    next_id: u64,
     /// Written, but their edit failed: on disk or not, nobody can tell. They go once another
     /// manifest is safe.
     uncertain: Vec<u64>,
@@ -125,7 +145,9 @@ pub struct Engine {
     options: EngineOptions,
     pub(crate) view: ArcSwap<View>,
     pub(crate) cache: Cache,
+    /// Taken before `sealer`, never after it.
     writer: Mutex<Writer>,
+    sealer: Mutex<Sealer>,
     positions: Mutex<Positions>,
     damaged: Mutex<BTreeSet<UnitKey>>,
     problems: Vec<String>,
@@ -168,13 +190,14 @@ impl Engine {
             options,
             view: ArcSwap::from_pointee(View {
                 head: Arc::default(),
+                frozen: None,
                 segments: recovered.segments,
             }),
             cache: Cache::new(options.cache_bytes_max),
-            writer: Mutex::new(Writer {
+            writer: Mutex::default(),
+            sealer: Mutex::new(Sealer {
                 manifest: recovered.manifest,
                 next_id: recovered.next_id,
-                head_since_ns: None,
                 uncertain: Vec::new(),
             }),
             positions: Mutex::new(Positions {
@@ -206,7 +229,17 @@ impl Engine {
     /// Figures.
     pub fn status(&self) -> EngineStatus {
         let view = self.view.load_full();
-        let head = view.head.status();
+        let mut head = view.head.status();
+        if let Some(frozen) = &view.frozen {
+            let frozen = frozen.status();
+            head.spans += frozen.spans;
+            head.bytes += frozen.bytes;
+            head.oldest_unix_ns = head
+                .oldest_unix_ns
+                .into_iter()
+                .chain(frozen.oldest_unix_ns)
+                .min();
+        }
         let metas = || view.segments.iter().map(|segment| &segment.meta);
         let segment_spans = metas().map(|meta| meta.spans).sum();
         let unreadable = view.segments.iter().filter(|segment| segment.data.is_err());
@@ -236,6 +269,12 @@ impl Engine {
         lock(&self.damaged).insert(key)
     }
 
+    /// Makes a segment of the frozen head, if there is one; true when there was. For a thread of
+    /// its own, called about as often as the sink's tick: readers and the sink go on meanwhile.
+    pub fn seal_step(&self) -> Result<bool, Error> {
+        self.seal_frozen(&mut lock(&self.sealer))
+    }
+
     fn apply(&self, records: &[Record]) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
         for record in records {
@@ -245,17 +284,15 @@ impl Engine {
                 .get(&partition)
                 .copied()
                 .unwrap_or(0);
-            // Redelivery: the head or a segment has it.
+            // Redelivery: a head or a segment has it.
             if offset <= applied {
                 continue;
             }
-            let head = Arc::clone(&self.view.load().head);
-            let (spans, bytes) = head.size();
+            let (spans, bytes) = self.view.load().head.size();
             if spans >= self.options.head_spans_max || bytes >= self.options.head_bytes_max {
-                self.seal(&mut writer)?;
+                self.freeze(&mut writer)?;
             }
-            let head = Arc::clone(&self.view.load().head);
-            head.append(record);
+            self.view.load_full().head.append(record);
             writer
                 .head_since_ns
                 .get_or_insert_with(|| self.clock.monotonic_ns());
@@ -266,59 +303,91 @@ impl Engine {
 
     fn tick(&self) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
-        let Some(since) = writer.head_since_ns else {
-            return Ok(());
-        };
         let (spans, bytes) = self.view.load().head.size();
-        let age = self.clock.monotonic_ns().saturating_sub(since);
+        let since = writer.head_since_ns;
+        let age = since.map_or(0, |since| self.clock.monotonic_ns().saturating_sub(since));
         let options = &self.options;
         let due = spans >= options.head_spans_max
             || bytes >= options.head_bytes_max
             || age >= options.small_head_age_ns
             || age >= options.head_age_ns && spans >= options.small_head_spans;
-        if due { self.seal(&mut writer) } else { Ok(()) }
+        if due {
+            return self.freeze(&mut writer);
+        }
+        if options.seal_inline {
+            // One that failed before.
+            self.seal_step()?;
+        }
+        Ok(())
     }
 
-    /// Head → segment → manifest → view. Nothing changes for anyone until all of it is safe; after
-    /// a failure the head goes on, and the next seal takes a new id.
-    fn seal(&self, writer: &mut Writer) -> Result<(), Error> {
-        let view = self.view.load_full();
-        let (spans, _) = view.head.size();
-        let ranges = view.head.ranges();
-        if ranges.is_empty() {
+    fn flush(&self) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        self.freeze(&mut writer)?;
+        self.seal_step().map(|_| ())
+    }
+
+    /// Puts a new head in place. There is one frozen head at most, so that memory is bounded by
+    /// two: while the one before is not sealed, this waits for that, or does it.
+    fn freeze(&self, writer: &mut Writer) -> Result<(), Error> {
+        if self.view.load().frozen.is_some() {
+            self.seal_step()?;
+        }
+        if self.view.load().head.ranges().is_empty() {
             return Ok(());
         }
+        self.view.rcu(|view| View {
+            head: Arc::default(),
+            frozen: Some(Arc::clone(&view.head)),
+            segments: view.segments.clone(),
+        });
+        writer.head_since_ns = None;
+        if self.options.seal_inline {
+            self.seal_step().map(|_| ())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Frozen head → segment → manifest → view. Nothing changes for anyone until all of it is
+    /// safe; after a failure the head stays frozen and readable, and the next try takes a new id.
+    fn seal_frozen(&self, sealer: &mut Sealer) -> Result<bool, Error> {
+        let Some(head) = self.view.load().frozen.clone() else {
+            return Ok(false);
+        };
+        let (spans, _) = head.size();
+        let ranges = head.ranges();
         let positions: Vec<_> = ranges
             .iter()
             .map(|range| (range.partition, range.last))
             .collect();
-        let mut segments = view.segments.clone();
         let mut edit = Edit {
             positions: positions.clone(),
             ..Edit::default()
         };
-        let id = writer.next_id;
+        let id = sealer.next_id;
+        let mut sealed = None;
         if spans > 0 {
-            writer.next_id += 1;
-            let segment = self.write_segment(&view.head, id)?;
+            sealer.next_id += 1;
+            let segment = self.write_segment(&head, id)?;
             edit.added.push(segment.meta.clone());
-            segments.push(Arc::new(segment));
+            sealed = Some(Arc::new(segment));
         }
-        if let Err(error) = writer.manifest.commit(edit) {
+        if let Err(error) = sealer.manifest.commit(edit) {
             // Without spans no file bears this id yet, and the next segment will: it must not go.
-            writer.uncertain.extend((spans > 0).then_some(id));
+            sealer.uncertain.extend((spans > 0).then_some(id));
             return Err(error);
         }
+        self.view.rcu(|view| View {
+            head: Arc::clone(&view.head),
+            frozen: None,
+            segments: view.segments.iter().chain(&sealed).cloned().collect(),
+        });
         for (partition, offset) in positions {
             lock(&self.positions).durable.insert(partition, offset);
         }
-        self.view.store(Arc::new(View {
-            head: Arc::default(),
-            segments,
-        }));
-        writer.head_since_ns = None;
-        writer.uncertain.drain(..).for_each(|id| self.unlink(id));
-        Ok(())
+        sealer.uncertain.drain(..).for_each(|id| self.unlink(id));
+        Ok(true)
     }
 
     fn write_segment(&self, head: &Head, id: u64) -> Result<Segment, Error> {
@@ -380,7 +449,6 @@ impl Sink for StorageSink {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let mut writer = lock(&self.engine.writer);
-        self.engine.seal(&mut writer)
+        self.engine.flush()
     }
 }

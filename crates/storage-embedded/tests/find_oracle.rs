@@ -235,6 +235,8 @@ fn five_hundred_random_queries_answer_as_the_memory_backend_does() {
             head_spans_max: 40 + seed * 30,
             block_spans: 5 + seed as usize * 9,
             cache_bytes_max: if seed % 2 == 0 { 0 } else { 1 << 20 },
+            // Then a frozen head stands between the growing one and the segments.
+            seal_inline: seed % 3 != 0,
             ..EngineOptions::default()
         };
         play(seed, small);

@@ -168,11 +168,6 @@ impl Head {
         state.batches.push(Arc::new(batch));
     }
 
-    /// Its present content, fixed.
-    pub(crate) fn view(self: &Arc<Self>) -> HeadView {
-        HeadView::new(Arc::clone(self), self.read().batches.clone())
-    }
-
     pub(crate) fn status(&self) -> HeadStatus {
         let state = self.read();
         let extents = state.batches.iter().flat_map(|batch| &batch.extents);

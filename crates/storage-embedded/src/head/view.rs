@@ -15,7 +15,9 @@ const BATCHES_PER_CHECK: usize = 64;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct HeadView {
-    head: Arc<Head>,
+    /// Oldest first, each with the place of its first batch.
+    heads: Vec<(Arc<Head>, usize)>,
+    /// Of all heads, in order of arrival.
     pub(crate) batches: Vec<Arc<HeadBatch>>,
 }
 
@@ -27,8 +29,17 @@ pub(crate) struct HeadCandidate {
 }
 
 impl HeadView {
-    pub(super) fn new(head: Arc<Head>, batches: Vec<Arc<HeadBatch>>) -> Self {
-        HeadView { head, batches }
+    /// The present content of these heads, fixed; the one being sealed, then the one that grows.
+    pub(crate) fn new<'a>(heads: impl IntoIterator<Item = &'a Arc<Head>>) -> Self {
+        let mut view = HeadView {
+            heads: Vec::new(),
+            batches: Vec::new(),
+        };
+        for head in heads {
+            view.heads.push((Arc::clone(head), view.batches.len()));
+            view.batches.extend_from_slice(&head.read().batches);
+        }
+        view
     }
 
     /// Spans in it.
@@ -47,10 +58,18 @@ impl HeadView {
     /// Where the trace's spans lie. Batches that came after this view was taken are left out:
     /// a page whose keys moved while it was made would lose traces to the next page.
     pub(crate) fn parts(&self, id: TraceId) -> Vec<Part> {
-        let state = self.head.read();
-        let parts = state.traces.get(&id).map_or(&[][..], |parts| parts);
-        let known = |part: &&Part| (part.batch as usize) < self.batches.len();
-        parts.iter().take_while(known).copied().collect()
+        let mut found = Vec::new();
+        for (head, first) in &self.heads {
+            let state = head.read();
+            let parts = state.traces.get(&id).map_or(&[][..], |parts| parts);
+            let placed = parts.iter().map(|part| Part {
+                batch: part.batch + *first as u32,
+                trace: part.trace,
+            });
+            // Only the last head grows, so a place beyond the view is never another head's.
+            found.extend(placed.take_while(|part| (part.batch as usize) < self.batches.len()));
+        }
+        found
     }
 
     /// The batch and rows of a part.

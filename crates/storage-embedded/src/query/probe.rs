@@ -40,7 +40,7 @@ pub(super) struct Probe<'a> {
 impl<'a> Probe<'a> {
     pub(super) fn new(engine: &'a Engine, context: &'a ReadContext) -> Self {
         let view = engine.view.load_full();
-        let head = view.head.view();
+        let head = view.heads();
         let searched = Searched {
             backend: "embedded",
             ..Searched::default()
