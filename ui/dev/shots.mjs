@@ -10,7 +10,7 @@ mkdirSync(out, { recursive: true });
 
 const get = async (path) => (await fetch(base + path)).json();
 const first = async (query) => (await get(`/api/traces?limit=1&${query}`)).traces[0]?.trace_id;
-const [failing, partial] = [await first("error=true&status=error&operation=PlaceOrder"), await first("status=partial")];
+const [failing, partial] = [await first("error=true&status=error"), await first("status=partial")];
 const big = "b".repeat(32);
 const PAGES = {
   now: "/",

@@ -12,7 +12,7 @@ var WAYS = [
 	[
 		"demo",
 		"Demo data",
-		() => "tracewell demo"
+		(ingest) => `tracewell demo --to http://${ingest}`
 	],
 	[
 		"curl",

@@ -1546,6 +1546,7 @@ var GROUPS = [
 		["Enter", "open the span's details"],
 		["Esc", "close the details"],
 		["v", "next view"],
+		["Y", "copy a summary in Markdown"],
 		["t", "copy the trace id"]
 	]],
 	["Trace: marks", [

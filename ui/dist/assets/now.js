@@ -105,7 +105,7 @@ function Health({ status }) {
 	const { refused } = status.account.since_start;
 	const lost = status.account.log.dead_lettered ?? 0;
 	return /* @__PURE__ */ a("a", {
-		class: `health ${status.problems.length > 0 || !status.account.balances ? "warn" : ""}`,
+		class: `health ${status.problems.length > 0 ? "warn" : ""}`,
 		href: "/status",
 		children: [
 			/* @__PURE__ */ a("span", { children: [/* @__PURE__ */ a("b", { children: rate(status.ingest.spans_per_s) }), " spans/s"] }),

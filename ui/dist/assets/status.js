@@ -1,4 +1,4 @@
-import { O as a, a as duration, i as count, j as useGet, k as refresh, n as bytes, u as rate, z as $ } from "./index.js";
+import { O as a, a as duration, i as count, j as useGet, k as refresh, l as plural, n as bytes, u as rate, z as $ } from "./index.js";
 import { c as When, i as CopyButton, n as Problem } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 // src/pages/status.tsx
@@ -20,6 +20,9 @@ function Account({ account }) {
 	const left = Object.entries(log).filter(([name]) => name === "expired" || name === "erased");
 	const sum = parts.reduce((total, [, value]) => total + value, 0);
 	const name = (key) => key.replaceAll("_", " ");
+	const reading = since.received - since.accepted - since.refused;
+	const moving = !account.balances && reading > 0 && sum === log.accepted;
+	const [verdict, kind] = account.balances ? ["Balances", "ok"] : moving ? ["Balances but for what is being read", "partial"] : ["Does not balance", "error"];
 	return /* @__PURE__ */ a("section", {
 		class: "panel",
 		"aria-labelledby": "account",
@@ -27,8 +30,8 @@ function Account({ account }) {
 			id: "account",
 			children: "The account of every span"
 		}), /* @__PURE__ */ a("span", {
-			class: `badge ${account.balances ? "ok" : "error"}`,
-			children: account.balances ? "Balances" : "Does not balance"
+			class: `badge ${kind}`,
+			children: verdict
 		})] }), /* @__PURE__ */ a("div", {
 			class: "columns-even",
 			children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "At the door, since start" }), /* @__PURE__ */ a(Rows, { rows: [
@@ -43,6 +46,7 @@ function Account({ account }) {
 					count(since.refused),
 					since.refused > 0 ? "warn-text" : void 0
 				],
+				...moving ? [["being read", count(reading)]] : [],
 				...reasons.map(([reason, value]) => [
 					`because of ${name(reason)}`,
 					count(value),
@@ -139,7 +143,7 @@ function Status() {
 							/* @__PURE__ */ a(Rows, { rows: [
 								["spans per second", rate(data.ingest.spans_per_s)],
 								["per second", `${bytes(Math.round(data.ingest.bytes_per_s))}/s`],
-								["log", `${bytes(data.log.bytes)} in ${count(data.log.files)} files`]
+								["log", `${bytes(data.log.bytes)} in ${plural(data.log.files, "file")}`]
 							] }),
 							/* @__PURE__ */ a("table", { children: [
 								/* @__PURE__ */ a("caption", {

@@ -1614,6 +1614,17 @@ function keysOf(context) {
 		t: () => void copy(model.traceId, "trace id")
 	};
 }
+/** For a chat or an incident's notes. Backticks keep names from being read as Markdown. */
+function summary(answer, model, cause) {
+	const name = (row) => `\`${`${model.services[model.service[row]]} ${model.operations[model.operation[row]]}`.replaceAll("`", "'")}\``;
+	return [
+		`**${answer.root >= 0 ? name(answer.root) : "root span missing"}** ${duration(answer.duration_ns)}, ${plural(answer.span_count, "span")}, ${plural(model.services.length, "service")}, ${plural(answer.error_count, "error")}, ${answer.status}`,
+		`- started ${instant(answer.start_time_unix_ns, "utc", "ms")} UTC`,
+		...cause >= 0 ? [`- failure began in ${name(cause)} after ${duration(model.start[cause])}`] : [],
+		...answer.partial_reasons.map((reason) => `- partial: ${reason}`),
+		`- ${address()}`
+	].join("\n");
+}
 function Partial({ answer, onOrphan }) {
 	if (answer.partial_reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
 	return /* @__PURE__ */ a("details", {
@@ -1832,7 +1843,10 @@ function Loaded({ answer, onReload }) {
 		criticalRows: critical.rows,
 		actions
 	};
-	useKeys(keysOf(context));
+	useKeys({
+		...keysOf(context),
+		Y: () => void copy(summary(answer, model, cause), "summary")
+	});
 	F(() => {
 		if (cause >= 0 && !params.has("span")) actions.select(cause);
 	}, [model]);

@@ -80,7 +80,7 @@ function Health({ status }: { status?: StatusAnswer }) {
   const { refused } = status.account.since_start;
   const lost = status.account.log.dead_lettered ?? 0;
   return (
-    <a class={`health ${status.problems.length > 0 || !status.account.balances ? "warn" : ""}`} href="/status">
+    <a class={`health ${status.problems.length > 0 ? "warn" : ""}`} href="/status">
       <span>
         <b>{rate(status.ingest.spans_per_s)}</b> spans/s
       </span>

@@ -1,7 +1,7 @@
 // Status: is every span accounted for, does the store keep up, and what an operator should look at.
 import type { ComponentChildren } from "preact";
 import { refresh, useGet } from "../api";
-import { bytes, count, duration, rate } from "../format";
+import { bytes, count, duration, plural, rate } from "../format";
 import { CopyButton, When } from "../parts/bits";
 import { LiveSwitch, useLive } from "../parts/live";
 import { Problem } from "../parts/notes";
@@ -30,11 +30,15 @@ function Account({ account }: { account: StatusAnswer["account"] }) {
   const left = Object.entries(log).filter(([name]) => name === "expired" || name === "erased");
   const sum = parts.reduce((total, [, value]) => total + value, 0);
   const name = (key: string): string => key.replaceAll("_", " ");
+  // Spans of requests that are being read: received, and neither accepted nor refused yet.
+  const reading = since.received - since.accepted - since.refused;
+  const moving = !account.balances && reading > 0 && sum === log.accepted;
+  const [verdict, kind] = account.balances ? ["Balances", "ok"] : moving ? ["Balances but for what is being read", "partial"] : ["Does not balance", "error"];
   return (
     <section class="panel" aria-labelledby="account">
       <header>
         <h2 id="account">The account of every span</h2>
-        <span class={`badge ${account.balances ? "ok" : "error"}`}>{account.balances ? "Balances" : "Does not balance"}</span>
+        <span class={`badge ${kind}`}>{verdict}</span>
       </header>
       <div class="columns-even">
         <div>
@@ -44,6 +48,7 @@ function Account({ account }: { account: StatusAnswer["account"] }) {
               ["received", count(since.received), "total"],
               ["accepted", count(since.accepted)],
               ["refused", count(since.refused), since.refused > 0 ? "warn-text" : undefined],
+              ...(moving ? [["being read", count(reading)] as [string, ComponentChildren]] : []),
               ...reasons.map(([reason, value]): [string, ComponentChildren, string] => [`because of ${name(reason)}`, count(value), "inner"]),
             ]}
           />
@@ -118,7 +123,7 @@ export default function Status() {
                 rows={[
                   ["spans per second", rate(data.ingest.spans_per_s)],
                   ["per second", `${bytes(Math.round(data.ingest.bytes_per_s))}/s`],
-                  ["log", `${bytes(data.log.bytes)} in ${count(data.log.files)} files`],
+                  ["log", `${bytes(data.log.bytes)} in ${plural(data.log.files, "file")}`],
                 ]}
               />
               <table>

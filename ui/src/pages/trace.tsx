@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { refresh, useGet, type ApiError } from "../api";
 import { copy } from "../clipboard";
 import { assignSlots, slotColor } from "../colors";
-import { count, duration, plural } from "../format";
+import { count, duration, instant, plural } from "../format";
 import { useKeys, type Keys } from "../keys";
 import type { PageProps } from "../main";
 import { Badge, CopyButton, When } from "../parts/bits";
@@ -122,6 +122,19 @@ function keysOf(context: KeyContext): Keys {
     y: () => void copy(address(), "link"),
     t: () => void copy(model.traceId, "trace id"),
   };
+}
+
+/** For a chat or an incident's notes. Backticks keep names from being read as Markdown. */
+function summary(answer: ColumnsAnswer, model: TraceModel, cause: number): string {
+  const name = (row: number): string => `\`${`${model.services[model.service[row]]} ${model.operations[model.operation[row]]}`.replaceAll("`", "'")}\``;
+  const root = answer.root >= 0 ? name(answer.root) : "root span missing";
+  return [
+    `**${root}** ${duration(answer.duration_ns)}, ${plural(answer.span_count, "span")}, ${plural(model.services.length, "service")}, ${plural(answer.error_count, "error")}, ${answer.status}`,
+    `- started ${instant(answer.start_time_unix_ns, "utc", "ms")} UTC`,
+    ...(cause >= 0 ? [`- failure began in ${name(cause)} after ${duration(model.start[cause])}`] : []),
+    ...answer.partial_reasons.map((reason) => `- partial: ${reason}`),
+    `- ${address()}`,
+  ].join("\n");
 }
 
 function Partial({ answer, onOrphan }: { answer: ColumnsAnswer; onOrphan: () => void }) {
@@ -269,7 +282,7 @@ function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => v
   const zoom = useMemo(() => parseZoom(params.get("zoom"), model.durationNs), [params.get("zoom"), model]);
   const actions = useActions(model, row, closed, zoom);
   const context: KeyContext = { model, row, visible, closed, zoom, found: found.rows, criticalRows: critical.rows, actions };
-  useKeys(keysOf(context));
+  useKeys({ ...keysOf(context), Y: () => void copy(summary(answer, model, cause), "summary") });
   // A failing trace opens where the failure began, unless the link says otherwise.
   useLayoutEffect(() => {
     if (cause >= 0 && !params.has("span")) actions.select(cause);

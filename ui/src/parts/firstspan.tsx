@@ -15,7 +15,7 @@ const environment = (ingest: string, service: string): string =>
   `export OTEL_EXPORTER_OTLP_ENDPOINT=http://${ingest}\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\nexport OTEL_TRACES_EXPORTER=otlp\nexport OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none\nexport OTEL_SERVICE_NAME=${service}`;
 
 const WAYS: [string, string, (ingest: string) => string][] = [
-  ["demo", "Demo data", () => "tracewell demo"],
+  ["demo", "Demo data", (ingest) => `tracewell demo --to http://${ingest}`],
   ["curl", "curl", demoSpan],
   ["python", "Python", (ingest) => `pip install opentelemetry-distro opentelemetry-exporter-otlp\nopentelemetry-bootstrap -a install\n${environment(ingest, "my-service")}\nopentelemetry-instrument python app.py`],
   ["node", "Node.js", (ingest) => `npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\n${environment(ingest, "my-service")}\nnode --require @opentelemetry/auto-instrumentations-node/register app.js`],

@@ -113,7 +113,7 @@ test("the help takes Esc for itself, and no other key goes past it", async () =>
   await press(page, "?", "j", "v", "Escape");
   await page.waitForSelector("dialog.help[open]", { state: "detached" });
   assert.equal(await page.locator(".drawer").count(), 1);
-  assert.equal(param(page, "span"), whole.ids.stripe);
+  await paramBecomes(page, "span", whole.ids.stripe);
   await press(page, "f");
   await page.keyboard.type("cart");
   await paramBecomes(page, "find", "cart");
@@ -140,6 +140,8 @@ test("zoom, find, orphans, views and links to copy", async () => {
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url());
   await press(page, "t");
   await page.waitForFunction(async (id) => (await navigator.clipboard.readText()) === id, whole.trace);
+  await press(page, "Y");
+  await page.waitForFunction(async () => /`frontend POST \/checkout`.*5 spans[\s\S]*failure began in `stripe POST \/v1\/charges`/.test(await navigator.clipboard.readText()));
   for (const view of ["table", "services", "json", null]) {
     await press(page, "v");
     await paramBecomes(page, "view", view);
