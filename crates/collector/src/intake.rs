@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -28,6 +29,9 @@ pub(crate) const ACK_HEADER: &str = "tracewell-ack";
 
 /// Compressed bodies above this leave the async thread: batches of spans shrink to about an eighth.
 const INLINE_COMPRESSED_BYTES_MAX: usize = limits::INLINE_BODY_BYTES_MAX / 8;
+
+/// How long a refused request may go on sending before it is answered all the same.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A body reserves at most this much before its bytes are there.
 const RESERVE_BYTES_MAX: usize = 1024 * 1024;
@@ -73,7 +77,11 @@ impl Intake {
     }
 
     /// Reads a body, charging each piece, until its end, its cap or its time.
-    pub(crate) async fn read(&self, body: Body, permit: &mut Permit) -> Result<Bytes, Refusal> {
+    pub(crate) async fn read(
+        &self,
+        body: &mut Body,
+        permit: &mut Permit,
+    ) -> Result<Bytes, Refusal> {
         let reading = self.read_all(body, permit);
         match tokio::time::timeout(self.config.body_timeout, reading).await {
             Ok(read) => read.inspect(|body| self.metrics.body(body.len())),
@@ -85,11 +93,12 @@ impl Intake {
         }
     }
 
-    async fn read_all(&self, mut body: Body, permit: &mut Permit) -> Result<Bytes, Refusal> {
+    async fn read_all(&self, body: &mut Body, permit: &mut Permit) -> Result<Bytes, Refusal> {
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
+                *body = Body::empty();
                 Refusal::new(Cause::Undecodable, format!("the body broke off: {error}"))
             })?;
             let Ok(piece) = frame.into_data() else {
@@ -111,7 +120,26 @@ impl Intake {
             }
             all.extend_from_slice(&piece);
         }
+        // A body that has ended must not be asked again, not even to be discarded.
+        *body = Body::empty();
         Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+
+    /// Reads and forgets what is left of a refused body. A sender that is still writing when the
+    /// connection closes sees a reset, and never the answer that tells it what to do.
+    pub(crate) async fn discard(&self, mut body: Body) {
+        let discarding = async {
+            let mut left = self.config.body_bytes_max;
+            while let Some(Ok(frame)) = body.frame().await {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                match left.checked_sub(bytes) {
+                    Some(rest) => left = rest,
+                    None => break,
+                }
+            }
+        };
+        // Whoever needs longer learns it the hard way: a refusal must stay cheap.
+        drop(tokio::time::timeout(DISCARD_TIMEOUT, discarding).await);
     }
 
     /// Decompresses and decodes: small bodies here, large ones on the bounded pool (D14).

@@ -63,10 +63,23 @@ fn method_not_allowed(intake: &Intake, receiver: &'static str, body: RefusalBody
 
 /// Takes a whole HTTP request in: from its head to the log's word.
 async fn take_in(intake: &Intake, request: Request, decode: Decode) -> Result<Report, Refusal> {
-    let (head, body) = request.into_parts();
-    let ack = intake.ack(&head.headers)?;
-    let encoding: Encoding = content_encoding(&head.headers)?;
-    let mut permit = intake.admit(&head.headers)?;
+    let (head, mut body) = request.into_parts();
+    let outcome = take_in_parts(intake, &head.headers, &mut body, decode).await;
+    if outcome.is_err() {
+        intake.discard(body).await;
+    }
+    outcome
+}
+
+async fn take_in_parts(
+    intake: &Intake,
+    headers: &HeaderMap,
+    body: &mut Body,
+    decode: Decode,
+) -> Result<Report, Refusal> {
+    let ack = intake.ack(headers)?;
+    let encoding: Encoding = content_encoding(headers)?;
+    let mut permit = intake.admit(headers)?;
     let body = intake.read(body, &mut permit).await?;
     let decoded = intake.decode(body, encoding, &mut permit, decode).await?;
     intake.publish(decoded.batches, ack).await?;

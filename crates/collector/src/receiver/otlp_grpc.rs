@@ -62,11 +62,11 @@ async fn export(State(intake): State<Arc<Intake>>, request: Request) -> Response
 }
 
 async fn take_in(intake: &Intake, request: Request) -> Result<Report, Refusal> {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let ack = intake.ack(&head.headers)?;
     let encoding = message_encoding(&head.headers)?;
     let mut permit = intake.admit(&head.headers)?;
-    let body = intake.read(body, &mut permit).await?;
+    let body = intake.read(&mut body, &mut permit).await?;
     let (compressed, message) = unframe(body, intake.config.body_bytes_max)?;
     let encoding = match (compressed, encoding) {
         (false, _) => Encoding::IDENTITY,

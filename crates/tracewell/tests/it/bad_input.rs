@@ -60,9 +60,13 @@ fn nesting_a_million_deep() {
             );
             let answer = server.post("/v1/spans", &[JSON], body.as_bytes());
             assert_eq!(answer.status, 400, "{depth} {open}: {}", answer.text());
-            assert_eq!(
-                server.post("/v1/traces", &[JSON], deep.as_bytes()).status,
-                400
+            // To OTLP an unknown member is nothing to look into: it is ignored, unless the parser
+            // itself stops at its depth.
+            let answer = server.post("/v1/traces", &[JSON], deep.as_bytes());
+            assert!(
+                [200, 400].contains(&answer.status),
+                "{depth} {open}: {}",
+                answer.text()
             );
         }
     }

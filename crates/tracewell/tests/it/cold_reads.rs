@@ -6,21 +6,31 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, span};
 
-/// Traces of twenty services, sealed into a segment by a clean stop.
+/// A hundred thousand spans of twenty services, with ids of users and requests as real ones have
+/// them, sealed into a segment by a clean stop.
 fn twenty_services() -> Server {
     let server = Server::start();
+    let mut rng = fastrand::Rng::with_seed(20);
     for part in 0..20u64 {
-        let spans: Vec<Value> = (0..100u64)
-            .flat_map(|i| {
-                let trace = u128::from(part * 100 + i + 1);
-                let service = move |n: u64| format!("service-{}", (part + n) % 20);
-                (1..=5u64).map(move |n| {
-                    let mut span = span(trace, n, (n > 1).then_some(1), &service(n));
-                    span["tags"] = json!({"request_id": format!("r-{trace}-{n}"), "http.route": format!("/r/{}", n)});
-                    span
-                })
-            })
-            .collect();
+        let mut spans: Vec<Value> = Vec::new();
+        for i in 0..1_000u64 {
+            let trace = u128::from(part * 1_000 + i + 1);
+            let start =
+                1_700_000_000_000_000_000 + part * 60_000_000_000 + rng.u64(..60_000_000_000);
+            let first = rng.u64(..20);
+            for n in 1..=5u64 {
+                let service = format!("service-{}", (first + n) % 20);
+                let mut span = span(trace, n, (n > 1).then_some(1), &service);
+                span["start_time_unix_ns"] = json!(start + n * 1_000_000);
+                span["duration_ms"] = json!(rng.u64(1..500_000) as f64 / 1e3);
+                span["tags"] = json!({
+                    "request_id": format!("{:016x}", rng.u64(..)),
+                    "user_id": format!("u-{}", rng.u32(..5_000)),
+                    "http.route": format!("/r/{n}"),
+                });
+                spans.push(span);
+            }
+        }
         server.send_spans(&spans);
     }
     let dir = server.dir.clone();
@@ -60,5 +70,9 @@ fn a_search_of_one_service_reads_under_a_tenth_of_the_index() {
     assert_eq!(found["traces"].as_array().unwrap().len(), 20);
     let read = found["searched"]["bytes_read"].as_u64().unwrap();
     let index = index_bytes(&server);
-    assert!(read > 0 && read < index / 10, "read {read} of {index}");
+    assert!(
+        read > 0 && read < index / 10,
+        "read {read} of {index}: {}",
+        found["searched"]
+    );
 }

@@ -64,6 +64,14 @@ fn check(data: &Path, file: &str, expected: &counting::Figures) -> Vec<String> {
         *expected.get_mut("duplicate_span_ids").unwrap() -= repeats;
     }
     figures.remove("exact_duplicates");
+    // Where ids repeat, which of them is "the" parent depends on the order of the file, which the
+    // API has no part in: wire's own test of the same figures reads the file itself.
+    if figures["duplicate_span_ids"] > 0 {
+        for name in ["child_starts_before_parent", "child_ends_after_parent"] {
+            expected.remove(name);
+            figures.remove(name);
+        }
+    }
     let mut differences = counting::differences(file, &expected, &figures);
     differences.extend(native_differences(&server, file, &hits, &expected));
     differences
