@@ -167,6 +167,31 @@ impl Pair {
         }
     }
 
+    /// Many short pages, much arriving between them: keys move, and each page orders by those as
+    /// of the first one.
+    fn compare_moving_pages(&mut self) {
+        let mut query = TraceQuery {
+            limit: 2 + self.random.usize(..8),
+            service: maybe(&mut self.random, 3, |_| "web".to_owned()),
+            ..TraceQuery::default()
+        };
+        for page in 0..12 {
+            let ours = self.lab.find(&query);
+            let context = self.lab.context();
+            let theirs = self.memory.find_traces(&query, &context).expect("answers");
+            assert_eq!(ours.hits, theirs.hits, "page {page} of {query:?}");
+            assert_eq!(ours.next, theirs.next, "page {page} of {query:?}");
+            query.cursor = ours.next;
+            if query.cursor.is_none() {
+                break;
+            }
+            for _ in 0..4 {
+                self.push_some();
+            }
+            self.disturb();
+        }
+    }
+
     fn compare_names(&mut self) {
         let context = self.lab.context();
         let engine = self.lab.engine.traces();
@@ -215,9 +240,13 @@ impl Pair {
 
 fn play(seed: u64, options: EngineOptions) {
     let mut pair = Pair::new(seed, options);
-    for _ in 0..60 {
+    for round in 0..60 {
         pair.push_some();
         pair.disturb();
+        if round == 30 {
+            // While traces are young and their starts still move.
+            pair.compare_moving_pages();
+        }
     }
     for round in 0..50 {
         pair.compare_pages(round % 2 == 0);
