@@ -32,7 +32,7 @@ function Errors() {
 	}) : all;
 	const counted = useGet(all);
 	const found = usePager(url);
-	useLive([.../* @__PURE__ */ new Set([all, url])]);
+	useLive(found.extended ? [] : [.../* @__PURE__ */ new Set([all, url])]);
 	document.title = "Errors · Tracewell";
 	const tabs = countByService(counted.data?.traces ?? []);
 	if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);

@@ -47,6 +47,8 @@ function usePager(url) {
 		error: more.error ?? first.error,
 		loading: first.loading || more.loading,
 		hasMore: cursor !== null,
+		/** Further pages are shown: refreshing the first would take them away. */
+		extended: more.traces.length > 0,
 		load
 	};
 }

@@ -503,7 +503,7 @@ function Facts({ span, model, row }) {
 			/* @__PURE__ */ a("div", {
 				class: "wide",
 				children: [/* @__PURE__ */ a("dt", { children: "Parent" }), /* @__PURE__ */ a("dd", { children: parent >= 0 ? /* @__PURE__ */ a("a", {
-					href: href(`/trace/${model.traceId}`, { span: spanParam(model, parent) }),
+					href: href(route.value.path, withChanges(route.value.params, { span: spanParam(model, parent) })),
 					children: [
 						/* @__PURE__ */ a("bdi", { children: model.services[model.service[parent]] }),
 						" ",

@@ -35,7 +35,7 @@ export default function Errors() {
   const url = service ? urlOf(params, { service, span_error: "true", limit: "50" }) : all;
   const counted = useGet<SearchAnswer>(all);
   const found = usePager(url);
-  useLive([...new Set([all, url])]);
+  useLive(found.extended ? [] : [...new Set([all, url])]);
   document.title = "Errors · Tracewell";
   const tabs = countByService(counted.data?.traces ?? []);
   if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);

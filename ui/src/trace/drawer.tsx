@@ -7,7 +7,7 @@ import { stringifyExact } from "../json";
 import { CopyButton, ServiceLink } from "../parts/bits";
 import { Incomplete, Problem } from "../parts/notes";
 import { zone } from "../prefs";
-import { href } from "../router";
+import { href, route, withChanges } from "../router";
 import type { Attributes, Int, Span, SpanEvent, SpansAnswer } from "../types";
 import { spanParam, type TraceModel } from "./model";
 
@@ -258,7 +258,7 @@ function Facts({ span, model, row }: { span: Span; model: TraceModel; row: numbe
         <dt>Parent</dt>
         <dd>
           {parent >= 0 ? (
-            <a href={href(`/trace/${model.traceId}`, { span: spanParam(model, parent) })}>
+            <a href={href(route.value.path, withChanges(route.value.params, { span: spanParam(model, parent) }))}>
               <bdi>{model.services[model.service[parent]]}</bdi> <bdi>{model.operations[model.operation[parent]]}</bdi>
             </a>
           ) : span.parent_span_id ? (

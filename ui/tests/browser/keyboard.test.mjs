@@ -153,6 +153,33 @@ test("zoom, find, orphans, views and links to copy", async () => {
   await context.close();
 });
 
+test("lists, tables and the map are walked without a mouse", async () => {
+  const { page, context } = await openPage(browser);
+  await visit(page, `${server.url}/services?find=stripe`);
+  await page.waitForSelector("[data-row-link]");
+  await press(page, "j", "Enter");
+  await page.waitForURL(/\/services\/stripe$/);
+  await settled(page);
+  await page.waitForSelector("tbody [data-row-link]");
+  await press(page, "j", "Enter");
+  await page.waitForURL(/\/search\?service=stripe&operation=/);
+  await page.waitForSelector(".traces [data-row-link]");
+  await press(page, "j", "Enter");
+  await page.waitForURL(/\/trace\//);
+  await press(page, "g", "m");
+  await page.waitForSelector("svg [data-row-link]");
+  await press(page, "j");
+  const name = await page.evaluate(() => document.activeElement?.querySelector(".node-name")?.textContent);
+  await press(page, "Enter");
+  await paramBecomes(page, "focus", name);
+  await press(page, "g", "s");
+  await page.waitForSelector("th button.sort");
+  await page.getByRole("button", { name: "p99" }).focus();
+  await press(page, "Enter");
+  await paramBecomes(page, "sort", "-p99");
+  await context.close();
+});
+
 test("g and a letter goes to each page, ? shows the keys", async () => {
   const { page, context, problems } = await openPage(browser);
   await visit(page, `${server.url}/`);
