@@ -25,7 +25,10 @@ export function startKeys(everywhere: Keys): void {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (typing(event.target)) {
-      if (event.key === "Escape") (event.target as HTMLElement).blur();
+      if (event.key !== "Escape") return;
+      // Leaves the field; the browser's own Escape would empty it on screen and leave the URL as it is.
+      event.preventDefault();
+      (event.target as HTMLElement).blur();
       return;
     }
     if (document.querySelector("dialog[open]")) return; // its own keys: Escape closes it

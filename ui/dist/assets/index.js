@@ -1444,7 +1444,9 @@ function startKeys(everywhere) {
 	document.addEventListener("keydown", (event) => {
 		if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
 		if (typing(event.target)) {
-			if (event.key === "Escape") event.target.blur();
+			if (event.key !== "Escape") return;
+			event.preventDefault();
+			event.target.blur();
 			return;
 		}
 		if (document.querySelector("dialog[open]")) return;

@@ -134,6 +134,7 @@ test("zoom, find, orphans, views and links to copy", async () => {
   await press(page, "Enter");
   await paramBecomes(page, "span", whole.ids.payment);
   await press(page, "Escape", "n");
+  assert.equal(await page.locator("#find").inputValue(), "charge");
   await paramBecomes(page, "span", whole.ids.stripe);
   await press(page, "y");
   await page.waitForFunction(() => document.querySelector(".notices")?.textContent === "link copied");
