@@ -70,6 +70,8 @@ impl Embedded {
             cache_bytes_max: memory.cache,
             small_head_age_ns: config.seal_after_s * 1_000_000_000,
             head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,
+            // A named thread of the node seals.
+            seal_inline: false,
             ..EngineOptions::default()
         };
         let engine = Engine::open(fs.clone(), dir, clock.clone(), engine_options).map_err(said)?;

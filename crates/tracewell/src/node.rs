@@ -29,6 +29,8 @@ use crate::status::{NodeMetrics, NodeStatus, Readiness};
 
 /// How long the last requests' tasks may take once their listener has drained.
 const RUNTIME_STOP: Duration = Duration::from_secs(5);
+/// How often the sealer looks whether the head is due.
+const SEAL_EVERY: Duration = Duration::from_millis(200);
 /// The longest the log's thread waits before it looks whether to stop.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
 
@@ -46,6 +48,7 @@ pub(crate) struct Node {
     stop_sync: Stop,
     workers: Vec<JoinHandle<()>>,
     sync: JoinHandle<()>,
+    sealer: JoinHandle<()>,
     backend: Arc<Embedded>,
 }
 
@@ -126,6 +129,7 @@ impl Node {
             .map(|worker| spawn_worker(worker, stop_workers.clone()))
             .collect::<anyhow::Result<_>>()?;
         let sync = spawn_sync(backend.clone(), stop_sync.clone())?;
+        let sealer = spawn_sealer(backend.clone(), stop_workers.clone())?;
         while readiness.waiting_for().is_some() {
             client::wait(Duration::from_millis(5));
         }
@@ -143,6 +147,7 @@ impl Node {
             stop_sync,
             workers,
             sync,
+            sealer,
             backend,
         })
     }
@@ -169,6 +174,9 @@ impl Node {
                 anyhow::anyhow!("a worker ended badly; the log has what it had not stored")
             })?;
         }
+        self.sealer.join().map_err(|_| {
+            anyhow::anyhow!("the sealer ended badly; the log has what is not sealed")
+        })?;
         self.stop_sync.set();
         self.sync
             .join()
@@ -216,6 +224,22 @@ fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>
     thread
         .spawn(move || worker.run(&stop))
         .context("start a worker")
+}
+
+/// Seals full heads beside the worker, which takes in the next spans meanwhile (D8): a seal takes
+/// seconds, an acknowledged span is to be found within one.
+fn spawn_sealer(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+    let run = move || {
+        while !stop.wait(SEAL_EVERY) {
+            match backend.engine.seal_step() {
+                Ok(_sealed) => {}
+                // Tried again at the next step; the engine's status names it until then.
+                Err(error) => tracing::warn!(%error, "sealing the head"),
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("sealer".to_owned());
+    thread.spawn(run).context("start the sealer")
 }
 
 /// The log's grouped fdatasync (D7): waits for someone who wants `durable`, then syncs for all.
