@@ -55,7 +55,8 @@ pub struct Position {
 pub struct Record {
     /// Where it lies.
     pub position: Position,
-    /// When it was appended. Never goes back within a partition, whatever the clock does.
+    /// When it was appended. Never goes back within a partition, whatever the clock does; a log that
+    /// can makes it strictly rise, so that a search's horizon (D18) falls between two records.
     pub arrived_unix_ns: u64,
     /// The spans.
     pub batch: Arc<SpanBatch>,

@@ -135,9 +135,12 @@ impl NodeStatus {
     }
 
     fn door(&self) -> DoorReport {
+        let in_hand = self.collector.in_flight_requests() > 0;
         let counters = self.collector.counters();
+        let answered = counters.accepted + counters.refused_count();
         DoorReport {
-            received: counters.received,
+            // Spans of requests that are not answered yet are neither accepted nor refused.
+            received: if in_hand { answered } else { counters.received },
             accepted: counters.accepted,
             refused: counters.refused_count(),
             refused_by_reason: counters

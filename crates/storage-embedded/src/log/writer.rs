@@ -89,7 +89,9 @@ impl Shared {
         if writer.active.as_ref().is_none_or(full) {
             self.begin_file(writer)?;
         }
-        let arrived = self.clock.unix_ns().max(writer.last_arrived_unix_ns);
+        // Strictly rising, whatever the clock does: a search's later pages tell what came before
+        // their horizon from what came after it by this time alone (D18).
+        let mut arrived = self.clock.unix_ns();
         let mut end = writer.end;
         let active = writer
             .active
@@ -97,6 +99,8 @@ impl Shared {
             .ok_or_else(|| Error::retryable("no log file is open"))?;
         for (at, head) in &mut encoded.heads {
             head.offset = end.next_offset;
+            arrived = arrived.max(writer.last_arrived_unix_ns.saturating_add(1));
+            writer.last_arrived_unix_ns = arrived;
             head.arrived_unix_ns = arrived;
             head.accepted_before = end.accepted;
             end = Mark {
@@ -115,7 +119,6 @@ impl Shared {
         active.length += bytes;
         let (base, length, file) = (active.base, active.length, Arc::clone(&active.file));
         writer.end = end;
-        writer.last_arrived_unix_ns = arrived;
         writer.written_since_probe += bytes;
         self.note_dirty(base, file);
         self.publish(base, length, end, &encoded.heads, batches);

@@ -294,8 +294,9 @@ fn arrival_times(fixture: &dyn LogFixture) -> Result<(), String> {
     let records = bench.drain(&mut *bench.subscribe("storage", &[])?, pushed.len())?;
     expect(&records, &pushed)?;
     let newest = records.last().map(|record| record.arrived_unix_ns);
+    // A log may count on from the latest time, so that arrivals strictly rise.
     ensure!(
-        newest == Some(NOW + SECOND),
+        newest.is_some_and(|newest| (NOW + SECOND..NOW + SECOND + MS).contains(&newest)),
         "the newest arrival is {newest:?}"
     );
     Ok(())
