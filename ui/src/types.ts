@@ -129,7 +129,8 @@ export interface ColumnsAnswer extends Answer {
   root: number;
   services: string[];
   operations: string[];
-  span_id: string[];
+  /** 16 hex digits a row, end to end. */
+  span_ids: string;
   parent: number[];
   missing_parent: Record<string, string>;
   start_ns: number[];

@@ -91,7 +91,7 @@ function columns(found) {
     root: found.root,
     services: [...service.names.keys()],
     operations: [...operation.names.keys()],
-    span_id: spans.map((span) => span.span_id),
+    span_ids: spans.map((span) => span.span_id).join(""),
     parent: found.parentRow,
     missing_parent: Object.fromEntries(spans.flatMap((span, row) => (span.orphan ? [[row, span.parent_span_id]] : []))),
     start_ns: spans.map((span) => Number(span.start_time_unix_ns - found.start)),

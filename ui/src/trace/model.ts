@@ -57,7 +57,7 @@ function rowsWith(flags: Uint8Array, bit: number): Int32Array {
 }
 
 export function buildModel(answer: ColumnsAnswer): TraceModel {
-  const count = answer.span_id.length;
+  const count = answer.parent.length;
   const { parent, depth } = parentsAndDepths(answer.parent);
   const size = new Int32Array(count).fill(1);
   for (let row = count - 1; row >= 0; row--) if (parent[row] >= 0) size[parent[row]] += size[row];
@@ -69,7 +69,7 @@ export function buildModel(answer: ColumnsAnswer): TraceModel {
     count,
     startUnixNs: BigInt(answer.start_time_unix_ns),
     durationNs: Math.max(1, Number(answer.duration_ns)),
-    spanId: answer.span_id,
+    spanId: Array.from({ length: count }, (_none, row) => answer.span_ids.slice(row * 16, row * 16 + 16)),
     services: answer.services,
     operations: answer.operations,
     service: Uint32Array.from(answer.service),

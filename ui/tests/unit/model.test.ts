@@ -31,7 +31,7 @@ function answerOf(rows: Row[]): ColumnsAnswer {
     root: 0,
     services,
     operations,
-    span_id: rows.map((row, at) => row.id ?? idOf(at)),
+    span_ids: rows.map((row, at) => row.id ?? idOf(at)).join(""),
     parent: rows.map((row) => row.parent),
     missing_parent: {},
     start_ns: rows.map((row) => row.start ?? 0),
@@ -79,7 +79,7 @@ describe("columns", () => {
   });
 
   test("the trace's start keeps all its digits", () => {
-    const text = '{"trace_id":"1","start_time_unix_ns":1700000000000000001,"span_id":[]}';
+    const text = '{"trace_id":"1","start_time_unix_ns":1700000000000000001,"span_ids":""}';
     expect(parseColumns(text).start_time_unix_ns).toBe(1_700_000_000_000_000_001n);
   });
 

@@ -13,7 +13,7 @@ use crate::world::{NOW, World, ask};
 
 const SPANS: u64 = 100_000;
 /// 1.04 MB of it are the ids, which are random and so cost more than their 8 bytes each.
-const COLUMNS_BYTES_MAX: usize = 1_650_000;
+const COLUMNS_BYTES_MAX: usize = 1_500_000;
 
 /// Ids as random as real ones, so that compression gains nothing it would not gain in life.
 fn mixed(number: u64) -> u64 {
@@ -96,7 +96,6 @@ async fn a_hundred_thousand_spans() {
     );
     let columns: Value = serde_json::from_slice(&unzipped(&reply.body)).expect("JSON");
     for column in [
-        "span_id",
         "parent",
         "start_ns",
         "duration",
@@ -122,7 +121,10 @@ async fn a_hundred_thousand_spans() {
     let spans = page["spans"].as_array().expect("spans");
     assert_eq!(spans.len(), rows.len());
     for (span, row) in spans.iter().zip(rows) {
-        assert_eq!(span["span_id"], columns["span_id"][row as usize]);
+        let id = columns["span_ids"]
+            .as_str()
+            .and_then(|ids| ids.get(row as usize * 16..)?.get(..16));
+        assert_eq!(span["span_id"].as_str(), id);
     }
 
     let whole = world.ok(&trace).await;
