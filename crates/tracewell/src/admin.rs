@@ -1,5 +1,6 @@
 //! Health and metrics: `/healthz` while the process lives, `/readyz` after replay, `/metrics`.
-//! Served on the admin listener, and beside the API on the query listener.
+//! Served on the admin listener, and beside the API on the query listener; health alone also
+//! beside ingest over HTTP, where load balancers of senders ask.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,25 +15,28 @@ use crate::status::Readiness;
 
 #[derive(Clone)]
 struct Admin {
-    readiness: Arc<Readiness>,
     registry: Arc<Mutex<Registry>>,
 }
 
 /// The routes of health and metrics.
 pub(crate) fn routes(readiness: Arc<Readiness>, registry: Registry) -> Router {
     let admin = Admin {
-        readiness,
         registry: Arc::new(Mutex::new(registry)),
     };
+    let metrics = Router::new().route("/metrics", get(metrics));
+    metrics.with_state(admin).merge(health(readiness))
+}
+
+/// The routes of health.
+pub(crate) fn health(readiness: Arc<Readiness>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(admin)
+        .with_state(readiness)
 }
 
-async fn ready(State(admin): State<Admin>) -> Response {
-    match admin.readiness.waiting_for() {
+async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
+    match readiness.waiting_for() {
         None => "ready\n".into_response(),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }

@@ -117,7 +117,9 @@ impl Node {
             spawn(
                 &ingest,
                 ingest_listener,
-                collector.http_routes(),
+                collector
+                    .http_routes()
+                    .merge(admin::health(readiness.clone())),
                 &doors_stop,
             ),
             spawn(&ingest, grpc_listener, collector.grpc_routes(), &doors_stop),

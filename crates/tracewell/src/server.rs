@@ -1,28 +1,41 @@
 //! The accept loop of every listener: limits on connections and time that `axum::serve` does not
 //! have (RELIABILITY, connections), HTTP/1 and HTTP/2 alike, and a graceful end.
 
+mod patience;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
+use http::StatusCode;
+use hyper::service::Service as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A client sends its request's head within this time, or is let go.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+use patience::{Patient, Turn};
+
 /// Connections of one listener; a thousand services through keep-alive connections fit.
 const CONNECTIONS_MAX: usize = 1_000;
 /// Connections of one address beyond loopback: one client cannot take all.
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 100;
 /// HTTP/2 streams of one connection.
 const STREAMS_MAX: u32 = 100;
-/// HTTP/2 header list of one request.
+/// Header list of one request, counted as HTTP/2 does.
 const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+/// What HTTP/2 adds for each header.
+const HEADER_ENTRY_BYTES: usize = 32;
+/// HTTP/1: bytes read but not taken yet. The longest URI hyper takes (64 KiB) and its headers fit;
+/// a thousand heads that never end must not be the server's memory.
+const UNREAD_BYTES_MAX: usize = 128 * 1024;
 /// How long open requests may go on after the listener closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// HTTP/2 window of a connection: a gateway's 4 MiB batches should not wait for window updates.
@@ -84,11 +97,23 @@ async fn handle(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set nodelay");
     }
+    converse(stream, router, watcher).await;
+    drop(place);
+}
+
+/// Serves one connection to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: axum::Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        // `Patient` keeps the time.
+        .header_read_timeout(None)
+        .max_buf_size(UNREAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -98,7 +123,22 @@ async fn handle(
         .initial_stream_window_size(WINDOW_BYTES)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(30));
-    let service = TowerToHyperService::new(router);
+    let turn = Turn::new();
+    let stream = Patient::new(stream, turn.clone());
+    let router = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |request: http::Request<_>| {
+        turn.ours();
+        let answering = fits(request.headers()).then(|| router.call(request));
+        let turn = turn.clone();
+        async move {
+            let answer = match answering {
+                Some(answering) => answering.await,
+                None => Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()),
+            };
+            turn.theirs();
+            answer
+        }
+    });
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
@@ -106,7 +146,14 @@ async fn handle(
         // Clients vanish all the time; it is theirs to know.
         tracing::debug!(%error, "connection ended");
     }
-    drop(place);
+}
+
+/// Whether a header list is within its cap: hyper looks after HTTP/2's only.
+fn fits(headers: &http::HeaderMap) -> bool {
+    let bytes = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + HEADER_ENTRY_BYTES
+    };
+    headers.iter().map(bytes).sum::<usize>() <= HEADER_LIST_BYTES_MAX as usize
 }
 
 /// Who is connected, counted.

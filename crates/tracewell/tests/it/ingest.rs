@@ -193,6 +193,10 @@ fn health_metrics_and_the_ui_are_served() {
             assert_eq!(answer.status, 200, "{listener} {path}: {}", answer.text());
         }
     }
+    for path in ["/healthz", "/readyz"] {
+        let answer = crate::server::get(&server.url("ingest", path));
+        assert_eq!(answer.status, 200, "ingest {path}: {}", answer.text());
+    }
     let metrics = server.get("/metrics").text();
     for name in [
         "tracewell_receiver_accepted_spans_total",
