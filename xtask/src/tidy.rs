@@ -10,6 +10,8 @@ use crate::{graph, tools};
 
 /// A file beyond this many lines has more than one idea (STYLE.md: most land near 100–200).
 const LINES_MAX: usize = 600;
+/// Tables of test cases may be longer.
+const TABLE_LINES_MAX: usize = 800;
 /// Folder names that say nothing (STYLE.md rule 5).
 const BANNED_FOLDERS: &[&str] = &[
     "utils", "util", "types", "helpers", "helper", "common", "misc",
@@ -84,9 +86,14 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 
 fn rust_file(name: &str, text: &str, complaints: &mut Vec<String>) {
     let lines = text.lines().count();
-    if lines > LINES_MAX {
+    let most = if name.contains("/tests/") {
+        TABLE_LINES_MAX
+    } else {
+        LINES_MAX
+    };
+    if lines > most {
         complaints.push(format!(
-            "{name} has {lines} lines: more than one idea? ({LINES_MAX} at most)"
+            "{name} has {lines} lines: more than one idea? ({most} at most)"
         ));
     }
     let first = text

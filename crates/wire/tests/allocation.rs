@@ -4,12 +4,12 @@
 // system's, which upholds the contract.
 #![allow(unsafe_code)]
 
-mod common;
+mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Decoder, JSON, PROTOBUF, SPANS};
+use support::{Decoder, JSON, PROTOBUF, SPANS};
 use tracewell_model::BatchBuilder;
 use tracewell_wire::Report;
 

@@ -1,8 +1,8 @@
 //! Bad input to `/v1/spans`, by the classes of RELIABILITY.md: what each body is worth, as data.
 
-mod common;
+mod support;
 
-use common::{JSON, SPANS, decode, outcome, shared_data};
+use support::{JSON, SPANS, decode, outcome, shared_data};
 use tracewell_model::{Marks, SpanBatch, StatusCode};
 
 const GOOD: &str = r#"{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7",

@@ -1,12 +1,12 @@
 //! Bad input to OTLP, protobuf and JSON, by the classes of RELIABILITY.md.
 
-mod common;
+mod support;
 
-use common::{
+use prost::Message;
+use support::{
     AnyValue, ArrayValue, Event, JSON, KeyValueList, Link, PROTOBUF, Request, Span, Status, Value,
     any, decode, full_span, key_value, outcome, plain_span, request_of, shared_data, text,
 };
-use prost::Message;
 use tracewell_model::{Marks, SpanBatch, SpanKind, StatusCode};
 use tracewell_wire::proto::{put_bytes_field, put_fixed64_field, put_varint_field};
 use tracewell_wire::rest::Rest;
@@ -643,7 +643,7 @@ fn normalization_of_d5() {
         (vec![text("a", "b"), text("service.name", "cart")], "cart"),
     ] {
         let mut request = request_of(plain_span());
-        request.resource_spans[0].resource = Some(common::Resource {
+        request.resource_spans[0].resource = Some(support::Resource {
             attributes,
             ..Default::default()
         });

@@ -4,11 +4,11 @@
 //! (removed from protobuf, never in OTLP) are refused by us; resources and scopes without spans are
 //! not looked into; ids and times are our own rules.
 
-mod common;
+mod support;
 
-use common::{PROTOBUF, Request, decode, full_span, plain_span, request_of};
 use proptest::prelude::any;
 use prost::Message;
+use support::{PROTOBUF, Request, decode, full_span, plain_span, request_of};
 use tracewell_wire::Reason;
 
 /// What our decoder finds wrong with the bytes themselves: the request, or spans in it.

@@ -1,15 +1,15 @@
 //! OTLP in, OTLP out: nothing is lost, in protobuf and through JSON, judged by prost.
 
-mod common;
+mod support;
 
-use common::{
-    AnyValue, ArrayValue, Event, JSON, KeyValue, KeyValueList, Link, PROTOBUF, Request, Resource,
-    ResourceSpans, Scope, ScopeSpans, Span, Status, Value, decode, full_span, request_of,
-};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use prost::Message;
+use support::{
+    AnyValue, ArrayValue, Event, JSON, KeyValue, KeyValueList, Link, PROTOBUF, Request, Resource,
+    ResourceSpans, Scope, ScopeSpans, Span, Status, Value, decode, full_span, request_of,
+};
 use tracewell_wire::otlp::{encode, json_encode};
 
 /// Finite doubles: JSON has no payload of NaN, and prost compares NaN as unequal.
@@ -202,7 +202,7 @@ fn a_full_span_with_entities_comes_back() {
         .resource
         .as_mut()
         .expect("it has one");
-    resource.entity_refs.push(common::EntityRef {
+    resource.entity_refs.push(support::EntityRef {
         schema_url: "s".to_owned(),
         r#type: "host".to_owned(),
         id_keys: vec!["a".to_owned(), "b".to_owned()],
