@@ -22,7 +22,7 @@ const FIRST_STEPS: &str = "First steps:
 pub(crate) enum Command {
     /// Run the server
     Start(StartArgs),
-    /// Run the server with a living shop of a dozen services that sends to it
+    /// Run the server with a living shop of a dozen services; its data goes when it ends
     Demo(DemoArgs),
     /// Send files of traces to a server: OTLP, Jaeger, Zipkin, Data Prepper, Nezha, /v1/spans
     Load(LoadArgs),

@@ -26,9 +26,10 @@ pub(crate) fn start(args: &StartArgs) -> anyhow::Result<()> {
 /// Runs a server with a shop that sends to it, or only the shop (`--to`).
 pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let mut config = settings(&args.start)?;
-    if args.start.data.is_none() {
-        // The demo's data is nobody's data: apart from what `start` keeps.
-        config.data = "tracewell-demo-data".into();
+    // The demo's data is nobody's data: it goes with the demo, unless it was given a place to stay.
+    let passing = args.start.data.is_none();
+    if passing {
+        config.data = std::env::temp_dir().join(format!("tracewell-demo-{}", std::process::id()));
     }
     telemetry::start(&config);
     let stop = Arc::new(AtomicBool::new(false));
@@ -50,7 +51,13 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     wait_for_signal()?;
     stop.store(true, Ordering::Relaxed);
     shop.join().map_err(|_| anyhow!("the shop ended badly"))?;
-    node.map_or(Ok(()), Node::stop)
+    let Some(node) = node else { return Ok(()) };
+    node.stop()?;
+    if passing {
+        std::fs::remove_dir_all(&config.data)
+            .with_context(|| format!("remove {}", config.data.display()))?;
+    }
+    Ok(())
 }
 
 /// Shows every setting with where it came from, or every problem at once.
