@@ -13,11 +13,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::post;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use tracewell_storage::Ack;
 use tracewell_wire::Report;
 use tracewell_wire::decompress::Encoding;
 
+use crate::admission::Permit;
 use crate::intake::{Decode, Intake, content_encoding};
 use crate::refusal::{Cause, Refusal};
 
@@ -64,22 +66,36 @@ fn method_not_allowed(intake: &Intake, receiver: &'static str, body: RefusalBody
 /// Takes a whole HTTP request in: from its head to the log's word.
 async fn take_in(intake: &Intake, request: Request, decode: Decode) -> Result<Report, Refusal> {
     let (head, mut body) = request.into_parts();
-    let outcome = take_in_parts(intake, &head.headers, &mut body, decode).await;
-    if outcome.is_err() {
+    let admitted = admit(intake, &head.headers);
+    // A sender that asks before it sends a body is told not to; reading would tell it to go on.
+    let unsent = admitted.is_err() && head.headers.contains_key(EXPECT);
+    let outcome = match admitted {
+        Ok(admitted) => take_in_body(intake, admitted, &mut body, decode).await,
+        Err(refusal) => Err(refusal),
+    };
+    if outcome.is_err() && !unsent {
         intake.discard(body).await;
     }
     outcome
 }
 
-async fn take_in_parts(
+/// What a request's head says of its body, and the room for it.
+type Admitted = (Ack, Encoding, Permit);
+
+fn admit(intake: &Intake, headers: &HeaderMap) -> Result<Admitted, Refusal> {
+    Ok((
+        intake.ack(headers)?,
+        content_encoding(headers)?,
+        intake.admit(headers)?,
+    ))
+}
+
+async fn take_in_body(
     intake: &Intake,
-    headers: &HeaderMap,
+    (ack, encoding, mut permit): Admitted,
     body: &mut Body,
     decode: Decode,
 ) -> Result<Report, Refusal> {
-    let ack = intake.ack(headers)?;
-    let encoding: Encoding = content_encoding(headers)?;
-    let mut permit = intake.admit(headers)?;
     let body = intake.read(body, &mut permit).await?;
     let decoded = intake.decode(body, encoding, &mut permit, decode).await?;
     intake.publish(decoded.batches, ack).await?;

@@ -1,12 +1,14 @@
 //! Caps, budgets and time: each is hit, told, and given back.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
+use http_body_util::{BodyExt, Full};
 use prometheus_client::registry::Registry;
 use tracewell_collector::Collector;
 
@@ -62,6 +64,25 @@ async fn large_bodies_decode_on_the_pool() {
         .await;
     assert_eq!(reply.status, 202);
     door.check_account(10_000, 0);
+}
+
+#[tokio::test]
+async fn a_sender_that_asks_first_is_not_told_to_go_on() {
+    let door = Door::new(|config| config.body_bytes_max = 1_000);
+    let asked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&asked);
+    // hyper says "100 Continue" when the body is asked for.
+    let body = Full::new(Bytes::from_static(b"[]")).map_frame(move |frame| {
+        seen.store(true, Ordering::Relaxed);
+        frame
+    });
+    let headers = [("expect", "100-continue"), ("content-length", "5000")];
+    let reply = door
+        .send(post("/v1/spans", &headers, Body::new(body)))
+        .await;
+    assert_eq!(reply.status, 413);
+    assert!(!asked.load(Ordering::Relaxed), "the body was asked for");
+    door.check_account(0, 0);
 }
 
 #[tokio::test]
