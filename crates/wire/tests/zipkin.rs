@@ -185,6 +185,10 @@ fn bad_spans_are_refused_alone() {
             "duration: duration is -5",
         ),
         (
+            r#"{"traceId":"1","id":"2","timestamp":18446744073709551,"duration":1000}"#,
+            "duration: the span's end is not before 2^64 ns",
+        ),
+        (
             r#"{"traceId":"1","id":"2","name":5}"#,
             "wrong_type: name is 5",
         ),

@@ -127,6 +127,7 @@ impl<'a> Reading<'a> {
         if let Some(end_unix_ns) = self.end_unix_ns {
             self.draft.end_at(end_unix_ns);
         }
+        self.draft.check_end()?;
         self.draft.dropped(self.dropped);
         let service = self.source.service.clone().unwrap_or_default();
         let sources = self.source.key.to_mut();

@@ -14,7 +14,7 @@ use tracewell_model::{
 use crate::caps::{self, Capped, EVENT_ATTRIBUTES_MAX, Rewritten};
 use crate::json::Held;
 use crate::otlp::UNKNOWN_SERVICE;
-use crate::report::Refused;
+use crate::report::{Reason, Refused};
 use crate::rest::{Event, Link, RestWriter};
 
 /// What reading one span comes to.
@@ -196,6 +196,16 @@ impl<'a> Draft<'a> {
                 self.rest.end_unix_ns(end_unix_ns);
             }
         }
+    }
+
+    /// Refuses a span that would end after the last nanosecond 64 bits can name: its trace could
+    /// not be as long as the span.
+    pub(crate) fn check_end(&self) -> Parsed<()> {
+        if self.start_unix_ns.checked_add(self.duration_ns).is_some() {
+            return Ok(());
+        }
+        let detail = "the span's end is not before 2^64 ns";
+        Err(Refused::new(Reason::Duration, detail))
     }
 
     /// Hands the span over.

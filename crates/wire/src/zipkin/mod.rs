@@ -100,6 +100,7 @@ fn finish(draft: &mut Draft<'_>, debug: bool, shared: bool) -> Parsed<()> {
     if draft.start_unix_ns == 0 {
         draft.marks.set(Marks::NO_START_TIME);
     }
+    draft.check_end()?;
     if let Some(error) = draft.attributes.get("error") {
         draft.status = StatusCode::Error;
         draft.status_message = Cow::Owned(error.as_value().text().into_owned());

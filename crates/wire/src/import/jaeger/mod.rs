@@ -270,7 +270,7 @@ fn times(found: &Members<'_>, draft: &mut Draft<'_>) -> Parsed<()> {
             Refused::new(Reason::Duration, detail)
         })?;
     }
-    Ok(())
+    draft.check_end()
 }
 
 /// What some tags say of the span; the tags themselves stay as they are.
