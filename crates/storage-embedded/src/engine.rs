@@ -246,6 +246,13 @@ impl Engine {
         let oldest = metas()
             .filter(|meta| meta.spans > 0)
             .map(|meta| meta.start_min_unix_ns);
+        let damaged = lock(&self.damaged).len() as u64;
+        let mut problems = self.problems.clone();
+        if damaged > 0 {
+            problems.push(format!(
+                "{damaged} damaged parts of segments were met since the start; answers that need them say so"
+            ));
+        }
         let positions = lock(&self.positions);
         EngineStatus {
             stored: segment_spans + head.spans,
@@ -256,11 +263,11 @@ impl Engine {
             segments: view.segments.len() as u64,
             segment_spans,
             disk_bytes: metas().map(|meta| meta.data_bytes + meta.index_bytes).sum(),
-            damaged_blocks: lock(&self.damaged).len() as u64,
+            damaged_blocks: damaged,
             oldest_unix_ns: oldest.chain(head.oldest_unix_ns).min(),
             applied: as_positions(&positions.applied),
             durable: as_positions(&positions.durable),
-            problems: self.problems.clone(),
+            problems,
         }
     }
 

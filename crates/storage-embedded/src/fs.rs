@@ -43,7 +43,7 @@ pub trait Fs: Debug + Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes the directory's names survive a power cut.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Makes a directory and those above it.
+    /// Makes a directory and those above it; its name survives a power cut.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Opens or makes a file and locks it for this process; `WouldBlock` when another has it.
     /// The lock ends with the file, also when the process is killed.
@@ -123,7 +123,13 @@ impl Fs for StdFs {
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(dir)
+        std::fs::create_dir_all(dir)?;
+        // Files that are synced are lost all the same when their directory's own name is.
+        match dir.parent() {
+            Some(above) if above.as_os_str().is_empty() => self.sync_dir(Path::new(".")),
+            Some(above) => self.sync_dir(above),
+            None => Ok(()),
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn File>> {

@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod load;
 mod node;
+mod readiness;
 mod role;
 mod server;
 mod show;

@@ -1,10 +1,9 @@
-//! What the node knows about itself: readiness, the account of D9, and its figures, as the status
+//! What the node knows about itself: the account of D9 and its figures, as the status
 //! page and as metrics.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use prometheus_client::collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -18,60 +17,12 @@ use tracewell_query::{
 };
 use tracewell_storage::{Account, LogStatus, SpanLog};
 use tracewell_storage_embedded::engine::EngineStatus;
-use tracewell_workers::{StatusHandle, Worker, storage_writer};
+use tracewell_workers::{StatusHandle, storage_writer};
 
 use crate::addresses::Addresses;
 use crate::assemble::Embedded;
 use crate::config::Config;
-
-/// Ready once every group has taken in what the log held at the start (D8).
-pub(crate) struct Readiness {
-    /// A worker, and how many spans it has to replay.
-    replays: Vec<(StatusHandle, u64)>,
-    ready: AtomicBool,
-}
-
-impl Readiness {
-    /// Takes note of what is to be replayed; to be made before anything new is taken in.
-    pub(crate) fn new(backend: &Embedded, workers: &[Worker]) -> Readiness {
-        let log = backend.log.status();
-        let lag = |group: &str| {
-            log.groups
-                .iter()
-                .find(|row| row.group == group)
-                .map_or(0, |row| row.lag_spans)
-        };
-        let replays = workers
-            .iter()
-            .map(Worker::status)
-            .map(|status| (lag(&status.snapshot().group), status))
-            .map(|(spans, status)| (status, spans))
-            .collect();
-        Readiness {
-            replays,
-            ready: AtomicBool::new(false),
-        }
-    }
-
-    /// What is still awaited, as a sentence; nothing once the node is ready.
-    pub(crate) fn waiting_for(&self) -> Option<String> {
-        if self.ready.load(Ordering::Relaxed) {
-            return None;
-        }
-        for (status, spans) in &self.replays {
-            let status = status.snapshot();
-            let done = status.applied_spans + status.dead_lettered_spans;
-            if done < *spans {
-                return Some(format!(
-                    "replaying: the {} group has {done} of {spans} spans",
-                    status.group
-                ));
-            }
-        }
-        self.ready.store(true, Ordering::Relaxed);
-        None
-    }
-}
+pub(crate) use crate::readiness::Readiness;
 
 /// See [`StatusSource`].
 pub(crate) struct NodeStatus {
@@ -210,9 +161,10 @@ impl NodeStatus {
             .unwrap_or_default();
         let account = Account {
             accepted: log.accepted_spans,
-            stored: engine.stored,
+            // What a missing or unreadable file held is not stored, whatever the manifest says.
+            stored: engine.stored.saturating_sub(engine.lost),
             duplicate: engine.duplicate,
-            dead_lettered: log.damaged_spans + worker.dead_lettered_spans,
+            dead_lettered: log.damaged_spans + worker.dead_lettered_spans + engine.lost,
             in_flight: lag.map_or(0, |group| group.lag_spans) + worker.pending_spans,
             ..Account::default()
         };

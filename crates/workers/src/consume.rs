@@ -60,6 +60,8 @@ pub struct WorkerStatus {
     pub dead_lettered_records: u64,
     /// Spans in them.
     pub dead_lettered_spans: u64,
+    /// Times the log was asked for records: each time, everything before was done with.
+    pub polls: u64,
     /// Calls that failed and were or will be repeated.
     pub retries: u64,
     /// The failure that stands in the way now; none when the last call succeeded.
@@ -184,6 +186,7 @@ impl Worker {
     pub fn step(&mut self, poll_wait: Duration) -> Step {
         self.tick_if_due();
         if self.pending.is_empty() {
+            self.status.lock().polls += 1;
             match self.consumer.poll(self.options.spans_per_poll, poll_wait) {
                 Ok(records) => {
                     self.works("polling the log");

@@ -1,0 +1,87 @@
+//! Readiness: whether every group has taken in what the log held at the start (D8).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tracewell_storage::SpanLog;
+use tracewell_workers::{StatusHandle, Worker};
+
+use crate::assemble::Embedded;
+
+/// Ready once every group has taken in what the log held at the start.
+pub(crate) struct Readiness {
+    backend: Arc<Embedded>,
+    /// Spans in the log at the start, damaged ones among them.
+    accepted_spans: u64,
+    replays: Vec<Replay>,
+    ready: AtomicBool,
+}
+
+/// One group's part.
+struct Replay {
+    worker: StatusHandle,
+    /// Spans it has to take in; fewer will come if some turn out to be damaged.
+    spans: u64,
+    /// The worker's polls when the log had given it everything.
+    delivered_at_poll: OnceLock<u64>,
+}
+
+impl Readiness {
+    /// Takes note of what is to be replayed; to be made before anything new is taken in.
+    pub(crate) fn new(backend: &Arc<Embedded>, workers: &[Worker]) -> Readiness {
+        let log = backend.log.status();
+        let lag = |group: &str| {
+            let row = log.groups.iter().find(|row| row.group == group);
+            row.map_or(0, |row| row.lag_spans)
+        };
+        let replays = workers
+            .iter()
+            .map(Worker::status)
+            .map(|worker| Replay {
+                spans: lag(&worker.snapshot().group),
+                worker,
+                delivered_at_poll: OnceLock::new(),
+            })
+            .collect();
+        Readiness {
+            accepted_spans: log.accepted_spans,
+            backend: backend.clone(),
+            replays,
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// What is still awaited, as a sentence; nothing once the node is ready.
+    pub(crate) fn waiting_for(&self) -> Option<String> {
+        if self.ready.load(Ordering::Relaxed) {
+            return None;
+        }
+        for replay in &self.replays {
+            let worker = replay.worker.snapshot();
+            let done = worker.applied_spans + worker.dead_lettered_spans;
+            if done < replay.spans && !self.has_passed(replay) {
+                return Some(format!(
+                    "replaying: the {} group has {done} of {} spans",
+                    worker.group, replay.spans
+                ));
+            }
+        }
+        self.ready.store(true, Ordering::Relaxed);
+        None
+    }
+
+    /// Whether the group is through although spans did not come: damaged ones never will. The log
+    /// has delivered everything, and the worker has asked for more since: it asks only when it has
+    /// nothing left to apply.
+    fn has_passed(&self, replay: &Replay) -> bool {
+        let log = self.backend.log.status();
+        let group = replay.worker.snapshot().group;
+        let row = log.groups.iter().find(|row| row.group == group);
+        let lag = row.map_or(0, |row| row.lag_spans);
+        if log.accepted_spans.saturating_sub(lag) < self.accepted_spans {
+            return false;
+        }
+        let polls = replay.worker.snapshot().polls;
+        polls > *replay.delivered_at_poll.get_or_init(|| polls)
+    }
+}
