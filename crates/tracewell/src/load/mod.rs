@@ -143,7 +143,11 @@ fn report(tally: &Tally, args: &LoadArgs) -> anyhow::Result<()> {
     if tally.sent == 0 {
         bail!("nothing was usable");
     }
-    Ok(())
+    // A script must notice that a file it named is not in the server.
+    match tally.unusable.len() {
+        0 => Ok(()),
+        unusable => bail!("{unusable} of {} files were not usable", args.files.len()),
+    }
 }
 
 fn progress(files: &[PathBuf]) -> ProgressBar {

@@ -1,5 +1,7 @@
 //! The command line: help worth reading, errors that say what to do, settings in layers.
 
+use serde_json::json;
+
 use crate::server::{Server, command, run, span};
 
 fn text(bytes: &[u8]) -> String {
@@ -125,6 +127,19 @@ fn get_and_search_show_a_trace_in_the_terminal() {
     assert_eq!(none.status.code(), Some(1));
     let status = text(&run(&["status", "--url", &url]).stdout);
     assert!(status.contains("accepted 2 = stored 2"), "{status}");
+}
+
+#[test]
+fn a_file_that_is_not_usable_makes_the_load_fail_though_the_others_are_sent() {
+    let server = Server::start();
+    let good = server.dir.path().join("good.json");
+    std::fs::write(&good, json!([span(0xf11e, 1, None, "cart")]).to_string()).unwrap();
+    let to = server.url("ingest", "");
+    let output = run(&["load", good.to_str().unwrap(), "no-such-file", "--to", &to]);
+    assert_eq!(output.status.code(), Some(1));
+    let words = text(&output.stderr);
+    assert!(words.contains("1 of 2 files were not usable"), "{words}");
+    assert_eq!(server.trace("f11e")["span_count"], 1);
 }
 
 #[test]
