@@ -161,7 +161,10 @@ pub enum DecodeError {
     #[error("{0}")]
     Malformed(String),
     /// Decompressed, it is larger than the cap.
-    #[error("the body is larger than {limit} bytes once decompressed")]
+    #[error(
+        "the body is larger than {limit} bytes once decompressed; \
+         accepted are bodies up to the cap and, above 1 MiB, up to 100 times their compressed size"
+    )]
     TooLarge {
         /// The cap in bytes.
         limit: usize,

@@ -174,6 +174,9 @@ fn bombs_stop_at_the_caps() {
         assert!(bomb.len() < zeros.len() / 500);
         let seen = run(name, &bomb);
         assert!(matches!(seen, Err(DecodeError::TooLarge { .. })), "{name}");
+        // A batch far below the body's cap is told which cap it met.
+        let words = seen.expect_err("a bomb").to_string();
+        assert!(words.contains("100 times their compressed size"), "{words}");
     }
     let nested = gzip(&gzip(&zeros));
     assert!(matches!(
