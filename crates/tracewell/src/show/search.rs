@@ -45,7 +45,7 @@ fn print(found: &Value) -> anyhow::Result<()> {
     let paint = Paint::for_stdout();
     let hits = found["traces"].as_array().map_or(&[][..], Vec::as_slice);
     if hits.is_empty() {
-        line!("no trace matches");
+        super::note("no trace matches");
     }
     for hit in hits {
         let root = match hit["root_service"].as_str() {
@@ -66,14 +66,12 @@ fn print(found: &Value) -> anyhow::Result<()> {
             fit(&root, 60).trim_end(),
         );
     }
+    // Beside the rows, so that these can go on to another command.
     if !found["next_cursor"].is_null() {
-        line!(
-            "{}",
-            paint.dim("there are more; raise --limit, or narrow the search")
-        );
+        super::note("there are more; raise --limit, or narrow the search");
     }
     for reason in found["incomplete_reasons"].as_array().into_iter().flatten() {
-        line!("{} {}", paint.yellow("incomplete:"), safe(&text_of(reason)));
+        super::note(&format!("incomplete: {}", safe(&text_of(reason))));
     }
     Ok(())
 }
