@@ -23,12 +23,6 @@ pub(crate) fn complain(error: &anyhow::Error) {
     eprintln!("tracewell: {error:#}");
 }
 
-/// Says something beside the answer, on standard error.
-#[allow(clippy::print_stderr)] // what is piped on must be rows only
-pub(crate) fn note(words: &str) {
-    eprintln!("{words}");
-}
-
 /// A duration with three digits that matter and a unit.
 pub(crate) fn duration(ns: u64) -> String {
     let (value, unit) = match ns {
@@ -44,11 +38,18 @@ pub(crate) fn duration(ns: u64) -> String {
     }
 }
 
-/// Text of strangers for a terminal: no control characters, so no escape sequences.
+/// Text of strangers for a terminal: no control characters, so no escape sequences, and nothing that
+/// turns the direction of the rest of the line, so that one tag cannot dress up as another.
 pub(crate) fn safe(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| {
+        if c.is_control() || turns(c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A JSON value's text, without quotes around strings.
@@ -128,5 +129,6 @@ mod tests {
     #[test]
     fn a_stranger_cannot_drive_the_terminal() {
         assert_eq!(safe("a\x1b[2Jb"), "a\u{fffd}[2Jb");
+        assert_eq!(safe("ok\u{202e}rorre\u{2069}"), "ok\u{fffd}rorre\u{fffd}");
     }
 }
