@@ -23,6 +23,12 @@ pub(crate) fn complain(error: &anyhow::Error) {
     eprintln!("tracewell: {error:#}");
 }
 
+/// Says something beside the answer, on standard error.
+#[allow(clippy::print_stderr)] // what is piped on must be rows only
+pub(crate) fn note(words: &str) {
+    eprintln!("{words}");
+}
+
 /// A duration with three digits that matter and a unit.
 pub(crate) fn duration(ns: u64) -> String {
     let (value, unit) = match ns {
