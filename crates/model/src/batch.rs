@@ -126,11 +126,13 @@ impl SpanBatch {
     }
 
     /// The columns.
+    #[inline]
     pub fn columns(&self) -> &Columns {
         &self.columns
     }
 
     /// The number of spans.
+    #[inline]
     pub fn len(&self) -> usize {
         self.columns.span_id.len()
     }
@@ -146,6 +148,7 @@ impl SpanBatch {
     }
 
     /// The span at this row.
+    #[inline]
     pub fn span(&self, row: u32) -> SpanRef<'_> {
         debug_assert!((row as usize) < self.len());
         SpanRef { batch: self, row }
@@ -157,6 +160,7 @@ impl SpanBatch {
     }
 
     /// The trace id at this position of the trace table.
+    #[inline]
     pub fn trace_id(&self, position: u32) -> TraceId {
         self.columns
             .traces
@@ -188,14 +192,17 @@ impl SpanBatch {
             + (c.resources.len() + c.scopes.len()) * 64
     }
 
+    #[inline]
     pub(crate) fn text(&self, position: u32) -> &str {
         self.columns.text.get(position)
     }
 
+    #[inline]
     pub(crate) fn bytes(&self, position: u32) -> &[u8] {
         self.columns.bytes.get(position)
     }
 
+    #[inline]
     pub(crate) fn shape(&self, position: u32) -> &[(u32, ValueType)] {
         self.columns
             .shapes
@@ -203,6 +210,7 @@ impl SpanBatch {
             .map_or(&[], |shape| shape)
     }
 
+    #[inline]
     pub(crate) fn attributes<'a>(
         &'a self,
         shape: u32,
@@ -211,12 +219,22 @@ impl SpanBatch {
         self.shape(shape)
             .iter()
             .zip(values)
-            .map(|(&(key, value_type), &word)| Attribute {
-                key: self.text(key),
-                value: self.value(value_type, word),
-            })
+            .map(|(&name, &word)| self.attribute(name, word))
     }
 
+    #[inline]
+    pub(crate) fn attribute(
+        &self,
+        (key, value_type): (u32, ValueType),
+        word: u64,
+    ) -> Attribute<'_> {
+        Attribute {
+            key: self.text(key),
+            value: self.value(value_type, word),
+        }
+    }
+
+    #[inline]
     fn value(&self, value_type: ValueType, word: u64) -> Value<'_> {
         match value_type {
             ValueType::Str => Value::Str(self.text(word as u32)),

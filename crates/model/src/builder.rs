@@ -1,21 +1,19 @@
 //! Builds batches from input: interns each distinct value once and splits spans by shard of trace id.
-//! Decoders in `wire` push into it; sealing copies rows of other batches through it.
-
-use hashbrown::HashMap;
+//! Decoders in `wire` push into it; sealing copies rows of other batches into it (`copy`).
 
 use crate::attribute::{Attribute, Value, ValueType};
 use crate::batch::{AttributeSet, Columns, Resource, Scope, Shape, SpanBatch};
 use crate::dictionary::Interner;
 use crate::id::{SpanId, TraceId};
-use crate::span::{Marks, SpanKind, SpanRef, StatusCode};
+use crate::span::{Marks, SpanKind, StatusCode};
 
 /// Names a resource of this builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResourceHandle(u32);
+pub struct ResourceHandle(pub(crate) u32);
 
 /// Names a scope of this builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScopeHandle(u32);
+pub struct ScopeHandle(pub(crate) u32);
 
 /// A resource as a decoder found it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,8 +83,8 @@ pub struct SpanInput<'a> {
 /// Collects spans into one batch per shard.
 #[derive(Debug)]
 pub struct BatchBuilder {
-    shards: Vec<ShardBuilder>,
-    spans: usize,
+    pub(crate) shards: Vec<ShardBuilder>,
+    pub(crate) spans: usize,
 }
 
 impl BatchBuilder {
@@ -132,33 +130,6 @@ impl BatchBuilder {
         self.spans += 1;
     }
 
-    /// Copies a span of another batch; scratch holds its attributes meanwhile.
-    pub fn copy<'a>(&mut self, span: SpanRef<'a>, scratch: &mut CopyScratch<'a>) {
-        let (resource, scope) = scratch.handles(self, span);
-        scratch.own.clear();
-        scratch.own.extend(span.attributes());
-        scratch.event.clear();
-        scratch.event.extend(span.event_attributes());
-        self.push(&SpanInput {
-            trace_id: span.trace_id(),
-            span_id: span.span_id(),
-            parent: span.parent(),
-            resource,
-            scope,
-            start_unix_ns: span.start_unix_ns(),
-            duration_ns: span.duration_ns(),
-            operation: span.operation(),
-            kind: span.kind(),
-            status: span.status(),
-            status_message: span.status_message(),
-            flags: span.flags(),
-            attributes: &scratch.own,
-            event_attributes: &scratch.event,
-            rest: span.rest(),
-            marks: span.marks(),
-        });
-    }
-
     /// The batches, one for each shard that got a span.
     pub fn finish(self) -> Vec<SpanBatch> {
         let shards = self.shards.into_iter().map(|shard| shard.columns);
@@ -179,60 +150,19 @@ impl BatchBuilder {
     }
 }
 
-/// Room that [`BatchBuilder::copy`] reuses, and the handles of what it copied already.
-#[derive(Debug, Default)]
-pub struct CopyScratch<'a> {
-    own: Vec<Attribute<'a>>,
-    event: Vec<Attribute<'a>>,
-    resources: HashMap<(*const SpanBatch, u32), ResourceHandle>,
-    scopes: HashMap<(*const SpanBatch, u32), ScopeHandle>,
-}
-
-impl<'a> CopyScratch<'a> {
-    fn handles(
-        &mut self,
-        builder: &mut BatchBuilder,
-        span: SpanRef<'a>,
-    ) -> (ResourceHandle, ScopeHandle) {
-        // Batches are borrowed for 'a, so their addresses stay theirs while this scratch lives.
-        let batch = std::ptr::from_ref(span.batch);
-        let (resource, scope) = (span.resource(), span.scope());
-        let own = &mut self.own;
-        let resource = *self
-            .resources
-            .entry((batch, resource.position()))
-            .or_insert_with(|| {
-                own.clear();
-                own.extend(resource.attributes());
-                builder.resource(&ResourceInput {
-                    service: resource.service(),
-                    schema_url: resource.schema_url(),
-                    attributes: own,
-                    rest: resource.rest(),
-                })
-            });
-        let scope = *self
-            .scopes
-            .entry((batch, scope.position()))
-            .or_insert_with(|| {
-                own.clear();
-                own.extend(scope.attributes());
-                builder.scope(&ScopeInput {
-                    name: scope.name(),
-                    version: scope.version(),
-                    schema_url: scope.schema_url(),
-                    attributes: own,
-                    rest: scope.rest(),
-                })
-            });
-        (resource, scope)
-    }
+/// A span's texts and attributes as positions of a shard's batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coded {
+    pub(crate) operation: u32,
+    pub(crate) status_message: u32,
+    pub(crate) shape: u32,
+    pub(crate) event_shape: u32,
 }
 
 /// One shard's growing batch.
 #[derive(Debug)]
-struct ShardBuilder {
-    columns: Columns,
+pub(crate) struct ShardBuilder {
+    pub(crate) columns: Columns,
     texts: Interner,
     bytes: Interner,
     shapes: Interner,
@@ -259,11 +189,11 @@ impl ShardBuilder {
         }
     }
 
-    fn text(&mut self, text: &str) -> u32 {
+    pub(crate) fn text(&mut self, text: &str) -> u32 {
         self.texts.text(&mut self.columns.text, text)
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> u32 {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> u32 {
         self.bytes.bytes(&mut self.columns.bytes, bytes)
     }
 
@@ -329,12 +259,16 @@ impl ShardBuilder {
 
     fn attribute_set(&mut self, attributes: &[Attribute<'_>]) -> AttributeSet {
         let mut values = Vec::with_capacity(attributes.len());
-        let shape = self.encode(attributes, &mut values);
+        let shape = self.encode(attributes.iter().copied(), &mut values);
         AttributeSet { shape, values }
     }
 
     /// Writes the words of these attributes and answers their shape.
-    fn encode(&mut self, attributes: &[Attribute<'_>], words: &mut Vec<u64>) -> u32 {
+    pub(crate) fn encode<'v>(
+        &mut self,
+        attributes: impl IntoIterator<Item = Attribute<'v>>,
+        words: &mut Vec<u64>,
+    ) -> u32 {
         let mut shape = std::mem::take(&mut self.shape);
         shape.clear();
         for attribute in attributes {
@@ -375,35 +309,57 @@ impl ShardBuilder {
         let operation = self.text(span.operation);
         let status_message = self.text(span.status_message);
         let mut words = std::mem::take(&mut self.columns.values);
-        let shape = self.encode(span.attributes, &mut words);
-        let event_shape = self.encode(span.event_attributes, &mut words);
-        let hasher = Interner::default();
-        let trace = self.traces.element(
-            &mut self.columns.traces,
-            hasher.hash_one(span.trace_id),
-            |id| *id == span.trace_id,
-            |id| hasher.hash_one(*id),
-            || span.trace_id,
-        );
+        let shape = self.encode(span.attributes.iter().copied(), &mut words);
+        let event_shape = self.encode(span.event_attributes.iter().copied(), &mut words);
+        self.columns.values = words;
+        let coded = Coded {
+            operation,
+            status_message,
+            shape,
+            event_shape,
+        };
+        self.push_coded(span, coded);
+    }
+
+    /// Appends a row whose words were written before. Texts and attributes are those of `coded`;
+    /// the rest of `span` counts.
+    pub(crate) fn push_coded(&mut self, span: &SpanInput<'_>, coded: Coded) {
+        let trace = self.trace(span.trace_id);
         let c = &mut self.columns;
-        c.value_end.push(words.len() as u32);
-        c.values = words;
+        c.value_end.push(c.values.len() as u32);
         c.trace.push(trace);
         c.span_id.push(span.span_id);
         c.parent.push(span.parent.unwrap_or_default());
         c.start_unix_ns.push(span.start_unix_ns);
         c.duration_ns.push(span.duration_ns);
-        c.operation.push(operation);
+        c.operation.push(coded.operation);
         c.resource.push(span.resource.0);
         c.scope.push(span.scope.0);
         c.kind.push(span.kind as u8);
         c.status.push(span.status as u8);
-        c.status_message.push(status_message);
+        c.status_message.push(coded.status_message);
         c.flags.push(span.flags);
         c.marks.push(span.marks.0);
-        c.shape.push(shape);
-        c.event_shape.push(event_shape);
+        c.shape.push(coded.shape);
+        c.event_shape.push(coded.event_shape);
         c.rest.extend_from_slice(span.rest);
         c.rest_end.push(c.rest.len() as u32);
+    }
+
+    fn trace(&mut self, id: TraceId) -> u32 {
+        // Spans of a trace mostly come one after the other.
+        if let Some(&last) = self.columns.trace.last()
+            && self.columns.traces.get(last as usize) == Some(&id)
+        {
+            return last;
+        }
+        let hasher = Interner::default();
+        self.traces.element(
+            &mut self.columns.traces,
+            hasher.hash_one(id),
+            |known| *known == id,
+            |known| hasher.hash_one(*known),
+            || id,
+        )
     }
 }

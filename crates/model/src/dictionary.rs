@@ -24,6 +24,7 @@ pub struct BytesDictionary {
 impl TextDictionary {
     /// The text at this position. Positions are checked when a batch is made; a wrong one reads as
     /// empty rather than taking the process down.
+    #[inline]
     pub fn get(&self, position: u32) -> &str {
         let (from, to) = bounds(&self.ends, position);
         self.text.get(from..to).unwrap_or("")
@@ -55,6 +56,7 @@ impl TextDictionary {
 
 impl BytesDictionary {
     /// The bytes at this position; empty for a wrong one.
+    #[inline]
     pub fn get(&self, position: u32) -> &[u8] {
         let (from, to) = bounds(&self.ends, position);
         self.bytes.get(from..to).unwrap_or(&[])
@@ -76,6 +78,7 @@ impl BytesDictionary {
 }
 
 /// The byte range of the value at `position` in a column of ends.
+#[inline]
 pub(crate) fn bounds(ends: &[u32], position: u32) -> (usize, usize) {
     let position = position as usize;
     let to = ends.get(position).map_or(0, |&end| end as usize);

@@ -145,83 +145,99 @@ pub struct SpanRef<'a> {
 }
 
 impl<'a> SpanRef<'a> {
+    #[inline]
     fn at<T: Copy + Default>(self, column: &[T]) -> T {
         column.get(self.row as usize).copied().unwrap_or_default()
     }
 
     /// The trace's id.
+    #[inline]
     pub fn trace_id(self) -> TraceId {
         self.batch.trace_id(self.at(&self.batch.columns().trace))
     }
 
     /// The span's id.
+    #[inline]
     pub fn span_id(self) -> SpanId {
         self.at(&self.batch.columns().span_id)
     }
 
     /// The parent's id; none for a root.
+    #[inline]
     pub fn parent(self) -> Option<SpanId> {
         let parent = self.at(&self.batch.columns().parent);
         (!parent.is_zero()).then_some(parent)
     }
 
     /// When it started.
+    #[inline]
     pub fn start_unix_ns(self) -> u64 {
         self.at(&self.batch.columns().start_unix_ns)
     }
 
     /// How long it took.
+    #[inline]
     pub fn duration_ns(self) -> u64 {
         self.at(&self.batch.columns().duration_ns)
     }
 
     /// When it ended.
+    #[inline]
     pub fn end_unix_ns(self) -> u64 {
         self.start_unix_ns().saturating_add(self.duration_ns())
     }
 
     /// The operation's name.
+    #[inline]
     pub fn operation(self) -> &'a str {
         self.batch.text(self.at(&self.batch.columns().operation))
     }
 
     /// The service's name.
+    #[inline]
     pub fn service(self) -> &'a str {
         self.resource().service()
     }
 
     /// The side of a call.
+    #[inline]
     pub fn kind(self) -> SpanKind {
         SpanKind::from_u8(self.at(&self.batch.columns().kind)).unwrap_or_default()
     }
 
     /// The status as it came.
+    #[inline]
     pub fn status(self) -> StatusCode {
         StatusCode::from_u8(self.at(&self.batch.columns().status)).unwrap_or_default()
     }
 
     /// True when the span failed.
+    #[inline]
     pub fn is_error(self) -> bool {
         self.status() == StatusCode::Error
     }
 
     /// The status message, often empty.
+    #[inline]
     pub fn status_message(self) -> &'a str {
         self.batch
             .text(self.at(&self.batch.columns().status_message))
     }
 
     /// OTLP's flags: the low byte is W3C's.
+    #[inline]
     pub fn flags(self) -> u32 {
         self.at(&self.batch.columns().flags)
     }
 
     /// What was changed or noticed while taking it in.
+    #[inline]
     pub fn marks(self) -> Marks {
         Marks(self.at(&self.batch.columns().marks))
     }
 
     /// The resource it came from.
+    #[inline]
     pub fn resource(self) -> ResourceRef<'a> {
         ResourceRef {
             batch: self.batch,
@@ -230,6 +246,7 @@ impl<'a> SpanRef<'a> {
     }
 
     /// The instrumentation scope it came from.
+    #[inline]
     pub fn scope(self) -> ScopeRef<'a> {
         ScopeRef {
             batch: self.batch,
@@ -238,6 +255,7 @@ impl<'a> SpanRef<'a> {
     }
 
     /// Its own attributes, in their order.
+    #[inline]
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'a>> + Clone {
         let columns = self.batch.columns();
         let (values, _) = self.values();
@@ -245,13 +263,27 @@ impl<'a> SpanRef<'a> {
     }
 
     /// The attributes of its events, lifted so that searches find them.
+    #[inline]
     pub fn event_attributes(self) -> impl Iterator<Item = Attribute<'a>> + Clone {
         let columns = self.batch.columns();
         let (_, values) = self.values();
         self.batch.attributes(self.at(&columns.event_shape), values)
     }
 
+    /// The attribute at this place of the list: its own, then those of its events.
+    pub fn attribute(self, at: usize) -> Option<Attribute<'a>> {
+        let columns = self.batch.columns();
+        let (own, event) = self.values();
+        let (shape, values, at) = match at.checked_sub(own.len()) {
+            None => (self.at(&columns.shape), own, at),
+            Some(at) => (self.at(&columns.event_shape), event, at),
+        };
+        let &name = self.batch.shape(shape).get(at)?;
+        Some(self.batch.attribute(name, *values.get(at)?))
+    }
+
     /// What is not modelled (events, links, trace state, …) in OTLP's field encoding; `wire::rest` reads it.
+    #[inline]
     pub fn rest(self) -> &'a [u8] {
         let columns = self.batch.columns();
         let (from, to) = bounds(&columns.rest_end, self.row);
@@ -259,7 +291,8 @@ impl<'a> SpanRef<'a> {
     }
 
     /// The span's own values, then those of its events.
-    fn values(self) -> (&'a [u64], &'a [u64]) {
+    #[inline]
+    pub(crate) fn values(self) -> (&'a [u64], &'a [u64]) {
         let columns = self.batch.columns();
         let (from, to) = bounds(&columns.value_end, self.row);
         let own = self.batch.shape(self.at(&columns.shape)).len();

@@ -88,8 +88,8 @@ pub fn cap_text<'a>(text: &'a str, bytes_max: usize, marks: &mut Marks) -> &'a s
         .unwrap_or("")
 }
 
-/// True when a key stands more than once. Spans have about ten attributes: comparing lengths first
-/// makes the quadratic search cheaper than any table; large spans use one.
+/// True when a key stands more than once. Spans have about ten attributes: comparing lengths and
+/// ends first makes the quadratic search cheaper than any table; large spans use one.
 pub fn has_duplicate_keys(attributes: &[Attribute<'_>]) -> bool {
     if attributes.len() > 32 {
         let mut seen = HashSet::with_capacity(attributes.len());
@@ -99,7 +99,10 @@ pub fn has_duplicate_keys(attributes: &[Attribute<'_>]) -> bool {
     }
     let mut left = attributes;
     while let Some((first, others)) = left.split_first() {
-        if others.iter().any(|other| other.key == first.key) {
+        let last = |key: &str| key.as_bytes().last().copied();
+        let (length, end) = (first.key.len(), last(first.key));
+        let alike = |key: &str| key.len() == length && last(key) == end && key == first.key;
+        if others.iter().any(|other| alike(other.key)) {
             return true;
         }
         left = others;

@@ -88,6 +88,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field, or `None` at the end.
+    #[inline]
     pub fn next_field(&mut self) -> Result<Option<Numbered<'a>>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -112,19 +113,33 @@ impl<'a> Fields<'a> {
         Ok(Some((number, field, whole.get(..used).unwrap_or(&[]))))
     }
 
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (head, tail) = self.rest.split_at_checked(length).ok_or(TRUNCATED)?;
         self.rest = tail;
         Ok(head)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (head, tail) = self.rest.split_first_chunk::<N>().ok_or(TRUNCATED)?;
         self.rest = tail;
         Ok(*head)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        // Tags, and most lengths, are one byte.
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;

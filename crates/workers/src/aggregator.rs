@@ -17,7 +17,7 @@ use tracewell_storage::stats::{Figures, OTHER, STEP_NS, SeriesKey, Unjoined};
 use tracewell_storage::{Error, Position, Record, Sink, SpanLog, StatsDelta, StatsWriter};
 
 use crate::consume::{Options, Worker};
-use crate::window::{Callee, Joined, Seen, Service, WINDOW_NS, Window};
+use crate::window::{Call, Callee, Joined, Seen, Service, WINDOW_NS, Window};
 
 /// The group's name, in the log and in metrics.
 pub const GROUP: &str = "stats";
@@ -145,16 +145,22 @@ impl Aggregator {
         self.add(joined);
     }
 
-    fn add(&mut self, joined: Joined) {
+    fn add(&mut self, mut joined: Joined) {
         self.unjoined.no_parent_in_window += joined.unjoined.no_parent_in_window;
         self.unjoined.over_cap += joined.unjoined.over_cap;
-        for call in joined.calls {
+        // Calls along one edge together: its key is made, and looked for, once.
+        joined.calls.sort_unstable();
+        let edge = |call: &Call| (call.parent, call.child, call.callee.step);
+        for calls in joined.calls.chunk_by(|a, b| edge(a) == edge(b)) {
+            let (parent, child, step) = edge(&calls[0]);
             let edge = SeriesKey::Edge {
-                parent: self.services.name(call.parent).to_owned(),
-                child: self.services.name(call.child).to_owned(),
+                parent: self.services.name(parent).to_owned(),
+                child: self.services.name(child).to_owned(),
             };
-            let figures = self.figures.entry((call.callee.step, edge)).or_default();
-            figures.record(call.callee.duration_ns, call.callee.error);
+            let figures = self.figures.entry((step, edge)).or_default();
+            for call in calls {
+                figures.record(call.callee.duration_ns, call.callee.error);
+            }
         }
     }
 

@@ -258,14 +258,14 @@ impl DataWriter {
         })
     }
 
-    /// Appends a block of these spans, which are those of these fragments.
+    /// Appends a block of these spans, which are those of these fragments; answers what it holds.
     pub(crate) fn block<'a>(
         &mut self,
         spans: &[SpanRef<'a>],
         fragments: std::ops::RangeInclusive<u32>,
-    ) -> Result<(), Error> {
+    ) -> Result<SpanBatch, Error> {
         let mut builder = tracewell_model::BatchBuilder::new(1);
-        let mut scratch = tracewell_model::builder::CopyScratch::default();
+        let mut scratch = tracewell_model::CopyScratch::default();
         spans
             .iter()
             .for_each(|span| builder.copy(*span, &mut scratch));
@@ -293,7 +293,7 @@ impl DataWriter {
             last_fragment: *fragments.end(),
         });
         self.rows += spans.len() as u64;
-        Ok(())
+        Ok(batch)
     }
 
     /// The whole file, given the traces in fragment order.

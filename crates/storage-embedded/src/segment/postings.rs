@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use hashbrown::HashMap;
-use tracewell_model::SpanRef;
+use hashbrown::{HashMap, HashSet};
+use tracewell_model::{SpanBatch, SpanRef};
 use tracewell_storage::find::TagCondition;
 
 use super::frame::FrameRef;
@@ -193,31 +193,54 @@ type Value<'a> = (Cow<'a, str>, bool);
 /// A key with its values and their blocks.
 type PostedKey<'a> = (&'a str, Vec<(Value<'a>, Vec<u32>)>);
 
+/// Marks the position; true the first time.
+fn is_first(marked: &mut [bool], position: u32) -> bool {
+    let mark = marked.get_mut(position as usize);
+    mark.is_some_and(|mark| !std::mem::replace(mark, true))
+}
+
 /// Gathers postings while a segment is sealed.
 #[derive(Debug, Default)]
 pub(crate) struct PostingBuilder<'a> {
     keys: HashMap<&'a str, HashMap<Value<'a>, Vec<u32>>>,
-    /// Resources and scopes that were posted for the present block: they repeat with every span.
-    seen: HashMap<(*const tracewell_model::SpanBatch, u32, bool), u32>,
+    /// What was posted for the present block, by (key, type, word) of its batch.
+    seen: HashSet<(u32, u8, u64)>,
 }
 
 impl<'a> PostingBuilder<'a> {
-    /// Posts all attributes of a span of this block; blocks come in order.
-    pub(crate) fn add(&mut self, span: SpanRef<'a>, block: u32) {
-        span.attributes()
-            .chain(span.event_attributes())
-            .for_each(|a| self.post(a, block));
-        let batch = std::ptr::from_ref(span.batch);
-        let (resource, scope) = (span.resource(), span.scope());
-        if self.seen.insert((batch, resource.position(), true), block) != Some(block) {
-            resource
-                .attributes()
-                .for_each(|attribute| self.post(attribute, block));
+    /// Posts all attributes of these spans, which are those of this block; blocks come in order.
+    /// A value is posted once a block: the block's batch names equal values by one word, so that
+    /// texts are hashed only where they are new to it.
+    pub(crate) fn add(&mut self, spans: &[SpanRef<'a>], batch: &SpanBatch, block: u32) {
+        let columns = batch.columns();
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        let mut words = columns.values.iter();
+        let shapes = columns.shape.iter().zip(&columns.event_shape);
+        for (span, (&own, &event)) in spans.iter().zip(shapes) {
+            let names = [own, event].map(|shape| columns.shapes.get(shape as usize));
+            let names = names.into_iter().flatten().flatten();
+            for (at, (&(key, value_type), &word)) in names.zip(words.by_ref()).enumerate() {
+                if seen.insert((key, value_type as u8, word)) {
+                    span.attribute(at)
+                        .into_iter()
+                        .for_each(|a| self.post(a, block));
+                }
+            }
         }
-        if self.seen.insert((batch, scope.position(), false), block) != Some(block) {
-            scope
-                .attributes()
-                .for_each(|attribute| self.post(attribute, block));
+        self.seen = seen;
+        let mut resources = vec![false; columns.resources.len()];
+        let mut scopes = vec![false; columns.scopes.len()];
+        let origins = columns.resource.iter().zip(&columns.scope);
+        for (span, (&resource, &scope)) in spans.iter().zip(origins) {
+            if is_first(&mut resources, resource) {
+                let attributes = span.resource().attributes();
+                attributes.for_each(|attribute| self.post(attribute, block));
+            }
+            if is_first(&mut scopes, scope) {
+                let attributes = span.scope().attributes();
+                attributes.for_each(|attribute| self.post(attribute, block));
+            }
         }
     }
 

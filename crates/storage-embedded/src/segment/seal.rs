@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use hashbrown::{HashMap, HashSet};
-use tracewell_model::{SpanRef, TraceId, identity};
+use hashbrown::HashMap;
+use tracewell_model::{SpanBatch, SpanRef, TraceId, identity};
 use tracewell_storage::Error;
 
 use super::data::DataWriter;
@@ -33,6 +33,8 @@ pub(crate) struct SealOptions {
 /// One trace of the head, repeats left out, by start.
 struct SealTrace<'a> {
     spans: Vec<SpanRef<'a>>,
+    /// Each span's group, by appearance.
+    groups: Vec<u32>,
     fragment: Fragment,
 }
 
@@ -59,19 +61,22 @@ pub(crate) fn seal(
     for trace in &mut traces {
         trace.fragment.first_row = row;
         row = trace.fragment.end_row();
-        name_fragment(trace, &names, &groups, &table);
+        name_fragment(trace, &groups, &table);
     }
     describe(&mut meta, &state, &traces);
     let mut data = DataWriter::new()?;
     let postings = write_blocks(&mut data, &traces, options.block_spans)?;
     let mut rows = vec![Vec::new(); table.groups.len()];
-    for (row, span) in (0u64..).zip(traces.iter().flat_map(|trace| &trace.spans)) {
+    let named = traces
+        .iter()
+        .flat_map(|trace| trace.spans.iter().zip(&trace.groups));
+    for (row, (span, &group)) in (0u64..).zip(named) {
         let projected = ProjectedSpan {
             row,
             duration_ns: span.duration_ns(),
             error: span.is_error(),
         };
-        rows[groups[names.group(*span) as usize] as usize].push(projected);
+        rows[groups[group as usize] as usize].push(projected);
     }
     let service_of = |group: u32| table.groups[group as usize].service;
     let projection = projection::frames(rows, service_of);
@@ -127,8 +132,12 @@ fn gather<'a>(
         meta.duplicates += duplicates as u64;
         spans.sort_by_key(|span| (span.start_unix_ns(), span.span_id()));
         fragment.spans = spans.len() as u32;
-        spans.iter().for_each(|span| names.add(*span));
-        traces.push(SealTrace { spans, fragment });
+        let groups = spans.iter().map(|span| names.group(*span)).collect();
+        traces.push(SealTrace {
+            spans,
+            groups,
+            fragment,
+        });
     }
     traces.sort_by_key(|trace| (trace.fragment.extent().start, trace.fragment.trace_id));
     traces
@@ -149,34 +158,30 @@ fn empty_fragment(trace_id: TraceId) -> Fragment {
 
 /// Fills in what the spans say. The definitions are `TraceSummary::of`'s, and a test holds the two
 /// against each other.
-fn name_fragment(
-    trace: &mut SealTrace<'_>,
-    names: &NameBuilder<'_>,
-    groups: &[u32],
-    table: &NameTable,
-) {
-    let ids: HashSet<_> = trace.spans.iter().map(|span| span.span_id()).collect();
-    let mut shares: HashMap<u32, Share> = HashMap::new();
+fn name_fragment(trace: &mut SealTrace<'_>, groups: &[u32], table: &NameTable) {
+    // Sorted lists, not tables: a trace has about twenty spans, and there are many traces.
+    let mut ids: Vec<_> = trace.spans.iter().map(|span| span.span_id()).collect();
+    ids.sort_unstable();
+    let mut services = Vec::with_capacity(trace.spans.len());
     let fragment = &mut trace.fragment;
-    for span in &trace.spans {
-        let group = groups[names.group(*span) as usize];
-        let service = table.groups[group as usize].service;
-        let share = shares.entry(service).or_insert(Share {
-            service,
-            spans: 0,
-            errors: 0,
-        });
-        share.spans += 1;
-        share.errors += u32::from(span.is_error());
-        fragment.errors += u32::from(span.is_error());
+    for (span, &group) in trace.spans.iter().zip(&trace.groups) {
+        let group = groups[group as usize];
+        services.push((table.groups[group as usize].service, span.is_error()));
         match span.parent() {
             // Spans are by (start, id): the first root is the one the summary takes.
             None => fragment.root = fragment.root.or(Some(group)),
-            Some(parent) => fragment.orphans += u32::from(!ids.contains(&parent)),
+            Some(parent) => fragment.orphans += u32::from(ids.binary_search(&parent).is_err()),
         }
     }
-    fragment.shares = shares.into_values().collect();
-    fragment.shares.sort_by_key(|share| share.service);
+    services.sort_unstable();
+    let errors = |spans: &[(u32, bool)]| spans.iter().filter(|(_, error)| *error).count() as u32;
+    fragment.errors = errors(&services);
+    let share = |spans: &[(u32, bool)]| Share {
+        service: spans[0].0,
+        spans: spans.len() as u32,
+        errors: errors(spans),
+    };
+    fragment.shares = services.chunk_by(|a, b| a.0 == b.0).map(share).collect();
 }
 
 fn describe(meta: &mut SegmentMeta, state: &State, traces: &[SealTrace<'_>]) {
@@ -204,8 +209,8 @@ fn write_blocks<'a>(
     let mut first = 0;
     let mut close = |block: &mut Vec<SpanRef<'a>>, fragments| -> Result<(), Error> {
         if !block.is_empty() {
-            block.iter().for_each(|span| postings.add(*span, number));
-            data.block(block, fragments)?;
+            let batch = data.block(block, fragments)?;
+            postings.add(block, &batch, number);
             number += 1;
             block.clear();
         }
@@ -248,19 +253,25 @@ fn weight(span: SpanRef<'_>) -> usize {
 #[derive(Debug, Default)]
 struct NameBuilder<'a> {
     groups: HashMap<(&'a str, &'a str), u32>,
+    /// (batch, resource, operation) → group: names are compared once per batch that has them.
+    known: HashMap<(*const SpanBatch, u32, u32), u32>,
 }
 
 impl<'a> NameBuilder<'a> {
-    fn add(&mut self, span: SpanRef<'a>) {
-        let next = self.groups.len() as u32;
-        self.groups
-            .entry((span.service(), span.operation()))
-            .or_insert(next);
-    }
-
     /// By appearance; `ranks` translates.
-    fn group(&self, span: SpanRef<'_>) -> u32 {
-        self.groups[&(span.service(), span.operation())]
+    fn group(&mut self, span: SpanRef<'a>) -> u32 {
+        let operation = span.batch.columns().operation[span.row as usize];
+        let batch = std::ptr::from_ref(span.batch);
+        let groups = &mut self.groups;
+        *self
+            .known
+            .entry((batch, span.resource().position(), operation))
+            .or_insert_with(|| {
+                let next = groups.len() as u32;
+                *groups
+                    .entry((span.service(), span.operation()))
+                    .or_insert(next)
+            })
     }
 
     fn sorted(&self) -> Vec<((&'a str, &'a str), u32)> {

@@ -1,6 +1,6 @@
 //! Spans as plain values: written by hand or by chance, pushed, and compared with what comes back.
 
-use tracewell_model::builder::CopyScratch;
+use tracewell_model::CopyScratch;
 use tracewell_model::{
     Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, SpanBatch, SpanId, SpanInput,
     SpanKind, SpanRef, StatusCode, TraceId, Value,

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 
 use tracewell_model::BatchBuilder;
-use tracewell_model::builder::CopyScratch;
+use tracewell_model::CopyScratch;
 
 use super::draft::{Draft, Parsed, Source, Sources};
 use crate::report::{DecodeError, Refused, Report};
