@@ -91,15 +91,7 @@ fn home(tape: &mut Tape, root: Mark) -> Outcome {
 
 fn product(tape: &mut Tape, root: Mark) -> Outcome {
     verify(tape, root)?;
-    tape.call(root, "catalog", "Catalog/Get", |tape, catalog| {
-        tape.query(
-            catalog,
-            "postgresql",
-            "SELECT * FROM products WHERE id = $1",
-            1_500,
-        );
-        Ok(())
-    })?;
+    look_up(tape, root)?;
     convert(tape, root)?;
     stock(tape, root, "Inventory/Stock")?;
     recommend(tape, root).ok();
@@ -125,15 +117,7 @@ fn checkout(tape: &mut Tape, root: Mark) -> Outcome {
         })?;
         // One call per item, one after the other: the N+1 that every shop has somewhere.
         for _ in 0..items {
-            tape.call(checkout, "catalog", "Catalog/Get", |tape, catalog| {
-                tape.query(
-                    catalog,
-                    "postgresql",
-                    "SELECT * FROM products WHERE id = $1",
-                    1_500,
-                );
-                Ok(())
-            })?;
+            look_up(tape, checkout)?;
         }
         convert(tape, checkout)?;
         stock(tape, checkout, "Inventory/Reserve")?;
@@ -150,6 +134,14 @@ fn checkout(tape: &mut Tape, root: Mark) -> Outcome {
 fn verify(tape: &mut Tape, caller: Mark) -> Outcome {
     tape.call(caller, "auth", "Auth/Verify", |tape, auth| {
         tape.query(auth, "redis", "GET session", 300);
+        Ok(())
+    })
+}
+
+fn look_up(tape: &mut Tape, caller: Mark) -> Outcome {
+    tape.call(caller, "catalog", "Catalog/Get", |tape, catalog| {
+        let statement = "SELECT * FROM products WHERE id = $1";
+        tape.query(catalog, "postgresql", statement, 1_500);
         Ok(())
     })
 }
