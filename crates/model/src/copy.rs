@@ -248,7 +248,7 @@ mod tests {
                 scope,
                 start_unix_ns: u64::from(seed),
                 duration_ns: u64::from(row),
-                operation: if seed % 2 == 0 { "get" } else { "put" },
+                operation: ["get", "put"][usize::from(seed % 2)],
                 kind: SpanKind::Client,
                 status: StatusCode::Error,
                 status_message: &own,
