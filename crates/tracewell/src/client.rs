@@ -82,6 +82,10 @@ impl Client {
                     let after = after.and_then(|value| value.to_str().ok()?.parse().ok());
                     wait(Duration::from_secs(after.unwrap_or(1)));
                 }
+                404 | 405 => bail!(
+                    "{} takes no spans: is it the ingest address (port 4318)?",
+                    self.base
+                ),
                 _ => bail!(
                     "the server answered {status}: {}",
                     String::from_utf8_lossy(&answer)

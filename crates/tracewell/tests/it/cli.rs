@@ -144,6 +144,18 @@ fn a_file_that_is_not_usable_is_named_and_the_others_are_sent() {
 }
 
 #[test]
+fn loading_into_the_query_address_says_which_one_it_should_be() {
+    let server = Server::start();
+    let file = server.dir.path().join("one.json");
+    std::fs::write(&file, json!([span(1, 1, None, "cart")]).to_string()).unwrap();
+    let to = server.url("query", "");
+    let output = run(&["load", file.to_str().unwrap(), "--to", &to]);
+    assert_eq!(output.status.code(), Some(1));
+    let words = text(&output.stderr);
+    assert!(words.contains("the ingest address (port 4318)"), "{words}");
+}
+
+#[test]
 fn an_unreachable_server_is_said_to_be_so() {
     let output = run(&["get", "1", "--url", "http://127.0.0.1:9"]);
     assert_eq!(output.status.code(), Some(1));
