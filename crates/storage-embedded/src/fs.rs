@@ -123,13 +123,16 @@ impl Fs for StdFs {
     }
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let was_there = dir.is_dir();
         std::fs::create_dir_all(dir)?;
         // Files that are synced are lost all the same when their directory's own name is.
-        match dir.parent() {
+        let synced = match dir.parent() {
             Some(above) if above.as_os_str().is_empty() => self.sync_dir(Path::new(".")),
             Some(above) => self.sync_dir(above),
             None => Ok(()),
-        }
+        };
+        // A sick disk under a directory that was there must not keep its traces from being read.
+        if was_there { Ok(()) } else { synced }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn File>> {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admin;
+mod allocator;
 mod assemble;
 mod cli;
 mod client;
@@ -23,13 +24,12 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
-// Spans are many small values in few large buffers; glibc's allocator gives memory back too eagerly
-// for that, and every page that comes back is cleared by the kernel first.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if matches!(command, Command::Start(_) | Command::Demo(_)) {
+        allocator::give_back_soon();
+    }
+    let outcome = match command {
         Command::Start(args) => start::start(&args),
         Command::Demo(args) => start::demo(&args),
         Command::Load(args) => load::run(&args),

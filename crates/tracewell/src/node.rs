@@ -132,7 +132,7 @@ impl Node {
             .collect::<anyhow::Result<_>>()?;
         let sync = spawn_sync(backend.clone(), stop_sync.clone())?;
         let sealer = spawn_sealer(backend.clone(), stop_workers.clone())?;
-        while readiness.waiting_for().is_some() {
+        while readiness.replaying().is_some() {
             client::wait(Duration::from_millis(5));
         }
         addresses.write(&config.data)?;

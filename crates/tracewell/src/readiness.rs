@@ -51,15 +51,32 @@ impl Readiness {
         }
     }
 
-    /// What is still awaited, as a sentence; nothing once the node is ready.
+    /// What is still awaited, as a sentence; nothing once the node is ready, and for as long as all
+    /// its workers live.
     pub(crate) fn waiting_for(&self) -> Option<String> {
+        self.dead_worker().or_else(|| self.replaying())
+    }
+
+    /// A worker that will never take in anything again.
+    fn dead_worker(&self) -> Option<String> {
+        let workers = self.replays.iter().map(|replay| replay.worker.snapshot());
+        let dead = workers.into_iter().find(|worker| worker.panicked)?;
+        Some(format!(
+            "the {} worker ended by a panic: what is sent stays in the log, a restart takes it in",
+            dead.group
+        ))
+    }
+
+    /// What is being replayed. A worker that died over it holds up nothing but `/readyz`: queries
+    /// and the status page are what an operator needs then.
+    pub(crate) fn replaying(&self) -> Option<String> {
         if self.ready.load(Ordering::Relaxed) {
             return None;
         }
         for replay in &self.replays {
             let worker = replay.worker.snapshot();
             let done = worker.applied_spans + worker.dead_lettered_spans;
-            if done < replay.spans && !self.has_passed(replay) {
+            if done < replay.spans && !worker.panicked && !self.has_passed(replay) {
                 return Some(format!(
                     "replaying: the {} group has {done} of {} spans",
                     worker.group, replay.spans

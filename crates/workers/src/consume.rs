@@ -70,6 +70,8 @@ pub struct WorkerStatus {
     pub last_dead_letter: Option<String>,
     /// True once the worker has stopped.
     pub stopped: bool,
+    /// True when it stopped by a panic: nothing is taken in by its group any more.
+    pub panicked: bool,
 }
 
 /// Reads a worker's status from any thread.
@@ -174,6 +176,7 @@ impl Worker {
 
     /// Works until told to stop; then finishes the unit at hand, flushes and commits.
     pub fn run(&mut self, stop: &Stop) {
+        let _told = Ended(self.status());
         while !stop.is_set() {
             if let Step::RetryIn { wait_ns } = self.step(self.options.poll_wait) {
                 stop.wait(Duration::from_nanos(wait_ns));
@@ -352,6 +355,20 @@ impl Worker {
                 step,
                 "worker step works again"
             );
+        }
+    }
+}
+
+/// Tells of a worker's end, also of one by a panic: it must not go unnoticed.
+struct Ended(StatusHandle);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut status = self.0.lock();
+        status.stopped = true;
+        if std::thread::panicking() {
+            status.panicked = true;
+            status.last_error = Some("it ended by a panic and needs a restart".to_owned());
         }
     }
 }

@@ -390,6 +390,35 @@ fn run_works_on_its_thread_until_told_to_stop() {
 }
 
 #[test]
+fn a_worker_that_panics_says_so() {
+    struct Panics;
+    impl Sink for Panics {
+        fn apply(&mut self, _: &[Record]) -> Result<(), Error> {
+            panic!("a bug of the sink, as this test wants it")
+        }
+        fn durable(&self) -> Vec<Position> {
+            Vec::new()
+        }
+        fn tick(&mut self, _now_unix_ns: u64) -> Result<(), Error> {
+            Ok(())
+        }
+        fn flush(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+    let Bench { clock, log, .. } = Bench::new(100);
+    let options = Options::default();
+    let mut worker = storage_writer::start(&log, Box::new(Panics), clock, options).unwrap();
+    let status = worker.status();
+    log.push(batch());
+    let ended = std::thread::spawn(move || worker.run(&Stop::new())).join();
+    assert!(ended.is_err());
+    let status = status.snapshot();
+    assert!(status.stopped && status.panicked, "{status:?}");
+    assert!(status.last_error.unwrap().contains("panic"));
+}
+
+#[test]
 fn the_two_groups_commit_apart() {
     let Bench {
         clock,
