@@ -1,32 +1,41 @@
 //! The allocator, told to give memory back soon.
 //!
-//! mimalloc keeps freed pages for a second (and an arena's for ten). A server that decodes, seals and
+//! mimalloc keeps freed pages for a second, and an arena's for ten. A server that decodes, seals and
 //! searches at full speed frees hundreds of megabytes in that time, and its resident memory was
-//! twice `memory_bytes_max` (P8). The delay can only be set by the environment, before the first
-//! allocation; so a server that finds it unset begins again with it set, as the same process.
-
-use std::os::unix::process::CommandExt;
+//! twice `memory_bytes_max` (P8). At a hundredth of that its CPU per span is the same
+//! (docs/performance.md), since buffers of one request still serve the next.
 
 // Spans are many small values in few large buffers; glibc's allocator gives memory back too eagerly
 // for that, and every page that comes back is cleared by the kernel first.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const DELAY: &str = "MIMALLOC_PURGE_DELAY";
-/// Milliseconds: long enough for one request's buffers to serve the next.
-const DELAY_MS: &str = "10";
+/// `mi_option_purge_delay` of mimalloc.h, versions 2 and 3; the crate names only the options before it.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+/// Milliseconds.
+const PURGE_DELAY_MS: std::ffi::c_long = 10;
 
-/// To be called first in a process that serves. An operator's own value is left alone; where the
-/// process cannot begin again, it goes on as it is.
+/// To be called first in a process that serves.
+#[allow(unsafe_code)]
 pub(crate) fn give_back_soon() {
-    if std::env::var_os(DELAY).is_some() {
-        return;
+    // SAFETY: `mi_option_set` takes two numbers and stores the second in mimalloc's own table of
+    // options; an option that does not exist is ignored. No memory of ours is touched. The option is
+    // read anew at each purge, so that there is no moment at which it may not be set.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn the_option_set_is_the_purge_delay() {
+        // SAFETY: reads a number of mimalloc's table.
+        let get = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
+        // Its default tells that 15 is the delay in the version that is linked.
+        assert_eq!(get(), 1_000);
+        give_back_soon();
+        assert_eq!(get(), PURGE_DELAY_MS);
     }
-    let mut arguments = std::env::args_os();
-    let Some((name, program)) = arguments.next().zip(std::env::current_exe().ok()) else {
-        return;
-    };
-    let mut again = std::process::Command::new(program);
-    again.arg0(name).args(arguments).env(DELAY, DELAY_MS);
-    let _goes_on_as_it_is: std::io::Error = again.exec();
 }
