@@ -122,6 +122,18 @@ pub struct LogStatus {
     pub problems: Vec<String>,
 }
 
+impl LogStatus {
+    /// The figures of this group, if it ever joined.
+    pub fn group(&self, name: &str) -> Option<&GroupStatus> {
+        self.groups.iter().find(|group| group.group == name)
+    }
+
+    /// Spans not yet delivered to this group; none for an unknown one.
+    pub fn lag_spans(&self, group: &str) -> u64 {
+        self.group(group).map_or(0, |group| group.lag_spans)
+    }
+}
+
 /// Figures of a consumer group.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupStatus {

@@ -30,15 +30,11 @@ impl Readiness {
     /// Takes note of what is to be replayed; to be made before anything new is taken in.
     pub(crate) fn new(backend: &Arc<Embedded>, workers: &[Worker]) -> Readiness {
         let log = backend.log.status();
-        let lag = |group: &str| {
-            let row = log.groups.iter().find(|row| row.group == group);
-            row.map_or(0, |row| row.lag_spans)
-        };
         let replays = workers
             .iter()
             .map(Worker::status)
             .map(|worker| Replay {
-                spans: lag(&worker.snapshot().group),
+                spans: log.lag_spans(&worker.snapshot().group),
                 worker,
                 delivered_at_poll: OnceLock::new(),
             })
@@ -92,13 +88,11 @@ impl Readiness {
     /// nothing left to apply.
     fn has_passed(&self, replay: &Replay) -> bool {
         let log = self.backend.log.status();
-        let group = replay.worker.snapshot().group;
-        let row = log.groups.iter().find(|row| row.group == group);
-        let lag = row.map_or(0, |row| row.lag_spans);
+        let worker = replay.worker.snapshot();
+        let lag = log.lag_spans(&worker.group);
         if log.accepted_spans.saturating_sub(lag) < self.accepted_spans {
             return false;
         }
-        let polls = replay.worker.snapshot().polls;
-        polls > *replay.delivered_at_poll.get_or_init(|| polls)
+        worker.polls > *replay.delivered_at_poll.get_or_init(|| worker.polls)
     }
 }

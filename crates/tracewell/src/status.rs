@@ -9,7 +9,7 @@ use prometheus_client::collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use tracewell_collector::Collector;
+use tracewell_collector::{Collector, Counters};
 use tracewell_model::Clock;
 use tracewell_query::{
     AccountReport, DoorReport, GroupReport, IngestReport, LogReport, StatusReport, StatusSource,
@@ -85,9 +85,7 @@ impl NodeStatus {
         }
     }
 
-    fn door(&self) -> DoorReport {
-        let in_hand = self.collector.in_flight_requests() > 0;
-        let counters = self.collector.counters();
+    fn door(&self, counters: &Counters, in_hand: bool) -> DoorReport {
         let answered = counters.accepted + counters.refused_count();
         DoorReport {
             // Spans of requests that are not answered yet are neither accepted nor refused.
@@ -102,9 +100,8 @@ impl NodeStatus {
         }
     }
 
-    fn ingest(&self, door: &DoorReport) -> IngestReport {
+    fn ingest(&self, counters: &Counters) -> IngestReport {
         let now = self.clock.monotonic_ns();
-        let bytes = self.collector.counters().body_bytes;
         let mut pace = self
             .pace
             .lock()
@@ -116,14 +113,14 @@ impl NodeStatus {
             let rates = match pace.monotonic_ns {
                 0 => (0.0, 0.0),
                 _ => (
-                    per_second(door.accepted, pace.spans),
-                    per_second(bytes, pace.bytes),
+                    per_second(counters.accepted, pace.spans),
+                    per_second(counters.body_bytes, pace.bytes),
                 ),
             };
             *pace = Pace {
                 monotonic_ns: now,
-                spans: door.accepted,
-                bytes,
+                spans: counters.accepted,
+                bytes: counters.body_bytes,
                 rates,
             };
         }
@@ -150,10 +147,6 @@ impl NodeStatus {
     fn sample(&self) -> (LogStatus, EngineStatus, Account) {
         let log = self.backend.log.status();
         let engine = self.backend.engine.status();
-        let lag = log
-            .groups
-            .iter()
-            .find(|group| group.group == storage_writer::GROUP);
         let workers = self.workers.iter().map(StatusHandle::snapshot);
         let worker = workers
             .into_iter()
@@ -165,7 +158,7 @@ impl NodeStatus {
             stored: engine.stored.saturating_sub(engine.lost),
             duplicate: engine.duplicate,
             dead_lettered: log.damaged_spans + worker.dead_lettered_spans + engine.lost,
-            in_flight: lag.map_or(0, |group| group.lag_spans) + worker.pending_spans,
+            in_flight: log.lag_spans(storage_writer::GROUP) + worker.pending_spans,
             ..Account::default()
         };
         (log, engine, account)
@@ -197,8 +190,10 @@ impl NodeStatus {
 impl StatusSource for NodeStatus {
     fn status(&self) -> StatusReport {
         let (log, engine, account) = self.account();
-        let door = self.door();
-        let ingest = self.ingest(&door);
+        let in_hand = self.collector.in_flight_requests() > 0;
+        let counters = self.collector.counters();
+        let door = self.door(&counters, in_hand);
+        let ingest = self.ingest(&counters);
         let problems = self.problems(&log, &engine, &account);
         let uptime_ns = self
             .clock
@@ -274,12 +269,12 @@ impl collector::Collector for NodeMetrics {
             (
                 "tracewell_store_stored_spans",
                 "Spans held, in head and segments",
-                engine.stored,
+                account.stored,
             ),
             (
                 "tracewell_store_duplicate_spans",
                 "Exact repeats left out",
-                engine.duplicate,
+                account.duplicate,
             ),
             (
                 "tracewell_store_head_spans",

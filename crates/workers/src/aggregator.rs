@@ -38,9 +38,8 @@ pub fn start(
     clock: Arc<dyn Clock>,
     options: Options,
 ) -> Result<Worker, Error> {
-    let sink = Aggregator::new(writer);
-    let consumer = log.subscribe(GROUP, &sink.durable())?;
-    Ok(Worker::new(GROUP, consumer, Box::new(sink), clock, options))
+    let sink = Box::new(Aggregator::new(writer));
+    Worker::join(GROUP, log, sink, clock, options)
 }
 
 /// Turns records into figures.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracewell_model::Clock;
-use tracewell_storage::{Class, Consumer, Error, Position, Record, Sink};
+use tracewell_storage::{Class, Consumer, Error, Position, Record, Sink, SpanLog};
 
 use crate::stop::Stop;
 
@@ -167,6 +167,18 @@ impl Worker {
             failing: BTreeMap::new(),
             status: StatusHandle(Arc::new(Mutex::new(status))),
         }
+    }
+
+    /// Joins a group of this log where the sink's durable state ends.
+    pub fn join(
+        group: &str,
+        log: &dyn SpanLog,
+        sink: Box<dyn Sink>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let consumer = log.subscribe(group, &sink.durable())?;
+        Ok(Worker::new(group, consumer, sink, clock, options))
     }
 
     /// A handle on the status; outlives the worker.

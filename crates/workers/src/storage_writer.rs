@@ -18,6 +18,5 @@ pub fn start(
     clock: Arc<dyn Clock>,
     options: Options,
 ) -> Result<Worker, Error> {
-    let consumer = log.subscribe(GROUP, &sink.durable())?;
-    Ok(Worker::new(GROUP, consumer, sink, clock, options))
+    Worker::join(GROUP, log, sink, clock, options)
 }

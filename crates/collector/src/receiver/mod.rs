@@ -129,6 +129,25 @@ fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>)
     response
 }
 
+/// Words what became of a request that is answered 202 when it went well, and counts the answer.
+fn accepted_or_refused(
+    intake: &Intake,
+    receiver: &'static str,
+    outcome: Result<Report, Refusal>,
+    body: RefusalBody,
+) -> Response {
+    match outcome {
+        Ok(report) => {
+            let response = accepted(&report);
+            intake
+                .metrics
+                .answered(receiver, response.status().as_u16());
+            response
+        }
+        Err(refusal) => refuse(intake, receiver, &refusal, body),
+    }
+}
+
 /// 202 without a body, telling of refused spans in headers.
 fn accepted(report: &Report) -> Response {
     let mut response = Response::new(Body::empty());

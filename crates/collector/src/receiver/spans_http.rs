@@ -8,7 +8,7 @@ use axum::response::Response;
 use tracewell_wire::{Report, spans_json};
 
 use super::{
-    JSON, accepted, media_type, plain_error, refuse, some_usable, take_in, unsupported_type,
+    JSON, accepted_or_refused, media_type, plain_error, some_usable, take_in, unsupported_type,
 };
 use crate::intake::Intake;
 use crate::refusal::Refusal;
@@ -16,14 +16,8 @@ use crate::refusal::Refusal;
 pub(crate) const NAME: &str = "spans_http";
 
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-    match report(&intake, request).await {
-        Ok(report) => {
-            let response = accepted(&report);
-            intake.metrics.answered(NAME, response.status().as_u16());
-            response
-        }
-        Err(refusal) => refuse(&intake, NAME, &refusal, plain_error),
-    }
+    let outcome = report(&intake, request).await;
+    accepted_or_refused(&intake, NAME, outcome, plain_error)
 }
 
 async fn report(intake: &Intake, request: Request) -> Result<Report, Refusal> {

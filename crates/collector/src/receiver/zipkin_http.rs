@@ -7,7 +7,7 @@ use axum::response::Response;
 use tracewell_wire::{Report, zipkin};
 
 use super::{
-    JSON, PROTOBUF, accepted, media_type, refuse, some_usable, take_in, text_error,
+    JSON, PROTOBUF, accepted_or_refused, media_type, some_usable, take_in, text_error,
     unsupported_type,
 };
 use crate::intake::{Decode, Intake};
@@ -16,14 +16,8 @@ use crate::refusal::Refusal;
 pub(crate) const NAME: &str = "zipkin_http";
 
 pub(crate) async fn receive(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-    match report(&intake, request).await {
-        Ok(report) => {
-            let response = accepted(&report);
-            intake.metrics.answered(NAME, response.status().as_u16());
-            response
-        }
-        Err(refusal) => refuse(&intake, NAME, &refusal, text_error),
-    }
+    let outcome = report(&intake, request).await;
+    accepted_or_refused(&intake, NAME, outcome, text_error)
 }
 
 async fn report(intake: &Intake, request: Request) -> Result<Report, Refusal> {

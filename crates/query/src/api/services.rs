@@ -2,8 +2,8 @@
 //! from the stats store in one read, the trace store never (R30, R31, R55, D19).
 
 use hashbrown::HashMap;
-use tracewell_storage::Window;
-use tracewell_storage::stats::{Basis, Figures, ServiceFigures};
+use tracewell_storage::stats::{self, Basis, Figures, ServiceFigures};
+use tracewell_storage::{Names, Searched, Window};
 
 use super::{Answer, Ask};
 use crate::errors::Failure;
@@ -18,9 +18,7 @@ pub(crate) fn list_services(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let window = window(ask, SERIES_STEPS)?;
     let names = ask.readers.finder.list_services(ask.context)?;
     let stats = ask.readers.stats.read_services(&window)?;
-    let mut searched = names.searched.clone();
-    searched.add(&stats.searched);
-    let incomplete = [names.incomplete, stats.incomplete].concat();
+    let (searched, incomplete) = together(&names, &stats);
     let by_name: HashMap<_, _> = stats
         .rows
         .iter()
@@ -42,14 +40,20 @@ pub(crate) fn list_services(ask: &Ask<'_>) -> Result<Answer, Failure> {
     Ok(Answer::new(json.into_text(), &searched, &incomplete))
 }
 
+/// What both reads looked at, and what either may lack.
+fn together<T>(names: &Names, stats: &stats::Answer<T>) -> (Searched, Vec<String>) {
+    let mut searched = names.searched.clone();
+    searched.add(&stats.searched);
+    let incomplete = [&names.incomplete[..], &stats.incomplete].concat();
+    (searched, incomplete)
+}
+
 pub(crate) fn list_operations(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let window = window(ask, 0)?;
     let service = ask.segment(0);
     let names = ask.readers.finder.list_operations(service, ask.context)?;
     let stats = ask.readers.stats.read_operations(service, &window)?;
-    let mut searched = names.searched.clone();
-    searched.add(&stats.searched);
-    let incomplete = [names.incomplete, stats.incomplete].concat();
+    let (searched, incomplete) = together(&names, &stats);
     let by_name: HashMap<_, _> = stats
         .rows
         .iter()
