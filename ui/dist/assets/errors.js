@@ -1,8 +1,8 @@
 import { C as route, O as a, T as withChanges, i as count, j as useGet, k as refresh, l as plural, x as href } from "./index.js";
 import { n as Problem, s as Swatch, t as Incomplete } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
+import { n as LoadMore, t as usePager } from "./pager.js";
 import { t as RangePicker } from "./pickers.js";
-import { t as usePager } from "./pager.js";
 import { t as TraceList } from "./tracelist.js";
 // src/pages/errors.tsx
 var COUNTED = 200;
@@ -105,15 +105,7 @@ function Errors() {
 						class: "loading",
 						children: "Loading…"
 					}),
-					found.hasMore && /* @__PURE__ */ a("p", {
-						class: "table-foot",
-						children: /* @__PURE__ */ a("button", {
-							type: "button",
-							disabled: found.loading,
-							onClick: () => void found.load(),
-							children: found.loading ? "Loading…" : "Load more"
-						})
-					})
+					/* @__PURE__ */ a(LoadMore, { found })
 				]
 			})
 		]

@@ -1,4 +1,17 @@
-import { A as request, L as d, N as A, j as useGet } from "./index.js";
+import { A as request, L as d, N as A, O as a, j as useGet } from "./index.js";
+// src/parts/loadmore.tsx
+function LoadMore({ found }) {
+	if (!found.hasMore) return null;
+	return /* @__PURE__ */ a("p", {
+		class: "table-foot",
+		children: /* @__PURE__ */ a("button", {
+			type: "button",
+			disabled: found.loading,
+			onClick: () => void found.load(),
+			children: found.loading ? "Loading…" : "Load more"
+		})
+	});
+}
 // src/parts/pager.ts
 function usePager(url) {
 	const first = useGet(url);
@@ -52,4 +65,4 @@ function usePager(url) {
 		load
 	};
 }
-export { usePager as t };
+export { LoadMore as n, usePager as t };

@@ -1,7 +1,7 @@
 import { A as request, C as route, F as T, L as d, N as A, O as a, S as navigate, _ as SINGLE, a as duration, f as dark, h as zone, i as count, j as useGet, k as refresh, m as now, r as clock, v as apiQuery, w as setParams, x as href, y as parseMs } from "./index.js";
+import { n as LoadMore, t as usePager } from "./pager.js";
 import { n as Problem, t as Incomplete } from "./notes.js";
 import { t as RangePicker } from "./pickers.js";
-import { t as usePager } from "./pager.js";
 import { t as TraceList } from "./tracelist.js";
 // src/parts/scatter.tsx
 var HEIGHT = 96;
@@ -439,15 +439,7 @@ function Search() {
 							toMatch: spanConditions(params),
 							relative: false
 						}),
-						found.hasMore && /* @__PURE__ */ a("p", {
-							class: "table-foot",
-							children: /* @__PURE__ */ a("button", {
-								type: "button",
-								disabled: found.loading,
-								onClick: () => void found.load(),
-								children: found.loading ? "Loading…" : "Load more"
-							})
-						})
+						/* @__PURE__ */ a(LoadMore, { found })
 					]
 				}),
 				found.traces?.length === 0 && /* @__PURE__ */ a("section", {

@@ -885,12 +885,9 @@ function zoomToSpan(start, duration, total) {
 		to: start + duration + air
 	}, total);
 }
-// src/trace/minimap.tsx
-var HEIGHT = 48;
-function Minimap({ model, visible, zoom, dark, onZoom }) {
-	const canvas = T(null);
+// src/trace/width.ts
+function useWidth(canvas) {
 	const [width, setWidth] = d(0);
-	const [drag, setDrag] = d(null);
 	F(() => {
 		const now = canvas.current;
 		if (!now) return;
@@ -899,6 +896,14 @@ function Minimap({ model, visible, zoom, dark, onZoom }) {
 		setWidth(now.clientWidth);
 		return () => watcher.disconnect();
 	}, []);
+	return width;
+}
+// src/trace/minimap.tsx
+var HEIGHT = 48;
+function Minimap({ model, visible, zoom, dark, onZoom }) {
+	const canvas = T(null);
+	const width = useWidth(canvas);
+	const [drag, setDrag] = d(null);
 	F(() => {
 		const now = canvas.current;
 		if (!now || width === 0) return;
@@ -1332,20 +1337,12 @@ function Waterfall(props) {
 	const { model, visible, closed, zoom, cursor, hit, critical, slots, dark, onZoom } = props;
 	const rows = useVirtual(visible.length, 24);
 	const canvas = T(null);
-	const [width, setWidth] = d(0);
+	const width = useWidth(canvas);
 	const [hover, setHover] = d(-1);
 	const [drag, setDrag] = d(null);
 	const place = cursor < 0 ? -1 : placeOf(visible, cursor);
 	const total = model.durationNs;
 	const marks = width > 0 ? ticks(zoom.from, zoom.to, Math.max(2, Math.floor(width / 120))) : [];
-	F(() => {
-		const now = canvas.current;
-		if (!now) return;
-		const watcher = new ResizeObserver(() => setWidth(now.clientWidth));
-		watcher.observe(now);
-		setWidth(now.clientWidth);
-		return () => watcher.disconnect();
-	}, []);
 	F(() => rows.show(place), [place, rows.height > 0]);
 	F(() => {
 		if (!canvas.current || width === 0) return;

@@ -3,6 +3,7 @@ import { refresh, useGet } from "../api";
 import { count, plural } from "../format";
 import { Swatch } from "../parts/bits";
 import { LiveSwitch, useLive } from "../parts/live";
+import { LoadMore } from "../parts/loadmore";
 import { Incomplete, Problem } from "../parts/notes";
 import { RangePicker } from "../parts/pickers";
 import { usePager } from "../parts/pager";
@@ -75,13 +76,7 @@ export default function Errors() {
         {found.traces && found.traces.length > 0 && <TraceList hits={found.traces} caption={service ? `Traces in which ${service} failed` : "Error traces"} />}
         {found.traces?.length === 0 && <p class="quiet-text good">{service ? `No stored trace has an error of ${service}` : "No stored trace has an error"}{params.get("from") ? " in this time range." : "."}</p>}
         {!found.traces && !found.error && <p class="loading">Loading…</p>}
-        {found.hasMore && (
-          <p class="table-foot">
-            <button type="button" disabled={found.loading} onClick={() => void found.load()}>
-              {found.loading ? "Loading…" : "Load more"}
-            </button>
-          </p>
-        )}
+        <LoadMore found={found} />
       </section>
     </div>
   );

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { refresh, request, useGet } from "../api";
 import { apiQuery, parseMs, SINGLE, type SingleName } from "../filter";
 import { count } from "../format";
+import { LoadMore } from "../parts/loadmore";
 import { Incomplete, Problem } from "../parts/notes";
 import { RangePicker } from "../parts/pickers";
 import { usePager } from "../parts/pager";
@@ -245,13 +246,7 @@ export default function Search() {
           <section class="panel">
             {found.traces.length > 1 && <Scatter hits={found.traces} />}
             <TraceList hits={found.traces} caption="Found traces" toMatch={spanConditions(params)} relative={false} />
-            {found.hasMore && (
-              <p class="table-foot">
-                <button type="button" disabled={found.loading} onClick={() => void found.load()}>
-                  {found.loading ? "Loading…" : "Load more"}
-                </button>
-              </p>
-            )}
+            <LoadMore found={found} />
           </section>
         )}
         {found.traces?.length === 0 && (

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { TraceModel } from "./model";
 import { minimapImage } from "./paint";
 import { clampZoom, panBy, type Zoom } from "./viewport";
+import { useWidth } from "./width";
 
 const HEIGHT = 48;
 
@@ -16,16 +17,8 @@ interface Props {
 
 export function Minimap({ model, visible, zoom, dark, onZoom }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [width, setWidth] = useState(0);
+  const width = useWidth(canvas);
   const [drag, setDrag] = useState<[number, number] | null>(null);
-  useLayoutEffect(() => {
-    const now = canvas.current;
-    if (!now) return;
-    const watcher = new ResizeObserver(() => setWidth(now.clientWidth));
-    watcher.observe(now);
-    setWidth(now.clientWidth);
-    return () => watcher.disconnect();
-  }, []);
   useLayoutEffect(() => {
     const now = canvas.current;
     if (!now || width === 0) return;

@@ -7,6 +7,7 @@ import { errorsBelow, FLAG, isError, KINDS, placeOf, type TraceModel } from "./m
 import { paintRows, ROW } from "./paint";
 import { useVirtual } from "./virtual";
 import { clampZoom, panBy, zoomAround, type Zoom } from "./viewport";
+import { useWidth } from "./width";
 
 export interface WaterfallProps {
   model: TraceModel;
@@ -106,21 +107,12 @@ export function Waterfall(props: WaterfallProps) {
   const { model, visible, closed, zoom, cursor, hit, critical, slots, dark, onZoom } = props;
   const rows = useVirtual(visible.length, ROW);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [width, setWidth] = useState(0);
+  const width = useWidth(canvas);
   const [hover, setHover] = useState(-1);
   const [drag, setDrag] = useState<Drag | null>(null);
   const place = cursor < 0 ? -1 : placeOf(visible, cursor);
   const total = model.durationNs;
   const marks = width > 0 ? ticks(zoom.from, zoom.to, Math.max(2, Math.floor(width / 120))) : [];
-
-  useLayoutEffect(() => {
-    const now = canvas.current;
-    if (!now) return;
-    const watcher = new ResizeObserver(() => setWidth(now.clientWidth));
-    watcher.observe(now);
-    setWidth(now.clientWidth);
-    return () => watcher.disconnect();
-  }, []);
 
   useLayoutEffect(() => rows.show(place), [place, rows.height > 0]);
 
