@@ -171,8 +171,8 @@ impl Bench {
     }
 
     fn group(&self, name: &str) -> Result<GroupStatus, String> {
-        let groups = self.log()?.log().status().groups;
-        let group = groups.into_iter().find(|group| group.group == name);
+        let status = self.log()?.log().status();
+        let group = status.group(name).cloned();
         group.ok_or_else(|| format!("status does not name the group {name}"))
     }
 
