@@ -2,6 +2,8 @@
 //! reads them. A segment whose data or index file is missing or damaged is still open: what it
 //! has is answered, what it lacks is named.
 
+#[allow(dead_code, unused_imports)] // until the seal writes them
+pub(crate) mod block;
 pub(crate) mod cache;
 pub(crate) mod data;
 pub(crate) mod fragment;
@@ -11,7 +13,11 @@ pub(crate) mod meta;
 pub(crate) mod names;
 pub(crate) mod postings;
 pub(crate) mod projection;
+#[allow(dead_code)] // until the seal makes them
+pub(crate) mod run;
 pub(crate) mod seal;
+#[allow(dead_code)] // until the seal uses them
+pub(crate) mod values;
 
 use std::path::Path;
 
