@@ -5,6 +5,7 @@
 //! wraps any other, counts its calls and fails the n-th.
 
 pub mod fault;
+mod writer;
 
 use std::fmt::Debug;
 use std::fs::{File as OsFile, OpenOptions, TryLockError};
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tracewell_storage::Error;
+pub use writer::FileWriter;
 
 /// Spans hold personal data: nobody but the owner reads the files.
 const MODE: u32 = 0o600;
@@ -234,19 +236,9 @@ pub fn read_all(fs: &dyn Fs, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>>
 /// Puts these bytes under `dir/name` so that a crash leaves the old file or the new one, never a
 /// mixture: tmp → fsync → rename → fsync of the directory.
 pub fn write_atomic(fs: &dyn Fs, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let tmp = dir.join(format!("{name}.tmp"));
-    match fs.unlink(&tmp) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = fs.create(&tmp)?;
-    append_all(file.as_ref(), bytes)?;
-    crate::failpoint::hit("atomic-before-sync");
-    file.sync_data()?;
-    crate::failpoint::hit("atomic-before-rename");
-    fs.rename(&tmp, &dir.join(name))?;
-    crate::failpoint::hit("atomic-after-rename");
-    fs.sync_dir(dir)
+    let mut file = FileWriter::create(fs, dir, name)?;
+    file.append(bytes)?;
+    file.finish().map(|_| ())
 }
 
 /// True when the disk has no more room for us.

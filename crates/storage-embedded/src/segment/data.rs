@@ -13,7 +13,7 @@ use tracewell_model::{SpanBatch, SpanId, SpanRef, TraceId};
 use tracewell_storage::Error;
 
 use super::frame::{self, FrameRef, FrameWriter};
-use super::meta::SegmentMeta;
+use super::meta::{SegmentMeta, data_name};
 use crate::codec::{self, Damaged, Reader, put_varint};
 use crate::format::{self, Kind};
 use crate::fs::{File, Fs};
@@ -243,16 +243,17 @@ fn read_footer(r: &mut Reader<'_>) -> Result<Footer, Damaged> {
 
 /// A data file that is being put together.
 #[derive(Debug)]
-pub(crate) struct DataWriter {
-    out: FrameWriter,
+pub(crate) struct DataWriter<'f> {
+    out: FrameWriter<'f>,
     blocks: Vec<BlockEntry>,
     rows: u64,
 }
 
-impl DataWriter {
-    pub(crate) fn new() -> Result<Self, Error> {
+impl<'f> DataWriter<'f> {
+    /// Begins the data file of this segment.
+    pub(crate) fn create(fs: &'f dyn Fs, dir: &Path, id: u64) -> Result<Self, Error> {
         Ok(DataWriter {
-            out: FrameWriter::new(Kind::Segment)?,
+            out: FrameWriter::create(fs, dir, &data_name(id), Kind::Segment)?,
             blocks: Vec::new(),
             rows: 0,
         })
@@ -279,10 +280,8 @@ impl DataWriter {
         coded.drain(ids_at..ids_at + ids.len());
         let frame = self.out.put(&coded)?;
         for chunk in ids.chunks(IDS_PER_CHUNK * 8) {
-            self.out.file.extend_from_slice(chunk);
-            self.out
-                .file
-                .extend_from_slice(&format::checksum(chunk).to_le_bytes());
+            self.out.append(chunk)?;
+            self.out.append(&format::checksum(chunk).to_le_bytes())?;
         }
         self.blocks.push(BlockEntry {
             frame,
@@ -296,12 +295,12 @@ impl DataWriter {
         Ok(batch)
     }
 
-    /// The whole file, given the traces in fragment order.
+    /// Ends the file, given the traces in fragment order. Answers its length.
     pub(crate) fn finish(
         mut self,
         meta: &SegmentMeta,
         traces: impl Iterator<Item = TraceId>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<u64, Error> {
         let mut entries: Vec<TraceEntry> = traces
             .zip(0..)
             .map(|(id, fragment)| (trace_hash(id), fragment))

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::format;
-use crate::fs::{self, File};
+use crate::fs::{self, File, FileWriter, Fs};
 use tracewell_storage::{Class, Error};
 
 /// zstd's level: 1 costs a third of 3 for 3 % more bytes (STORAGE.md, measured).
@@ -44,38 +44,61 @@ impl FrameRef {
     }
 }
 
-/// A file that is being put together from frames. It owns the compressor: making one costs more
-/// than compressing a small frame.
-pub(crate) struct FrameWriter {
-    pub(crate) file: Vec<u8>,
+/// A file that is being written from frames, as they come.
+pub(crate) struct FrameWriter<'a> {
+    file: FileWriter<'a>,
     compressor: zstd::bulk::Compressor<'static>,
+    packed: Vec<u8>,
 }
 
-impl FrameWriter {
+impl<'a> FrameWriter<'a> {
     /// Begins a file of this kind.
-    pub(crate) fn new(kind: format::Kind) -> Result<Self, Error> {
+    pub(crate) fn create(
+        fs: &'a dyn Fs,
+        dir: &Path,
+        name: &str,
+        kind: format::Kind,
+    ) -> Result<Self, Error> {
         let compressor = zstd::bulk::Compressor::new(LEVEL)
             .map_err(|error| Error::retryable(format!("make a compressor: {error}")))?;
-        Ok(FrameWriter {
-            file: format::header(kind).to_vec(),
+        let file = FileWriter::create(fs, dir, name)
+            .map_err(|error| fs::io_error("create", &dir.join(name), &error))?;
+        let mut out = FrameWriter {
+            file,
             compressor,
-        })
+            packed: Vec::new(),
+        };
+        out.append(&format::header(kind))?;
+        Ok(out)
+    }
+
+    /// Where the next byte will lie.
+    pub(crate) fn offset(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// Appends bytes that are no frame.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let written = self.file.append(bytes);
+        written.map_err(|error| fs::io_error("write", self.file.path(), &error))
     }
 
     /// Appends a frame.
     pub(crate) fn put(&mut self, raw: &[u8]) -> Result<FrameRef, Error> {
-        let packed = self
-            .compressor
-            .compress(raw)
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        packed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        self.compressor
+            .compress_to_buffer(raw, &mut packed)
             .map_err(|error| Error::retryable(format!("compress a frame: {error}")))?;
-        self.store(
-            raw.len(),
-            if packed.len() < raw.len() {
-                &packed
-            } else {
-                raw
-            },
-        )
+        let shorter = if packed.len() < raw.len() {
+            packed.as_slice()
+        } else {
+            raw
+        };
+        let frame = self.store(raw.len(), shorter);
+        self.packed = packed;
+        frame
     }
 
     /// Appends a frame of what does not compress.
@@ -84,19 +107,16 @@ impl FrameWriter {
     }
 
     fn store(&mut self, raw_bytes: usize, stored: &[u8]) -> Result<FrameRef, Error> {
-        let offset = self.file.len() as u64;
-        let bytes = u32::try_from(stored.len() + 4)
-            .ok()
-            .filter(|&bytes| bytes <= RAW_BYTES_MAX);
-        let raw_bytes = u32::try_from(raw_bytes)
-            .ok()
-            .filter(|&bytes| bytes <= RAW_BYTES_MAX);
-        let (Some(bytes), Some(raw_bytes)) = (bytes, raw_bytes) else {
+        let offset = self.offset();
+        let within = |bytes: usize| {
+            let bytes = u32::try_from(bytes).ok();
+            bytes.filter(|&bytes| bytes <= RAW_BYTES_MAX)
+        };
+        let (Some(bytes), Some(raw_bytes)) = (within(stored.len() + 4), within(raw_bytes)) else {
             return Err(Error::invalid("a frame is larger than 1 GiB"));
         };
-        self.file
-            .extend_from_slice(&format::checksum(stored).to_le_bytes());
-        self.file.extend_from_slice(stored);
+        self.append(&format::checksum(stored).to_le_bytes())?;
+        self.append(stored)?;
         Ok(FrameRef {
             offset,
             bytes,
@@ -104,8 +124,9 @@ impl FrameWriter {
         })
     }
 
-    /// Writes the end of the file: its footer as a frame, then where that is (20 bytes).
-    pub(crate) fn finish(mut self, footer: &[u8]) -> Result<Vec<u8>, Error> {
+    /// Ends the file with its footer as a frame, then where that is (20 bytes), and makes it safe
+    /// under its name. Answers its length.
+    pub(crate) fn finish(mut self, footer: &[u8]) -> Result<u64, Error> {
         let frame = self.put(footer)?;
         let mut trailer = Vec::with_capacity(TRAILER_BYTES);
         trailer.extend_from_slice(&frame.offset.to_le_bytes());
@@ -113,15 +134,17 @@ impl FrameWriter {
         trailer.extend_from_slice(&frame.raw_bytes.to_le_bytes());
         let crc = format::checksum(&trailer);
         trailer.extend_from_slice(&crc.to_le_bytes());
-        self.file.extend_from_slice(&trailer);
-        Ok(self.file)
+        self.append(&trailer)?;
+        let path = self.file.path().to_owned();
+        let finished = self.file.finish();
+        finished.map_err(|error| fs::io_error("write", &path, &error))
     }
 }
 
-impl std::fmt::Debug for FrameWriter {
+impl std::fmt::Debug for FrameWriter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FrameWriter")
-            .field("bytes", &self.file.len())
+            .field("file", &self.file)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use tracewell_storage::Error;
 
 use super::fragment::{self, FRAGMENTS_PER_PAGE, Fragment, FragmentPage};
 use super::frame::{self, FrameRef, FrameWriter};
-use super::meta::SegmentMeta;
+use super::meta::{SegmentMeta, index_name};
 use super::names::NameTable;
 use super::postings::{self, KeyTable, PostingBuilder, PostingFrame};
 use super::projection::{self, ProjectionFrame};
@@ -138,9 +138,9 @@ pub(crate) struct IndexInput<'a> {
     pub(crate) postings: PostingBuilder<'a>,
 }
 
-/// The whole file.
-pub(crate) fn build(input: IndexInput<'_>) -> Result<Vec<u8>, Error> {
-    let mut out = FrameWriter::new(Kind::Index)?;
+/// Writes the whole file; answers its length.
+pub(crate) fn write(fs: &dyn Fs, dir: &Path, input: IndexInput<'_>) -> Result<u64, Error> {
+    let mut out = FrameWriter::create(fs, dir, &index_name(input.meta.id), Kind::Index)?;
     let mut footer = Vec::new();
     let mut raw = Vec::new();
     input.meta.put(&mut footer);
@@ -174,7 +174,10 @@ pub(crate) fn build(input: IndexInput<'_>) -> Result<Vec<u8>, Error> {
     out.finish(&footer)
 }
 
-fn put_postings(out: &mut FrameWriter, postings: PostingBuilder<'_>) -> Result<KeyTable, Error> {
+fn put_postings(
+    out: &mut FrameWriter<'_>,
+    postings: PostingBuilder<'_>,
+) -> Result<KeyTable, Error> {
     let mut table = KeyTable::default();
     let mut raw = Vec::new();
     for (name, values) in postings.finish() {

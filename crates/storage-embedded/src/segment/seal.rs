@@ -11,12 +11,12 @@ use tracewell_storage::Error;
 use super::data::DataWriter;
 use super::fragment::{Fragment, Share};
 use super::index::{self, IndexInput};
-use super::meta::{SegmentMeta, data_name, index_name};
+use super::meta::SegmentMeta;
 use super::names::{Group, NameTable};
 use super::postings::PostingBuilder;
 use super::projection::{self, ProjectedSpan};
 use crate::failpoint;
-use crate::fs::{self, Fs};
+use crate::fs::Fs;
 use crate::head::{Head, State};
 
 /// Text and attributes in one block: a block of 4,096 spans with long values would be slow to read.
@@ -64,7 +64,7 @@ pub(crate) fn seal(
         name_fragment(trace, &groups, &table);
     }
     describe(&mut meta, &state, &traces);
-    let mut data = DataWriter::new()?;
+    let mut data = DataWriter::create(fs, dir, meta.id)?;
     let postings = write_blocks(&mut data, &traces, options.block_spans)?;
     let mut rows = vec![Vec::new(); table.groups.len()];
     let named = traces
@@ -81,29 +81,22 @@ pub(crate) fn seal(
     let service_of = |group: u32| table.groups[group as usize].service;
     let projection = projection::frames(rows, service_of);
     let ids = traces.iter().map(|trace| trace.fragment.trace_id);
-    let data = data.finish(&meta, ids)?;
     let fragments: Vec<_> = traces.iter().map(|trace| trace.fragment.clone()).collect();
-    let fragments = &fragments[..];
-    let index = index::build(IndexInput {
+    failpoint::hit("seal-before-write");
+    let index = IndexInput {
         meta: &meta,
         names: &table,
-        fragments,
+        fragments: &fragments,
         projection,
         postings,
-    })?;
-    (meta.data_bytes, meta.index_bytes) = (data.len() as u64, index.len() as u64);
-    failpoint::hit("seal-before-write");
-    write(fs, dir, &index_name(meta.id), &index)?;
+    };
+    let index_bytes = index::write(fs, dir, index)?;
     failpoint::hit("seal-between-files");
     // The data file last: recovery adopts a segment only if both are there.
-    write(fs, dir, &data_name(meta.id), &data)?;
+    let data_bytes = data.finish(&meta, ids)?;
     failpoint::hit("seal-after-write");
+    (meta.data_bytes, meta.index_bytes) = (data_bytes, index_bytes);
     Ok(meta)
-}
-
-fn write(fs: &dyn Fs, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    fs::write_atomic(fs, dir, name, bytes)
-        .map_err(|error| fs::io_error("write", &dir.join(name), &error))
 }
 
 /// The head's traces in fragment order, repeats left out and counted.
@@ -198,7 +191,7 @@ fn describe(meta: &mut SegmentMeta, state: &State, traces: &[SealTrace<'_>]) {
 
 /// Cuts the spans into blocks of whole traces; a giant trace alone takes several.
 fn write_blocks<'a>(
-    data: &mut DataWriter,
+    data: &mut DataWriter<'_>,
     traces: &[SealTrace<'a>],
     block_spans: usize,
 ) -> Result<PostingBuilder<'a>, Error> {
