@@ -10,7 +10,7 @@ use tracewell_model::clock::ManualClock;
 use tracewell_storage::conformance::{
     Durability, OpenStore, Restart, StoreFixture, expect_passed, store_suite,
 };
-use tracewell_storage::{Sink, TraceFinder, TraceReader};
+use tracewell_storage::{Sink, SpanScanner, TraceFinder, TraceReader};
 use tracewell_storage_embedded::fs::StdFs;
 use tracewell_storage_embedded::{EmbeddedTraces, Engine, EngineOptions, StorageSink};
 
@@ -59,6 +59,10 @@ impl OpenStore for Open {
     }
 
     fn finder(&self) -> &dyn TraceFinder {
+        &self.traces
+    }
+
+    fn scanner(&self) -> &dyn SpanScanner {
         &self.traces
     }
 

@@ -1,6 +1,6 @@
 //! The seams: where collector, workers and query end and a backend begins. Knows no database.
 //!
-//! One log, one sink per consumer group, three readers, one statistics writer. Every seam is a
+//! One log, one sink per consumer group, four readers, one statistics writer. Every seam is a
 //! plain synchronous call (D14): async lives at sockets. A backend with an async client keeps its
 //! own runtime and blocks the caller's thread, which is a worker's or a query pool's, never a socket's.
 //! The docs of a trait are its contract; `conformance` holds every backend to it.
@@ -13,6 +13,7 @@ pub mod find;
 pub mod ladder;
 pub mod log;
 pub mod memory;
+pub mod scan;
 pub mod sink;
 pub mod stats;
 pub mod traces;
@@ -25,6 +26,7 @@ pub use context::{ReadContext, Searched};
 pub use error::{Class, Error};
 pub use find::{Cursor, Found, Names, Order, TagFilter, TraceFinder, TraceHit, TraceQuery};
 pub use log::{Ack, Completion, Consumer, GroupStatus, LogStatus, Position, Record, SpanLog};
+pub use scan::{ScanQuery, Scanned, SpanScanner};
 pub use sink::Sink;
 pub use stats::{StatsDelta, StatsReader, StatsWriter, Window};
 pub use traces::{FoundTrace, TraceReader};

@@ -1,8 +1,9 @@
-//! The readers of the engine: by id, search, names. Handles are cheap; each call works on one view
+//! The readers of the engine: by id, search, names, everything. Handles are cheap; each call works on one view
 //! of the engine and holds no lock while it reads.
 #![warn(clippy::indexing_slicing)]
 
 mod by_id;
+mod export;
 mod find;
 mod locate;
 mod names;
@@ -12,8 +13,10 @@ mod scan;
 use std::sync::Arc;
 
 use tracewell_model::TraceId;
+use tracewell_storage::scan::Each;
 use tracewell_storage::{
-    Error, Found, FoundTrace, Names, ReadContext, TraceFinder, TraceQuery, TraceReader,
+    Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, SpanScanner, TraceFinder,
+    TraceQuery, TraceReader,
 };
 
 use crate::engine::Engine;
@@ -70,5 +73,16 @@ impl TraceFinder for EmbeddedTraces {
             names::Values { key, prefix, limit },
             context,
         ))
+    }
+}
+
+impl SpanScanner for EmbeddedTraces {
+    fn scan_spans(
+        &self,
+        query: &ScanQuery,
+        context: &ReadContext,
+        each: Each<'_>,
+    ) -> Result<Scanned, Error> {
+        export::scan_spans(&self.engine, query, context, each)
     }
 }

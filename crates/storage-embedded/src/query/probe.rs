@@ -35,6 +35,8 @@ pub(super) struct Probe<'a> {
     pub(super) searched: Searched,
     pub(super) incomplete: Vec<String>,
     scratch: Cache,
+    /// False for a read of everything, which would push out what searches will want again.
+    keeps: bool,
 }
 
 impl<'a> Probe<'a> {
@@ -54,7 +56,29 @@ impl<'a> Probe<'a> {
             searched,
             incomplete: Vec::new(),
             scratch,
+            keeps: true,
         }
+    }
+
+    /// A read that keeps nothing it reads: each part is wanted once.
+    pub(super) fn passing(engine: &'a Engine, context: &'a ReadContext) -> Self {
+        Probe {
+            keeps: false,
+            ..Probe::new(engine, context)
+        }
+    }
+
+    /// Gives up the view: the head, and the segments by age, oldest first. A read that takes long
+    /// would keep what was sealed or merged meanwhile in memory and on disk.
+    pub(super) fn take_view(&mut self) -> (HeadView, Vec<Arc<Segment>>) {
+        let empty = View {
+            head: Arc::default(),
+            frozen: None,
+            segments: Vec::new(),
+        };
+        let view = std::mem::replace(&mut self.view, Arc::new(empty));
+        let head = std::mem::replace(&mut self.head, HeadView::new([]));
+        (head, view.segments.clone())
     }
 
     /// The segment at this place of the view.
@@ -116,6 +140,9 @@ impl<'a> Probe<'a> {
         self.searched.bytes_read += bytes as u64;
         self.searched.blocks_read += u64::from(key.unit == Unit::Block);
         let loaded = Arc::new(read()?);
+        if !self.keeps {
+            return Ok(loaded);
+        }
         let weight = weigh(&loaded);
         self.scratch.put(key, Arc::clone(&loaded), weight);
         self.engine.cache.put(key, Arc::clone(&loaded), weight);

@@ -8,6 +8,7 @@ use tracewell_model::clock::ManualClock;
 use super::Restart;
 use crate::find::TraceFinder;
 use crate::log::SpanLog;
+use crate::scan::SpanScanner;
 use crate::sink::Sink;
 use crate::stats::{StatsReader, StatsWriter};
 use crate::traces::TraceReader;
@@ -75,6 +76,9 @@ pub trait OpenStore {
 
     /// The finder.
     fn finder(&self) -> &dyn TraceFinder;
+
+    /// The scanner.
+    fn scanner(&self) -> &dyn SpanScanner;
 
     /// Returns when readers see what was applied (D8): a search index's refresh.
     fn settle(&mut self) {}

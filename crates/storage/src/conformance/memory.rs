@@ -10,6 +10,7 @@ use super::{
 use crate::find::TraceFinder;
 use crate::log::SpanLog;
 use crate::memory::{MemoryLog, MemoryStats, MemoryStore};
+use crate::scan::SpanScanner;
 use crate::sink::Sink;
 use crate::stats::{StatsReader, StatsWriter};
 use crate::traces::TraceReader;
@@ -58,6 +59,10 @@ impl OpenStore for MemoryStore {
     }
 
     fn finder(&self) -> &dyn TraceFinder {
+        self
+    }
+
+    fn scanner(&self) -> &dyn SpanScanner {
         self
     }
 

@@ -12,6 +12,7 @@ pub mod memory;
 mod oracle;
 mod paging;
 mod random;
+mod scan;
 mod search;
 mod search_random;
 pub mod spans;
@@ -60,7 +61,7 @@ type Case<Check> = (&'static str, Durability, Check);
 
 type StoreCheck = fn(&dyn StoreFixture) -> Result<(), String>;
 
-/// Everything a store must do: as a sink, as a reader by id, and as a finder.
+/// Everything a store must do: as a sink, as a reader by id, as a finder, and as a scanner.
 pub fn store_suite(fixture: &dyn StoreFixture) -> Result<Passed, Failure> {
     let mut passed = Passed::default();
     let durability = fixture.durability();
@@ -82,6 +83,7 @@ pub fn store_suite(fixture: &dyn StoreFixture) -> Result<Passed, Failure> {
         |check| check(fixture),
         &mut passed,
     )?;
+    run(durability, scan::CASES, |check| check(fixture), &mut passed)?;
     run(
         durability,
         paging::CASES,

@@ -6,6 +6,7 @@
 
 mod find;
 mod log;
+mod scan;
 mod stats;
 mod store;
 

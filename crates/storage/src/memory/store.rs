@@ -12,7 +12,7 @@ use crate::log::{Position, Record};
 use crate::sink::Sink;
 use crate::traces::{FoundTrace, TraceReader};
 
-/// A trace store in memory: the storage group's sink, and both readers (`find` has the other).
+/// A trace store in memory: the storage group's sink, and its readers (`find` and `scan` have the others).
 /// Clones are handles of the same store: one is the sink, others read.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {

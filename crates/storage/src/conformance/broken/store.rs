@@ -1,6 +1,7 @@
 //! Trace stores that are wrong on purpose.
 
 use std::cmp::Reverse;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::find::{Found, Names, Order, TraceFinder, TraceQuery};
 use crate::log::{Position, Record};
 use crate::memory::MemoryStore;
+use crate::scan::{Each, ScanQuery, Scanned, SpanScanner};
 use crate::sink::Sink;
 use crate::traces::{FoundTrace, TraceReader};
 
@@ -54,11 +56,17 @@ pub enum StoreFault {
     IgnoresHorizon,
     /// Judges the error of a trace by its first fragment.
     MissesLateErrors,
+    /// Scans what is durable only.
+    ScansWithoutHead,
+    /// Scans the last moment of a range too.
+    ScansPastTheEnd,
+    /// Goes on scanning when told to end.
+    ScansOn,
 }
 
 impl StoreFault {
     /// Every fault.
-    pub const ALL: [StoreFault; 17] = [
+    pub const ALL: [StoreFault; 20] = [
         StoreFault::DropsEveryThousandth,
         StoreFault::ForgetsOnRestart,
         StoreFault::DurableTooEarly,
@@ -76,6 +84,9 @@ impl StoreFault {
         StoreFault::SkipsTies,
         StoreFault::IgnoresHorizon,
         StoreFault::MissesLateErrors,
+        StoreFault::ScansWithoutHead,
+        StoreFault::ScansPastTheEnd,
+        StoreFault::ScansOn,
     ];
 }
 
@@ -120,6 +131,10 @@ impl OpenStore for Broken {
     }
 
     fn finder(&self) -> &dyn TraceFinder {
+        self
+    }
+
+    fn scanner(&self) -> &dyn SpanScanner {
         self
     }
 
@@ -363,5 +378,34 @@ impl TraceFinder for Broken {
         context: &ReadContext,
     ) -> Result<Names, Error> {
         self.inner.list_tag_values(key, prefix, limit, context)
+    }
+}
+
+impl SpanScanner for Broken {
+    fn scan_spans(
+        &self,
+        query: &ScanQuery,
+        context: &ReadContext,
+        each: Each<'_>,
+    ) -> Result<Scanned, Error> {
+        match self.fault {
+            StoreFault::ScansWithoutHead => {
+                let durable = self.inner.restart(Restart::Crash);
+                durable.scan_spans(query, context, each)
+            }
+            StoreFault::ScansPastTheEnd => {
+                let end_unix_ns = query.end_unix_ns.map(|to| to + 1);
+                let query = ScanQuery {
+                    end_unix_ns,
+                    ..query.clone()
+                };
+                self.inner.scan_spans(&query, context, each)
+            }
+            StoreFault::ScansOn => self.inner.scan_spans(query, context, &mut |batch, rows| {
+                let _ignored = each(batch, rows);
+                ControlFlow::Continue(())
+            }),
+            _ => self.inner.scan_spans(query, context, each),
+        }
     }
 }

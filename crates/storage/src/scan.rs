@@ -1,0 +1,74 @@
+//! Reading everything: stored spans batch by batch, for exports.
+
+use std::ops::ControlFlow;
+
+use tracewell_model::{SpanBatch, SpanRef};
+
+use crate::context::{ReadContext, Searched};
+use crate::error::Error;
+
+/// Takes rows of a batch, in ascending order and at least one; `Break` ends the scan.
+pub type Each<'a> = &'a mut dyn FnMut(&SpanBatch, &[u32]) -> ControlFlow<()>;
+
+/// Hands over every stored span.
+///
+/// Contract: each span that matches and was stored when the scan began is handed over at least
+/// once; spans that come meanwhile may be. Exact repeats are left out where copies lie together;
+/// copies that were stored apart (a redelivery long after) may each show. The order is the store's.
+/// `each` may take as long as it likes: no lock is held meanwhile, and of the spans not yet handed
+/// over no more memory than a head's. After `Break` nothing more is handed over. Damage does not
+/// fail the scan: it is named in `incomplete` and counted. The context's caps are a trace's and do
+/// not bound a scan; when the time is up or the caller gone, it ends with an error of class
+/// `DeadlineExceeded`, or with what was handed over so far, named as incomplete.
+pub trait SpanScanner: Send + Sync {
+    /// Every span that matches.
+    fn scan_spans(
+        &self,
+        query: &ScanQuery,
+        context: &ReadContext,
+        each: Each<'_>,
+    ) -> Result<Scanned, Error>;
+}
+
+/// Which spans: all conditions hold on the span itself, so adjacent ranges of time share no span.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanQuery {
+    /// The span's start, at or after.
+    pub start_unix_ns: Option<u64>,
+    /// The span's start, before.
+    pub end_unix_ns: Option<u64>,
+    /// The span's service.
+    pub service: Option<String>,
+}
+
+impl ScanQuery {
+    /// True when the span is asked for.
+    pub fn matches(&self, span: SpanRef<'_>) -> bool {
+        let start = span.start_unix_ns();
+        self.start_unix_ns.is_none_or(|from| start >= from)
+            && self.end_unix_ns.is_none_or(|to| start < to)
+            && self
+                .service
+                .as_deref()
+                .is_none_or(|wanted| wanted == span.service())
+    }
+
+    /// The rows that match, of these.
+    pub fn rows(&self, batch: &SpanBatch, of: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let rows = of.into_iter();
+        rows.filter(|&row| self.matches(batch.span(row))).collect()
+    }
+}
+
+/// What a scan handed over, and what it could not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Spans handed over.
+    pub spans: u64,
+    /// Spans in what could not be read; those of them that do not match are counted too.
+    pub spans_missing: u64,
+    /// What was looked at.
+    pub searched: Searched,
+    /// Why spans are missing; sentences.
+    pub incomplete: Vec<String>,
+}
