@@ -1,6 +1,7 @@
 //! Batches to an OTLP `ExportTraceServiceRequest` in protobuf (`TracesData` has the same bytes),
 //! grouped by resource and scope. The unmodelled part of each span is appended as it lies.
-//! Marks are not part of OTLP and stay behind; an end before its start comes back from `rest`.
+//! Marks are not part of OTLP: they go along in a field of our own, which others skip; an end before
+//! its start comes back from `rest`.
 
 use std::collections::HashMap;
 
@@ -11,6 +12,18 @@ use crate::proto::{
     put_bytes_field, put_fixed32_field, put_fixed64_field, put_message_field, put_varint_field,
 };
 use crate::rest::{put_attributes, put_text};
+
+/// The field of `Span` in which marks travel between us: far from any that OTLP will use.
+pub(crate) const MARKS_FIELD: u32 = 29_783;
+
+/// The marks of a span that decoding would not set by itself; none when it would set all.
+pub(crate) fn marks_to_carry(span: SpanRef<'_>) -> Option<u16> {
+    const SEEN_AGAIN: u16 =
+        Marks::NO_START_TIME.0 | Marks::END_BEFORE_START.0 | Marks::DUPLICATE_KEYS.0;
+    let marks = span.marks();
+    let unmarked = span.start_unix_ns() == 0 && !marks.has(Marks::NO_START_TIME);
+    (unmarked || marks.0 & !SEEN_AGAIN != 0).then_some(marks.0)
+}
 
 /// Encodes spans, of one batch or of many, in the order of their groups' first spans.
 pub fn encode<'a>(spans: impl IntoIterator<Item = SpanRef<'a>>) -> Vec<u8> {
@@ -155,7 +168,8 @@ fn scope_message(scope: ScopeRef<'_>) -> Vec<u8> {
     out
 }
 
-fn put_span(out: &mut Vec<u8>, span: SpanRef<'_>) {
+/// Appends the `Span` message of a span, without a tag of its own.
+pub(crate) fn put_span(out: &mut Vec<u8>, span: SpanRef<'_>) {
     put_bytes_field(out, 1, &span.trace_id().0);
     put_bytes_field(out, 2, &span.span_id().0);
     if let Some(parent) = span.parent() {
@@ -180,6 +194,9 @@ fn put_span(out: &mut Vec<u8>, span: SpanRef<'_>) {
     }
     if span.flags() != 0 {
         put_fixed32_field(out, 16, span.flags());
+    }
+    if let Some(marks) = marks_to_carry(span) {
+        put_varint_field(out, MARKS_FIELD, u64::from(marks));
     }
     // Last, since protobuf's last value counts: an unknown kind or status overrides the model's.
     out.extend_from_slice(span.rest());

@@ -1,7 +1,8 @@
 //! Batches to OTLP/JSON, grouped by resource and scope: what `?format=otlp` answers and `load` reads.
 //!
-//! Keeps all that the protobuf decoder keeps, except fields unknown to this version, which have no
-//! name to be written under. Ids are hex, 64-bit integers strings, enumerations numbers.
+//! Nothing is lost: what JSON does not give back to the last bit (unknown fields, values with a
+//! second field, the payload of a NaN) goes along as protobuf, in a member of our own that other
+//! readers skip. Ids are hex, 64-bit integers strings, enumerations numbers.
 #![warn(clippy::indexing_slicing)]
 
 use base64::Engine as _;
@@ -11,7 +12,11 @@ use tracewell_model::limits::ANY_DEPTH_MAX;
 use tracewell_model::span::{ResourceRef, ScopeRef};
 use tracewell_model::{Attribute, SpanRef, Value};
 
-use super::encode::Groups;
+use super::encode::{Groups, marks_to_carry, put_span};
+use super::schema::{self, MARKS, Schema, WHOLE};
+use super::span::{self as protobuf, Scratch};
+use super::transcode::transcode;
+use crate::caps::Rewritten;
 use crate::json::{write_double, write_text};
 use crate::proto::{Field, Fields};
 use crate::rest::{Event, Link, Rest};
@@ -25,9 +30,17 @@ pub fn encode<'a>(spans: impl IntoIterator<Item = SpanRef<'a>>) -> String {
     let mut json = Json::default();
     json.open('{');
     json.array("resourceSpans", groups.resources, |json, group| {
-        json.object("resource", |json| resource(json, group.first));
+        json.object("resource", |json| {
+            let start = json.start();
+            resource(json, group.first);
+            json.whole_unless_kept(start, schema::RESOURCE, &group.message);
+        });
         json.array("scopeSpans", group.scopes, |json, group| {
-            json.object("scope", |json| scope(json, group.first));
+            json.object("scope", |json| {
+                let start = json.start();
+                scope(json, group.first);
+                json.whole_unless_kept(start, schema::SCOPE, &group.message);
+            });
             json.array("spans", group.spans, span);
             json.text("schemaUrl", group.first.schema_url());
         });
@@ -92,6 +105,7 @@ fn scope(json: &mut Json, scope: ScopeRef<'_>) {
 }
 
 fn span(json: &mut Json, span: SpanRef<'_>) {
+    let start = json.start();
     let rest = Rest::parse(span.rest());
     json.hex("traceId", &span.trace_id().0);
     json.hex("spanId", &span.span_id().0);
@@ -120,6 +134,24 @@ fn span(json: &mut Json, span: SpanRef<'_>) {
         );
     });
     json.count("flags", span.flags());
+    if let Some(marks) = marks_to_carry(span) {
+        json.number(MARKS, i32::from(marks));
+    }
+    if may_differ(span) && !json.keeps(start, span) {
+        let mut message = Vec::new();
+        put_span(&mut message, span);
+        json.base64(WHOLE, &message);
+    }
+}
+
+/// True when JSON might not give the span back to the last bit: a look is then worth its cost.
+fn may_differ(span: SpanRef<'_>) -> bool {
+    let odd = |value: Value<'_>| match value {
+        Value::Any(encoded) => !encoded.is_empty(),
+        Value::Double(number) => number.is_nan(),
+        Value::Str(_) | Value::Int(_) | Value::Bool(_) | Value::Bytes(_) => false,
+    };
+    !span.rest().is_empty() || span.attributes().any(|attribute| odd(attribute.value))
 }
 
 fn event(json: &mut Json, event: Event<'_>) {
@@ -157,10 +189,7 @@ fn value(json: &mut Json, value: Value<'_>, depth: usize) {
             json.out.push_str(if bit { "true" } else { "false" });
         }
         Value::Bytes(bytes) => {
-            json.name("bytesValue");
-            json.out.push('"');
-            BASE64.encode_string(bytes, &mut json.out);
-            json.out.push('"');
+            json.base64("bytesValue", bytes);
         }
         Value::Any(encoded) => any_value(json, encoded, depth),
     }
@@ -209,6 +238,45 @@ impl Json {
     fn close(&mut self, bracket: char) {
         self.out.push(bracket);
         self.first = false;
+    }
+
+    /// Where the object that was just opened begins.
+    fn start(&self) -> usize {
+        self.out.len().saturating_sub(1)
+    }
+
+    /// What a reader makes of the object that begins here, as if it ended now.
+    fn read_back(&mut self, start: usize, schema: Schema) -> Option<Vec<u8>> {
+        let mut message = Vec::new();
+        self.out.push('}');
+        let object = self.out.get(start..).unwrap_or_default();
+        let read = transcode(object, schema, &mut message);
+        self.out.pop();
+        read.ok().map(|()| message)
+    }
+
+    /// True when a reader gets this span back from the object that begins here.
+    fn keeps(&mut self, start: usize, span: SpanRef<'_>) -> bool {
+        let Some(message) = self.read_back(start, schema::SPAN) else {
+            return false;
+        };
+        let (room, mut scratch) = (Rewritten::default(), Scratch::default());
+        let decoded = protobuf::decode(&message, &room, &mut scratch);
+        decoded.is_ok_and(|decoded| decoded.equals(span))
+    }
+
+    /// Adds a message as it is, unless the object that begins here already says the same.
+    fn whole_unless_kept(&mut self, start: usize, schema: Schema, message: &[u8]) {
+        if self.read_back(start, schema).as_deref() != Some(message) {
+            self.base64(WHOLE, message);
+        }
+    }
+
+    fn base64(&mut self, name: &'static str, bytes: &[u8]) {
+        self.name(name);
+        self.out.push('"');
+        BASE64.encode_string(bytes, &mut self.out);
+        self.out.push('"');
     }
 
     fn separate(&mut self) {

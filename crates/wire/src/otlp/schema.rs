@@ -1,6 +1,7 @@
 //! The messages of trace.proto and common.proto as tables, one row per field: what
 //! [`super::transcode`] reads OTLP/JSON by.
 
+use super::encode::MARKS_FIELD;
 use crate::report::Reason;
 
 /// A message type: its fields.
@@ -45,7 +46,14 @@ pub(crate) enum Kind {
     /// `AnyValue`, one level further down.
     Any,
     RepeatedAny,
+    /// The whole message in protobuf, base64: ours, where JSON cannot hold it to the last bit.
+    Whole,
 }
+
+/// The member of [`Kind::Whole`].
+pub(crate) const WHOLE: &str = "tracewellProtobuf";
+/// The member in which marks travel.
+pub(crate) const MARKS: &str = "tracewellMarks";
 
 pub(crate) static SPAN: Schema = &[
     field("traceId", "trace_id", 1, Kind::Id(16, Reason::TraceId)),
@@ -84,6 +92,8 @@ pub(crate) static SPAN: Schema = &[
     field("droppedLinksCount", "dropped_links_count", 14, Kind::Uint32),
     field("status", "status", 15, Kind::Message(STATUS)),
     field("flags", "flags", 16, Kind::Fixed32),
+    field(MARKS, MARKS, MARKS_FIELD, Kind::Uint32),
+    field(WHOLE, WHOLE, 0, Kind::Whole),
 ];
 
 static EVENT: Schema = &[
@@ -126,6 +136,7 @@ pub(crate) static RESOURCE: Schema = &[
         Kind::Uint32,
     ),
     field("entityRefs", "entity_refs", 3, Kind::Repeated(ENTITY_REF)),
+    field(WHOLE, WHOLE, 0, Kind::Whole),
 ];
 
 pub(crate) static ENTITY_REF: Schema = &[
@@ -145,6 +156,7 @@ pub(crate) static SCOPE: Schema = &[
         4,
         Kind::Uint32,
     ),
+    field(WHOLE, WHOLE, 0, Kind::Whole),
 ];
 
 static KEY_VALUE: Schema = &[

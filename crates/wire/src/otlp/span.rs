@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use tracewell_model::limits::{ANY_DEPTH_MAX, ATTRIBUTES_PER_SPAN_MAX, VALUE_BYTES_MAX};
 use tracewell_model::{
-    Attribute, BatchBuilder, Marks, SpanId, SpanInput, SpanKind, StatusCode, TraceId, Value,
+    Attribute, BatchBuilder, Marks, SpanId, SpanInput, SpanKind, SpanRef, StatusCode, TraceId,
+    Value,
 };
 
+use super::encode::MARKS_FIELD;
 use super::origin::{Resource, Scope};
 use crate::caps::{EVENT_ATTRIBUTES_MAX, Rewritten, cap_attribute, cap_attributes, cap_text};
 use crate::proto::{Field, Fields, put_varint_field};
@@ -56,6 +58,8 @@ struct SpanFields<'a> {
     attributes_over: u32,
     events_over: bool,
     status_rest: Vec<u8>,
+    /// Marks of one of us who took the span in before.
+    marks: Option<Marks>,
 }
 
 /// Reads a span; what is wrong with it is told by the refusal.
@@ -83,6 +87,30 @@ pub(crate) fn decode<'s, 'a>(
 }
 
 impl Decoded<'_, '_> {
+    /// True when this is that span to the last bit; resource and scope aside.
+    pub(crate) fn equals(&self, span: SpanRef<'_>) -> bool {
+        let fields = &self.fields;
+        self.ids.trace == span.trace_id()
+            && self.ids.span == span.span_id()
+            && self.ids.parent == span.parent()
+            && fields.start == span.start_unix_ns()
+            && self.duration_ns == span.duration_ns()
+            && fields.name == span.operation()
+            && kind_of(fields.kind).unwrap_or_default() == span.kind()
+            && status_of(fields.status).unwrap_or_default() == span.status()
+            && fields.status_message == span.status_message()
+            && fields.flags == span.flags()
+            && self.marks == span.marks()
+            && self.scratch.rest.as_bytes() == span.rest()
+            && self
+                .scratch
+                .attributes
+                .iter()
+                .copied()
+                .eq(span.attributes())
+            && (self.scratch.event_attributes.iter().copied()).eq(span.event_attributes())
+    }
+
     /// Pushes it into the builder, with its resource and scope.
     pub(crate) fn push(
         self,
@@ -145,6 +173,7 @@ impl<'a> SpanFields<'a> {
                 }
                 (15, Field::Bytes(status)) => self.status(status)?,
                 (16, Field::Fixed32(flags)) => self.flags = flags,
+                (MARKS_FIELD, Field::Varint(marks)) => self.marks = Some(Marks(marks as u16)),
                 (1..=16, _) => return Err(WRONG_WIRE_TYPE.into()),
                 _ => scratch.rest.raw(raw),
             }
@@ -241,7 +270,8 @@ impl<'a> SpanFields<'a> {
             put_varint_field(&mut self.status_rest, 3, i64::from(self.status) as u64);
         }
         rest.status(&self.status_rest);
-        if self.start == 0 {
+        marks.set(self.marks.unwrap_or_default());
+        if self.start == 0 && self.marks.is_none() {
             marks.set(Marks::NO_START_TIME);
         }
         self.end.checked_sub(self.start).unwrap_or_else(|| {

@@ -18,7 +18,7 @@ use crate::json::{Text, excerpt};
 use crate::proto::{put_bytes_field, put_fixed32_field, put_fixed64_field, put_varint_field};
 use crate::report::{Reason, Refused};
 
-/// Appends the protobuf of a JSON message to `out`.
+/// Writes the protobuf of a JSON message to `out`, which is empty.
 pub(crate) fn transcode(json: &str, schema: Schema, out: &mut Vec<u8>) -> Result<(), Refused> {
     let context = Context {
         refused: RefCell::new(None),
@@ -258,6 +258,11 @@ fn put_scalar<'de, D: Deserializer<'de>>(
         Kind::Bytes => {
             let bytes = scalar.bytes().ok_or_else(|| wrong("base64"))?;
             put_bytes_field(out, number, &bytes);
+        }
+        Kind::Whole => {
+            let whole = scalar.bytes().ok_or_else(|| wrong("base64"))?;
+            out.clear();
+            out.extend_from_slice(&whole);
         }
         Kind::Bool => {
             let bit = scalar.bool().ok_or_else(|| wrong("a boolean"))?;
