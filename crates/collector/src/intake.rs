@@ -1,7 +1,6 @@
 //! What every receiver does between a request's head and its answer: admit, read, decompress,
 //! decode, append. Each step takes and returns plain values; the receivers string them together.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +10,16 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
-use tracewell_model::{BatchBuilder, Clock, SpanBatch, limits};
+use tracewell_model::{Clock, limits};
 use tracewell_storage::{Ack, SpanLog};
-use tracewell_wire::decompress::{Encoding, decompress};
-use tracewell_wire::{DecodeError, Report};
+use tracewell_wire::DecodeError;
+use tracewell_wire::decompress::Encoding;
 
 use crate::admission::{Admission, Permit};
 use crate::config::Config;
+use crate::decoder::{Decode, Decoded, Decoders, Stopped};
 use crate::metrics::{Metrics, Warnings};
 use crate::refusal::{Cause, Refusal};
-
-/// A decoder of `wire`.
-pub(crate) type Decode = fn(&[u8], &mut BatchBuilder, &mut Report) -> Result<(), DecodeError>;
 
 /// The header that asks for an acknowledgement level, over HTTP and gRPC alike.
 pub(crate) const ACK_HEADER: &str = "tracewell-ack";
@@ -44,17 +41,11 @@ pub(crate) struct Intake {
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) warnings: Warnings,
+    pub(crate) decoders: Arc<Decoders>,
     /// One permit a decoding thread: bodies wait here rather than on the runtime's 512 threads.
-    pub(crate) decoders: Arc<Semaphore>,
+    pub(crate) decoding: Arc<Semaphore>,
     /// One permit an append that runs.
     pub(crate) appends: Arc<Semaphore>,
-}
-
-/// A body that was decoded.
-pub(crate) struct Decoded {
-    pub(crate) batches: Vec<SpanBatch>,
-    pub(crate) report: Report,
-    bytes: usize,
 }
 
 impl Intake {
@@ -161,8 +152,8 @@ impl Intake {
             .config
             .body_bytes_max
             .min(self.admission.available_bytes());
-        let shards = self.config.shards;
-        let work = move || guarded(|| decode_body(&body, encoding, bytes_max, shards, decode));
+        let decoders = Arc::clone(&self.decoders);
+        let work = move || decoders.decode(&body, encoding, bytes_max, decode);
         let decoded = if inline {
             work()
         } else {
@@ -190,8 +181,8 @@ impl Intake {
         &self,
         work: impl FnOnce() -> Result<Decoded, Stopped> + Send + 'static,
     ) -> Result<Decoded, Stopped> {
-        let decoders = Arc::clone(&self.decoders);
-        let free = tokio::time::timeout(self.config.log_timeout, decoders.acquire_owned()).await;
+        let decoding = Arc::clone(&self.decoding);
+        let free = tokio::time::timeout(self.config.log_timeout, decoding.acquire_owned()).await;
         let Ok(Ok(permit)) = free else {
             return Err(Stopped::Busy);
         };
@@ -256,46 +247,6 @@ pub(crate) fn parse_encoding(header: &str, value: &str) -> Result<Encoding, Refu
     Encoding::parse(value).map_err(unknown)
 }
 
-/// Why a body was not decoded.
-enum Stopped {
-    /// The body's own fault.
-    Body(DecodeError),
-    /// No decoding thread came free.
-    Busy,
-    /// The decoder panicked: ours.
-    Defect,
-}
-
-fn decode_body(
-    body: &[u8],
-    encoding: Encoding,
-    bytes_max: usize,
-    shards: u16,
-    decode: Decode,
-) -> Result<Decoded, Stopped> {
-    let decompressed;
-    let plain = if encoding.is_identity() {
-        body
-    } else {
-        decompressed = decompress(encoding, body, bytes_max).map_err(Stopped::Body)?;
-        &decompressed
-    };
-    let mut builder = BatchBuilder::new(shards);
-    let mut report = Report::default();
-    decode(plain, &mut builder, &mut report).map_err(Stopped::Body)?;
-    debug_assert_eq!(builder.len(), report.accepted);
-    Ok(Decoded {
-        batches: builder.finish(),
-        report,
-        bytes: plain.len(),
-    })
-}
-
-/// A decoder that panics is a defect, but one that must cost its own request only.
-fn guarded(work: impl FnOnce() -> Result<Decoded, Stopped>) -> Result<Decoded, Stopped> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stopped::Defect))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -341,7 +292,7 @@ mod tests {
             decode_threads: 1,
             ..Config::default()
         });
-        let taken = Arc::clone(&intake.decoders).acquire_owned().await.unwrap();
+        let taken = Arc::clone(&intake.decoding).acquire_owned().await.unwrap();
         let large = limits::INLINE_BODY_BYTES_MAX + 1;
         assert_eq!(
             decoded(&intake, large, |_, _, _| Ok(())).await,

@@ -12,6 +12,7 @@ use tracewell_storage::SpanLog;
 
 mod admission;
 mod config;
+mod decoder;
 mod intake;
 mod metrics;
 mod publish;
@@ -22,6 +23,7 @@ pub use config::Config;
 pub use metrics::{Counters, LOG_REFUSED};
 
 use admission::Admission;
+use decoder::Decoders;
 use intake::Intake;
 use metrics::{InFlight, Warnings};
 
@@ -42,7 +44,7 @@ impl std::fmt::Debug for Collector {
 impl Collector {
     /// A collector in front of this log.
     pub fn new(log: Arc<dyn SpanLog>, clock: Arc<dyn Clock>, config: Config) -> Self {
-        let decoders = match config.decode_threads {
+        let threads = match config.decode_threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
@@ -54,11 +56,12 @@ impl Collector {
         let intake = Intake {
             log,
             clock,
+            decoders: Arc::new(Decoders::new(config.shards)),
             config,
             admission,
             metrics: Arc::default(),
             warnings: Warnings::default(),
-            decoders: Arc::new(Semaphore::new(decoders)),
+            decoding: Arc::new(Semaphore::new(threads)),
             appends: Arc::new(Semaphore::new(publish::APPENDS_MAX)),
         };
         Collector {

@@ -17,7 +17,7 @@ pub struct Unsound(pub &'static str);
 pub type Shape = Vec<(u32, ValueType)>;
 
 /// Attributes of a resource or scope.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct AttributeSet {
     /// Which shape.
     pub shape: u32,
@@ -112,6 +112,45 @@ pub struct Columns {
     pub rest: Vec<u8>,
 }
 
+impl Columns {
+    /// All that is in them, in memory of exactly its size. What is left is empty and keeps its room.
+    pub(crate) fn take_exact(&mut self) -> Columns {
+        fn take<T: Copy>(column: &mut Vec<T>) -> Vec<T> {
+            let taken = column.to_vec();
+            column.clear();
+            taken
+        }
+        Columns {
+            shard: self.shard,
+            text: self.text.take_exact(),
+            bytes: self.bytes.take_exact(),
+            shapes: self.shapes.drain(..).collect(),
+            resources: self.resources.drain(..).collect(),
+            scopes: self.scopes.drain(..).collect(),
+            traces: take(&mut self.traces),
+            trace: take(&mut self.trace),
+            span_id: take(&mut self.span_id),
+            parent: take(&mut self.parent),
+            start_unix_ns: take(&mut self.start_unix_ns),
+            duration_ns: take(&mut self.duration_ns),
+            operation: take(&mut self.operation),
+            resource: take(&mut self.resource),
+            scope: take(&mut self.scope),
+            kind: take(&mut self.kind),
+            status: take(&mut self.status),
+            status_message: take(&mut self.status_message),
+            flags: take(&mut self.flags),
+            marks: take(&mut self.marks),
+            shape: take(&mut self.shape),
+            event_shape: take(&mut self.event_shape),
+            value_end: take(&mut self.value_end),
+            values: take(&mut self.values),
+            rest_end: take(&mut self.rest_end),
+            rest: take(&mut self.rest),
+        }
+    }
+}
+
 /// An immutable, self-contained set of spans. See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpanBatch {
@@ -123,6 +162,12 @@ impl SpanBatch {
     pub fn new(columns: Columns) -> Result<SpanBatch, Unsound> {
         check(&columns)?;
         Ok(SpanBatch { columns })
+    }
+
+    /// A batch of what a builder wrote, which only makes positions that exist.
+    pub(crate) fn of_builder(columns: Columns) -> SpanBatch {
+        debug_assert_eq!(check(&columns), Ok(()));
+        SpanBatch { columns }
     }
 
     /// The columns.

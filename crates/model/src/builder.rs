@@ -1,10 +1,12 @@
 //! Builds batches from input: interns each distinct value once and splits spans by shard of trace id.
-//! Decoders in `wire` push into it; sealing copies rows of other batches into it (`copy`).
+//! Decoders in `wire` push into it; sealing copies rows of other batches into it (`copy`). A builder is
+//! there to be used again: what it hands out is copied to its exact size, its own room stays warm.
 
-use crate::attribute::{Attribute, Value, ValueType};
-use crate::batch::{AttributeSet, Columns, Resource, Scope, Shape, SpanBatch};
-use crate::dictionary::Interner;
+use crate::attribute::Attribute;
+use crate::batch::SpanBatch;
 use crate::id::{SpanId, TraceId};
+use crate::row::{RowInput, TextHandle};
+use crate::shard::ShardBuilder;
 use crate::span::{Marks, SpanKind, StatusCode};
 
 /// Names a resource of this builder.
@@ -94,7 +96,7 @@ impl BatchBuilder {
         BatchBuilder { shards, spans: 0 }
     }
 
-    /// Spans pushed so far.
+    /// Spans pushed since it was last finished.
     pub fn len(&self) -> usize {
         self.spans
     }
@@ -126,240 +128,41 @@ impl BatchBuilder {
     /// Takes a span in.
     pub fn push(&mut self, span: &SpanInput<'_>) {
         let shard = span.trace_id.shard(self.shards.len() as u16);
-        self.shards[shard as usize].push(span);
+        let shard = &mut self.shards[shard as usize];
+        let row = RowInput {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            parent: span.parent,
+            resource: span.resource,
+            scope: span.scope,
+            start_unix_ns: span.start_unix_ns,
+            duration_ns: span.duration_ns,
+            operation: TextHandle(shard.text(span.operation)),
+            kind: span.kind,
+            status: span.status,
+            status_message: TextHandle(shard.text(span.status_message)),
+            flags: span.flags,
+            rest: span.rest,
+            marks: span.marks,
+        };
+        let own = shard.words(span.attributes.iter().copied());
+        let event = shard.words(span.event_attributes.iter().copied());
+        shard.push(&row, own.shape, event.shape);
         self.spans += 1;
     }
 
-    /// The batches, one for each shard that got a span.
-    pub fn finish(self) -> Vec<SpanBatch> {
-        let shards = self.shards.into_iter().map(|shard| shard.columns);
-        shards
-            .filter(|columns| !columns.span_id.is_empty())
-            .map(|columns| {
-                SpanBatch::new(columns).expect("the builder only makes positions that exist")
-            })
-            .collect()
+    /// The batches, one for each shard that got a span. The builder is empty again, handles that it
+    /// gave are void, and its room is kept.
+    pub fn finish(&mut self) -> Vec<SpanBatch> {
+        self.spans = 0;
+        let batches = self.shards.iter_mut().map(ShardBuilder::finish);
+        batches.filter(|batch| !batch.is_empty()).collect()
     }
 
     /// The one batch of a builder with one shard, even an empty one.
-    pub fn finish_one(self) -> SpanBatch {
+    pub fn finish_one(&mut self) -> SpanBatch {
         debug_assert_eq!(self.shards.len(), 1);
-        let columns = self.shards.into_iter().next().map(|shard| shard.columns);
-        SpanBatch::new(columns.unwrap_or_default())
-            .expect("the builder only makes positions that exist")
-    }
-}
-
-/// A span's texts and attributes as positions of a shard's batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Coded {
-    pub(crate) operation: u32,
-    pub(crate) status_message: u32,
-    pub(crate) shape: u32,
-    pub(crate) event_shape: u32,
-}
-
-/// One shard's growing batch.
-#[derive(Debug)]
-pub(crate) struct ShardBuilder {
-    pub(crate) columns: Columns,
-    texts: Interner,
-    bytes: Interner,
-    shapes: Interner,
-    resources: Interner,
-    scopes: Interner,
-    traces: Interner,
-    shape: Shape,
-}
-
-impl ShardBuilder {
-    fn new(shard: u16) -> Self {
-        ShardBuilder {
-            columns: Columns {
-                shard,
-                ..Columns::default()
-            },
-            texts: Interner::default(),
-            bytes: Interner::default(),
-            shapes: Interner::default(),
-            resources: Interner::default(),
-            scopes: Interner::default(),
-            traces: Interner::default(),
-            shape: Shape::new(),
-        }
-    }
-
-    pub(crate) fn text(&mut self, text: &str) -> u32 {
-        self.texts.text(&mut self.columns.text, text)
-    }
-
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> u32 {
-        self.bytes.bytes(&mut self.columns.bytes, bytes)
-    }
-
-    fn resource(&mut self, input: &ResourceInput<'_>) -> u32 {
-        let resource = Resource {
-            service: self.text(input.service),
-            schema_url: self.text(input.schema_url),
-            attributes: self.attribute_set(input.attributes),
-            rest: self.bytes(input.rest),
-        };
-        let key = |r: &Resource| {
-            (
-                r.service,
-                r.schema_url,
-                r.attributes.shape,
-                r.attributes.values.clone(),
-                r.rest,
-            )
-        };
-        let interner = &mut self.resources;
-        let hasher = Interner::default();
-        let hash = hasher.hash_one(key(&resource));
-        let at = &mut self.columns.resources;
-        interner.element(
-            at,
-            hash,
-            |r| *r == resource,
-            |r| hasher.hash_one(key(r)),
-            || resource.clone(),
-        )
-    }
-
-    fn scope(&mut self, input: &ScopeInput<'_>) -> u32 {
-        let scope = Scope {
-            name: self.text(input.name),
-            version: self.text(input.version),
-            schema_url: self.text(input.schema_url),
-            attributes: self.attribute_set(input.attributes),
-            rest: self.bytes(input.rest),
-        };
-        let key = |s: &Scope| {
-            (
-                s.name,
-                s.version,
-                s.schema_url,
-                s.attributes.shape,
-                s.attributes.values.clone(),
-                s.rest,
-            )
-        };
-        let interner = &mut self.scopes;
-        let hasher = Interner::default();
-        let hash = hasher.hash_one(key(&scope));
-        let at = &mut self.columns.scopes;
-        interner.element(
-            at,
-            hash,
-            |s| *s == scope,
-            |s| hasher.hash_one(key(s)),
-            || scope.clone(),
-        )
-    }
-
-    fn attribute_set(&mut self, attributes: &[Attribute<'_>]) -> AttributeSet {
-        let mut values = Vec::with_capacity(attributes.len());
-        let shape = self.encode(attributes.iter().copied(), &mut values);
-        AttributeSet { shape, values }
-    }
-
-    /// Writes the words of these attributes and answers their shape.
-    pub(crate) fn encode<'v>(
-        &mut self,
-        attributes: impl IntoIterator<Item = Attribute<'v>>,
-        words: &mut Vec<u64>,
-    ) -> u32 {
-        let mut shape = std::mem::take(&mut self.shape);
-        shape.clear();
-        for attribute in attributes {
-            let key = self.text(attribute.key);
-            shape.push((key, attribute.value.value_type()));
-            words.push(self.word(attribute.value));
-        }
-        let position = self.intern_shape(&shape);
-        self.shape = shape;
-        position
-    }
-
-    fn intern_shape(&mut self, shape: &Shape) -> u32 {
-        let hasher = Interner::default();
-        let hash = hasher.hash_one(shape);
-        let at = &mut self.columns.shapes;
-        self.shapes.element(
-            at,
-            hash,
-            |s| s == shape,
-            |s| hasher.hash_one(s),
-            || shape.clone(),
-        )
-    }
-
-    fn word(&mut self, value: Value<'_>) -> u64 {
-        debug_assert!(value.value_type() as u8 <= ValueType::Any as u8);
-        match value {
-            Value::Str(text) => u64::from(self.text(text)),
-            Value::Int(number) => number as u64,
-            Value::Double(number) => number.to_bits(),
-            Value::Bool(bit) => u64::from(bit),
-            Value::Bytes(bytes) | Value::Any(bytes) => u64::from(self.bytes(bytes)),
-        }
-    }
-
-    fn push(&mut self, span: &SpanInput<'_>) {
-        let operation = self.text(span.operation);
-        let status_message = self.text(span.status_message);
-        let mut words = std::mem::take(&mut self.columns.values);
-        let shape = self.encode(span.attributes.iter().copied(), &mut words);
-        let event_shape = self.encode(span.event_attributes.iter().copied(), &mut words);
-        self.columns.values = words;
-        let coded = Coded {
-            operation,
-            status_message,
-            shape,
-            event_shape,
-        };
-        self.push_coded(span, coded);
-    }
-
-    /// Appends a row whose words were written before. Texts and attributes are those of `coded`;
-    /// the rest of `span` counts.
-    pub(crate) fn push_coded(&mut self, span: &SpanInput<'_>, coded: Coded) {
-        let trace = self.trace(span.trace_id);
-        let c = &mut self.columns;
-        c.value_end.push(c.values.len() as u32);
-        c.trace.push(trace);
-        c.span_id.push(span.span_id);
-        c.parent.push(span.parent.unwrap_or_default());
-        c.start_unix_ns.push(span.start_unix_ns);
-        c.duration_ns.push(span.duration_ns);
-        c.operation.push(coded.operation);
-        c.resource.push(span.resource.0);
-        c.scope.push(span.scope.0);
-        c.kind.push(span.kind as u8);
-        c.status.push(span.status as u8);
-        c.status_message.push(coded.status_message);
-        c.flags.push(span.flags);
-        c.marks.push(span.marks.0);
-        c.shape.push(coded.shape);
-        c.event_shape.push(coded.event_shape);
-        c.rest.extend_from_slice(span.rest);
-        c.rest_end.push(c.rest.len() as u32);
-    }
-
-    fn trace(&mut self, id: TraceId) -> u32 {
-        // Spans of a trace mostly come one after the other.
-        if let Some(&last) = self.columns.trace.last()
-            && self.columns.traces.get(last as usize) == Some(&id)
-        {
-            return last;
-        }
-        let hasher = Interner::default();
-        self.traces.element(
-            &mut self.columns.traces,
-            hasher.hash_one(id),
-            |known| *known == id,
-            |known| hasher.hash_one(*known),
-            || id,
-        )
+        self.spans = 0;
+        self.shards[0].finish()
     }
 }

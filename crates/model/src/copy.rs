@@ -8,10 +8,9 @@ use hashbrown::HashMap;
 
 use crate::attribute::{Attribute, ValueType};
 use crate::batch::SpanBatch;
-use crate::builder::{
-    BatchBuilder, Coded, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput, ShardBuilder,
-    SpanInput,
-};
+use crate::builder::{BatchBuilder, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
+use crate::row::{RowInput, TextHandle};
+use crate::shard::ShardBuilder;
 use crate::span::SpanRef;
 
 /// What [`BatchBuilder::copy`] knows of the batches it copied from. For one builder only.
@@ -82,28 +81,30 @@ impl BatchBuilder {
         let resource = self.copy_resource(span, tables, &mut scratch.attributes);
         let scope = self.copy_scope(span, tables, &mut scratch.attributes);
         let builder = &mut self.shards[shard as usize];
-        let coded = builder.code(span, tables);
-        builder.push_coded(
-            &SpanInput {
-                trace_id: span.trace_id(),
-                span_id: span.span_id(),
-                parent: span.parent(),
-                resource,
-                scope,
-                start_unix_ns: span.start_unix_ns(),
-                duration_ns: span.duration_ns(),
-                operation: "",
-                kind: span.kind(),
-                status: span.status(),
-                status_message: "",
-                flags: span.flags(),
-                attributes: &[],
-                event_attributes: &[],
-                rest: span.rest(),
-                marks: span.marks(),
-            },
-            coded,
-        );
+        let columns = span.batch.columns();
+        let row = span.row as usize;
+        let [operation, status_message] = [columns.operation[row], columns.status_message[row]]
+            .map(|text| TextHandle(builder.copy_text(span.batch, text, tables)));
+        let input = RowInput {
+            trace_id: span.trace_id(),
+            span_id: span.span_id(),
+            parent: span.parent(),
+            resource,
+            scope,
+            start_unix_ns: span.start_unix_ns(),
+            duration_ns: span.duration_ns(),
+            operation,
+            kind: span.kind(),
+            status: span.status(),
+            status_message,
+            flags: span.flags(),
+            rest: span.rest(),
+            marks: span.marks(),
+        };
+        let (own, event) = span.values();
+        let shape = builder.copy_words(span.batch, columns.shape[row], own, tables);
+        let event_shape = builder.copy_words(span.batch, columns.event_shape[row], event, tables);
+        builder.push(&input, shape, event_shape);
         self.spans += 1;
     }
 
@@ -152,47 +153,20 @@ impl BatchBuilder {
 }
 
 impl ShardBuilder {
-    /// Writes the span's words and answers the positions of the rest.
-    fn code(&mut self, span: SpanRef<'_>, tables: &mut Tables) -> Coded {
-        let columns = span.batch.columns();
-        let row = span.row as usize;
-        let [operation, status_message] = [columns.operation[row], columns.status_message[row]]
-            .map(|text| self.copy_text(span.batch, text, tables));
-        let (own, event) = span.values();
-        let mut words = std::mem::take(&mut self.columns.values);
-        let shape = self.copy_words(span.batch, columns.shape[row], own, tables, &mut words);
-        let event_shape = self.copy_words(
-            span.batch,
-            columns.event_shape[row],
-            event,
-            tables,
-            &mut words,
-        );
-        self.columns.values = words;
-        Coded {
-            operation,
-            status_message,
-            shape,
-            event_shape,
-        }
-    }
-
+    /// Writes the words of these attributes and answers their shape.
     fn copy_words(
         &mut self,
         batch: &SpanBatch,
         shape: u32,
         values: &[u64],
         tables: &mut Tables,
-        words: &mut Vec<u64>,
     ) -> u32 {
         let Some(here) = tables.shapes.get(shape) else {
             let attributes = batch.attributes(shape, values);
-            return tables
-                .shapes
-                .get_or(shape, || self.encode(attributes, words));
+            return tables.shapes.get_or(shape, || self.words(attributes).shape);
         };
         for (&(_, value_type), &word) in batch.shape(shape).iter().zip(values) {
-            words.push(match value_type {
+            let word = match value_type {
                 ValueType::Str => u64::from(self.copy_text(batch, word as u32, tables)),
                 ValueType::Bytes | ValueType::Any => u64::from(
                     tables
@@ -200,7 +174,8 @@ impl ShardBuilder {
                         .get_or(word as u32, || self.bytes(batch.bytes(word as u32))),
                 ),
                 ValueType::Int | ValueType::Double | ValueType::Bool => word,
-            });
+            };
+            self.columns.values.push(word);
         }
         here
     }
@@ -217,7 +192,7 @@ mod tests {
     use super::*;
     use crate::attribute::Value;
     use crate::identity::same_content;
-    use crate::{Marks, SpanId, SpanKind, StatusCode, TraceId};
+    use crate::{Marks, SpanId, SpanInput, SpanKind, StatusCode, TraceId};
 
     /// Spans that share values with those of other seeds, at other positions.
     fn batch(seed: u8) -> SpanBatch {

@@ -1,8 +1,5 @@
 //! Dictionaries: distinct values laid end to end, named by their position.
 
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
-
 /// Distinct texts of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TextDictionary {
@@ -28,6 +25,34 @@ impl TextDictionary {
     pub fn get(&self, position: u32) -> &str {
         let (from, to) = bounds(&self.ends, position);
         self.text.get(from..to).unwrap_or("")
+    }
+
+    /// The bytes of the text at this position.
+    #[inline]
+    pub(crate) fn bytes_at(&self, position: u32) -> &[u8] {
+        let (from, to) = bounds(&self.ends, position);
+        self.text.as_bytes().get(from..to).unwrap_or(&[])
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> u32 {
+        let position = self.ends.len() as u32;
+        self.text.push_str(text);
+        self.ends.push(self.text.len() as u32);
+        position
+    }
+
+    /// A copy of exactly its size; this one is empty and keeps its room.
+    pub(crate) fn take_exact(&mut self) -> TextDictionary {
+        let taken = self.clone();
+        self.truncate(0);
+        taken
+    }
+
+    /// Forgets all but the first `count`.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count);
+        self.text
+            .truncate(self.ends.last().map_or(0, |&end| end as usize));
     }
 
     /// How many there are.
@@ -62,6 +87,27 @@ impl BytesDictionary {
         self.bytes.get(from..to).unwrap_or(&[])
     }
 
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> u32 {
+        let position = self.ends.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len() as u32);
+        position
+    }
+
+    /// A copy of exactly its size; this one is empty and keeps its room.
+    pub(crate) fn take_exact(&mut self) -> BytesDictionary {
+        let taken = self.clone();
+        self.truncate(0);
+        taken
+    }
+
+    /// Forgets all but the first `count`.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count);
+        self.bytes
+            .truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -92,64 +138,4 @@ pub(crate) fn bounds(ends: &[u32], position: u32) -> (usize, usize) {
 /// True when the ends never go back and the last one is the length.
 pub(crate) fn ends_are_sound(ends: &[u32], length: usize) -> bool {
     ends.is_sorted() && ends.last().map_or(0, |&end| end as usize) == length
-}
-
-/// Finds the position of a value while a dictionary grows.
-#[derive(Debug, Default)]
-pub(crate) struct Interner {
-    table: HashTable<u32>,
-    hasher: foldhash::fast::FixedState,
-}
-
-impl Interner {
-    pub(crate) fn text(&mut self, dictionary: &mut TextDictionary, text: &str) -> u32 {
-        let hash = self.hasher.hash_one(text);
-        if let Some(&at) = self.table.find(hash, |&at| dictionary.get(at) == text) {
-            return at;
-        }
-        let position = dictionary.ends.len() as u32;
-        dictionary.text.push_str(text);
-        dictionary.ends.push(dictionary.text.len() as u32);
-        self.table.insert_unique(hash, position, |&at| {
-            self.hasher.hash_one(dictionary.get(at))
-        });
-        position
-    }
-
-    pub(crate) fn bytes(&mut self, dictionary: &mut BytesDictionary, bytes: &[u8]) -> u32 {
-        let hash = self.hasher.hash_one(bytes);
-        if let Some(&at) = self.table.find(hash, |&at| dictionary.get(at) == bytes) {
-            return at;
-        }
-        let position = dictionary.ends.len() as u32;
-        dictionary.bytes.extend_from_slice(bytes);
-        dictionary.ends.push(dictionary.bytes.len() as u32);
-        self.table.insert_unique(hash, position, |&at| {
-            self.hasher.hash_one(dictionary.get(at))
-        });
-        position
-    }
-
-    /// Position of an element of any vector, found by `same`, hashed by `hash_of`.
-    pub(crate) fn element<T>(
-        &mut self,
-        elements: &mut Vec<T>,
-        hash: u64,
-        same: impl Fn(&T) -> bool,
-        hash_of: impl Fn(&T) -> u64,
-        make: impl FnOnce() -> T,
-    ) -> u32 {
-        if let Some(&at) = self.table.find(hash, |&at| same(&elements[at as usize])) {
-            return at;
-        }
-        let position = elements.len() as u32;
-        elements.push(make());
-        self.table
-            .insert_unique(hash, position, |&at| hash_of(&elements[at as usize]));
-        position
-    }
-
-    pub(crate) fn hash_one<T: std::hash::Hash>(&self, value: T) -> u64 {
-        self.hasher.hash_one(value)
-    }
 }

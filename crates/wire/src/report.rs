@@ -4,7 +4,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use tracewell_model::row::NotUtf8;
+
 use crate::proto::Malformed;
+use crate::rest::NOT_UTF8;
 
 /// Why a span was refused. The names are metric labels and API values: stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +71,12 @@ impl Refused {
             reason,
             detail: detail.into(),
         }
+    }
+}
+
+impl From<NotUtf8> for Refused {
+    fn from(_: NotUtf8) -> Self {
+        NOT_UTF8.into()
     }
 }
 

@@ -306,11 +306,12 @@ pub fn put_attributes<'a>(
     }
 }
 
+pub(crate) const NOT_UTF8: Malformed = Malformed("a string is not UTF-8");
 pub(crate) const WRONG_WIRE_TYPE: Malformed = Malformed("a known field has the wrong wire type");
 
 /// The text of a string field; OTLP says strings are UTF-8.
 pub(crate) fn strict_utf8(bytes: &[u8]) -> Result<&str, Malformed> {
-    std::str::from_utf8(bytes).map_err(|_| Malformed("a string is not UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| NOT_UTF8)
 }
 
 /// Appends a string field unless it is empty.

@@ -20,7 +20,8 @@ use tracewell_wire::Report;
 use tracewell_wire::decompress::Encoding;
 
 use crate::admission::Permit;
-use crate::intake::{Decode, Intake, content_encoding};
+use crate::decoder::Decode;
+use crate::intake::{Intake, content_encoding};
 use crate::refusal::{Cause, Refusal};
 
 const JSON: &str = "application/json";

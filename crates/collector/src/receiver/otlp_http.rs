@@ -9,7 +9,8 @@ use http::StatusCode;
 use tracewell_wire::otlp::{self, response};
 
 use super::{JSON, PROTOBUF, answer, media_type, refuse, take_in, unsupported_type};
-use crate::intake::{Decode, Intake};
+use crate::decoder::Decode;
+use crate::intake::Intake;
 use crate::refusal::Refusal;
 
 pub(crate) const NAME: &str = "otlp_http";

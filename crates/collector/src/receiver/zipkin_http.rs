@@ -10,7 +10,8 @@ use super::{
     JSON, PROTOBUF, accepted_or_refused, media_type, some_usable, take_in, text_error,
     unsupported_type,
 };
-use crate::intake::{Decode, Intake};
+use crate::decoder::Decode;
+use crate::intake::Intake;
 use crate::refusal::Refusal;
 
 pub(crate) const NAME: &str = "zipkin_http";

@@ -1,4 +1,4 @@
-//! Collects the spans of a file into builders of bounded size and hands each over with its report,
+//! Collects the spans of a file in a builder and hands it over, with a report, whenever it has enough,
 //! so that a file of any length never needs one giant batch.
 
 use std::borrow::Borrow;
@@ -16,19 +16,17 @@ const BATCH_INPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Takes spans in and hands builders over.
 pub(crate) struct Intake<'s> {
-    shards: u16,
     builder: BatchBuilder,
     report: Report,
     sources: Sources,
     input_bytes: usize,
     seen: usize,
-    sink: &'s mut dyn FnMut(BatchBuilder, Report),
+    sink: &'s mut dyn FnMut(&mut BatchBuilder, Report),
 }
 
 impl<'s> Intake<'s> {
-    pub(crate) fn new(shards: u16, sink: &'s mut dyn FnMut(BatchBuilder, Report)) -> Self {
+    pub(crate) fn new(shards: u16, sink: &'s mut dyn FnMut(&mut BatchBuilder, Report)) -> Self {
         Intake {
-            shards,
             builder: BatchBuilder::new(shards),
             report: Report::default(),
             sources: Sources::default(),
@@ -88,9 +86,8 @@ impl<'s> Intake<'s> {
 
     /// Copies the builder's spans into builders of the right size; the first reports the refusals.
     fn cut_up(&mut self) {
-        let large = std::mem::replace(&mut self.builder, BatchBuilder::new(self.shards));
         self.report.accepted = 0;
-        for batch in large.finish() {
+        for batch in self.builder.finish() {
             let mut scratch = CopyScratch::default();
             for span in batch.spans() {
                 if self.builder.len() == BATCH_SPANS_MAX {
@@ -109,8 +106,9 @@ impl<'s> Intake<'s> {
 
     fn hand_over(&mut self) {
         if self.report.seen() > 0 {
-            let builder = std::mem::replace(&mut self.builder, BatchBuilder::new(self.shards));
-            (self.sink)(builder, std::mem::take(&mut self.report));
+            (self.sink)(&mut self.builder, std::mem::take(&mut self.report));
+            // What the sink did not want must not come again.
+            drop(self.builder.finish());
         }
         self.sources.clear();
         self.input_bytes = 0;

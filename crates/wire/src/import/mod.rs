@@ -41,14 +41,14 @@ pub fn compression(head: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// Reads a whole file. `sink` gets builders (of this many shards) with about [`BATCH_SPANS_MAX`]
-/// spans each, and the report of what became of these spans; a refusal's number counts from the
-/// start of its builder. An error says what was seen and what is accepted; builders handed over
-/// before it are sound.
+/// Reads a whole file. `sink` gets a builder (of this many shards) whenever it has about
+/// [`BATCH_SPANS_MAX`] spans, to finish it, and the report of what became of these spans; a refusal's
+/// number counts from the last time. An error says what was seen and what is accepted; what was
+/// handed over before it is sound.
 pub fn decode_file(
     bytes: &[u8],
     shards: u16,
-    sink: &mut dyn FnMut(BatchBuilder, Report),
+    sink: &mut dyn FnMut(&mut BatchBuilder, Report),
 ) -> Result<Decoded, DecodeError> {
     let format = identify(bytes)?;
     let bytes = detect::without_mark(bytes);

@@ -11,7 +11,7 @@ use tracewell_model::BatchBuilder;
 
 use super::origin::{Resource, Scope};
 use super::schema::{self, Schema};
-use super::span::{self, Scratch};
+use super::span::{self, Origin, Scratch};
 use super::transcode::transcode;
 use crate::caps::Rewritten;
 use crate::elements::{Element, Elements};
@@ -118,14 +118,16 @@ fn decode_scope_spans(
         Ok(scope) => scope,
         Err(refused) => return refuse_all(message, &refused, report),
     };
+    let mut origin = Origin {
+        resource,
+        scope: &mut scope,
+    };
     let mut bytes = Vec::new();
     for element in message.spans.iter() {
         bytes.clear();
         let outcome = match element {
             Element::Other => Err(Refused::new(Reason::WrongType, "a span must be an object")),
-            Element::Object(object) => {
-                decode_span(object.get(), &mut bytes, resource, &mut scope, builder)
-            }
+            Element::Object(object) => decode_span(object.get(), &mut bytes, &mut origin, builder),
         };
         report.note(outcome);
     }
@@ -134,14 +136,11 @@ fn decode_scope_spans(
 fn decode_span(
     json: &str,
     bytes: &mut Vec<u8>,
-    resource: &mut Resource<'_>,
-    scope: &mut Scope<'_>,
+    origin: &mut Origin<'_, '_, '_>,
     builder: &mut BatchBuilder,
 ) -> Result<(), Refused> {
     transcode(json, schema::SPAN, bytes)?;
-    let (room, mut scratch) = (Rewritten::default(), Scratch::default());
-    span::decode(bytes, &room, &mut scratch)?.push(resource, scope, builder);
-    Ok(())
+    span::decode(bytes, origin, &mut Scratch::default(), builder)
 }
 
 fn transcode_optional(

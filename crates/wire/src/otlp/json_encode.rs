@@ -14,9 +14,8 @@ use tracewell_model::{Attribute, SpanRef, Value};
 
 use super::encode::{Groups, marks_to_carry, put_span};
 use super::schema::{self, MARKS, Schema, WHOLE};
-use super::span::{self as protobuf, Scratch};
+use super::span as protobuf;
 use super::transcode::transcode;
-use crate::caps::Rewritten;
 use crate::json::{write_double, write_text};
 use crate::proto::{Field, Fields};
 use crate::rest::{Event, Link, Rest};
@@ -257,12 +256,8 @@ impl Json {
 
     /// True when a reader gets this span back from the object that begins here.
     fn keeps(&mut self, start: usize, span: SpanRef<'_>) -> bool {
-        let Some(message) = self.read_back(start, schema::SPAN) else {
-            return false;
-        };
-        let (room, mut scratch) = (Rewritten::default(), Scratch::default());
-        let decoded = protobuf::decode(&message, &room, &mut scratch);
-        decoded.is_ok_and(|decoded| decoded.equals(span))
+        let message = self.read_back(start, schema::SPAN);
+        message.is_some_and(|message| protobuf::equals(&message, span))
     }
 
     /// Adds a message as it is, unless the object that begins here already says the same.

@@ -10,6 +10,8 @@ pub mod json;
 #[cfg(feature = "decode")]
 pub mod json_encode;
 #[cfg(feature = "decode")]
+mod key_value;
+#[cfg(feature = "decode")]
 mod origin;
 #[cfg(feature = "decode")]
 pub mod protobuf;

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use tracewell_model::builder::{ResourceHandle, ScopeHandle};
 use tracewell_model::limits::{ATTRIBUTES_PER_SPAN_MAX, VALUE_BYTES_MAX};
-use tracewell_model::{Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, Value};
+use tracewell_model::{Attribute, Marks, ResourceInput, Row, ScopeInput, Value};
 
 use super::UNKNOWN_SERVICE;
-use super::span::attribute;
+use super::key_value::attribute;
 use crate::caps::{Rewritten, cap_attributes, cap_text};
 use crate::proto::{Field, Fields, put_varint_field};
 use crate::report::Refused;
@@ -70,10 +70,10 @@ impl<'a> Resource<'a> {
         })
     }
 
-    /// Its place in the builder.
-    pub(crate) fn handle(&mut self, builder: &mut BatchBuilder) -> ResourceHandle {
+    /// Its place in the row's builder.
+    pub(crate) fn handle(&mut self, row: &mut Row<'_>) -> ResourceHandle {
         *self.handle.get_or_insert_with(|| {
-            builder.resource(&ResourceInput {
+            row.resource(&ResourceInput {
                 service: &service_of(&self.parts.attributes),
                 schema_url: self.schema_url,
                 attributes: &self.parts.attributes,
@@ -119,10 +119,10 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Its place in the builder.
-    pub(crate) fn handle(&mut self, builder: &mut BatchBuilder) -> ScopeHandle {
+    /// Its place in the row's builder.
+    pub(crate) fn handle(&mut self, row: &mut Row<'_>) -> ScopeHandle {
         *self.handle.get_or_insert_with(|| {
-            builder.scope(&ScopeInput {
+            row.scope(&ScopeInput {
                 name: self.name,
                 version: self.version,
                 schema_url: self.schema_url,

@@ -10,7 +10,7 @@
 use tracewell_model::BatchBuilder;
 
 use super::origin::{Resource, Scope};
-use super::span::{self, Scratch};
+use super::span::{self, Origin, Scratch};
 use crate::caps::Rewritten;
 use crate::proto::{Field, Fields, Malformed};
 use crate::report::{DecodeError, Refused, Report};
@@ -59,10 +59,12 @@ fn decode_resource_spans<'a>(
                 continue;
             }
         };
+        let mut origin = Origin {
+            resource: &mut resource,
+            scope: &mut scope,
+        };
         for bytes in members(scope_spans, |number| number == 2) {
-            let outcome = span::decode(bytes, room, scratch)
-                .map(|span| span.push(&mut resource, &mut scope, builder));
-            report.note(outcome);
+            report.note(span::decode(bytes, &mut origin, scratch, builder));
         }
     }
 }

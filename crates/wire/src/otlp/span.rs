@@ -1,37 +1,110 @@
-//! One OTLP `Span` message to one span of the model, by the rules of D5 and the caps of D6.
+//! One OTLP `Span` message to one row of the builder, by the rules of D5 and the caps of D6.
 #![warn(clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
 
-use tracewell_model::limits::{ANY_DEPTH_MAX, ATTRIBUTES_PER_SPAN_MAX, VALUE_BYTES_MAX};
+use tracewell_model::limits::{ATTRIBUTES_PER_SPAN_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use tracewell_model::row::TextHandle;
 use tracewell_model::{
-    Attribute, BatchBuilder, Marks, SpanId, SpanInput, SpanKind, SpanRef, StatusCode, TraceId,
-    Value,
+    Attribute, BatchBuilder, Marks, Row, RowInput, SpanId, SpanKind, SpanRef, StatusCode, TraceId,
 };
 
 use super::encode::MARKS_FIELD;
+use super::key_value::{attribute, plain_attribute};
 use super::origin::{Resource, Scope};
-use crate::caps::{EVENT_ATTRIBUTES_MAX, Rewritten, cap_attribute, cap_attributes, cap_text};
+use crate::caps::{EVENT_ATTRIBUTES_MAX, Rewritten, cap_attribute, cap_text};
 use crate::proto::{Field, Fields, put_varint_field};
 use crate::report::{Reason, Refused};
-use crate::rest::{RestWriter, WRONG_WIRE_TYPE, strict_utf8, value_of};
+use crate::rest::{RestWriter, WRONG_WIRE_TYPE, strict_utf8};
 
 /// Room that is reused from span to span.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<'a> {
-    attributes: Vec<Attribute<'a>>,
     event_attributes: Vec<Attribute<'a>>,
     rest: RestWriter,
+    status_rest: Vec<u8>,
 }
 
-/// A good span, not yet pushed.
+/// What a span belongs to.
 #[derive(Debug)]
-pub(crate) struct Decoded<'s, 'a> {
-    fields: SpanFields<'a>,
-    ids: Ids,
-    marks: Marks,
-    duration_ns: u64,
-    scratch: &'s Scratch<'a>,
+pub(crate) struct Origin<'o, 'r, 's> {
+    pub(crate) resource: &'o mut Resource<'r>,
+    pub(crate) scope: &'o mut Scope<'s>,
+}
+
+/// Reads a span into the builder; what is wrong with it is told by the refusal.
+pub(crate) fn decode<'a>(
+    bytes: &'a [u8],
+    origin: &mut Origin<'_, '_, '_>,
+    scratch: &mut Scratch<'a>,
+    builder: &mut BatchBuilder,
+) -> Result<(), Refused> {
+    // A row is begun in the shard of its trace, whose id nearly always comes first. Where it does not,
+    // the span is read again in the right one.
+    let mut trace_id = first_id(bytes);
+    loop {
+        scratch.clear();
+        let mut reader = Reader::new(builder.row(trace_id), scratch);
+        reader.read(bytes)?;
+        let ids = reader.ids()?;
+        if reader.row.has_shard_of(ids.trace) {
+            return reader.push(&ids, origin);
+        }
+        trace_id = ids.trace;
+    }
+}
+
+/// True when the message is that span to the last bit; resource and scope aside.
+pub(crate) fn equals(message: &[u8], span: SpanRef<'_>) -> bool {
+    let room = Rewritten::default();
+    let resource = Resource::parse(std::iter::empty(), "", &room);
+    let scope = Scope::parse(std::iter::empty(), "", &room);
+    let (Ok(mut resource), Ok(mut scope)) = (resource, scope) else {
+        return false;
+    };
+    let mut origin = Origin {
+        resource: &mut resource,
+        scope: &mut scope,
+    };
+    let mut builder = BatchBuilder::new(1);
+    if decode(message, &mut origin, &mut Scratch::default(), &mut builder).is_err() {
+        return false;
+    }
+    let batch = builder.finish_one();
+    let read = batch.span(0);
+    let numbers = |span: SpanRef<'_>| {
+        let times = (span.start_unix_ns(), span.duration_ns());
+        (
+            times,
+            span.kind(),
+            span.status(),
+            span.flags(),
+            span.marks(),
+        )
+    };
+    let ids = |span: SpanRef<'_>| (span.trace_id(), span.span_id(), span.parent());
+    ids(read) == ids(span)
+        && numbers(read) == numbers(span)
+        && read.operation() == span.operation()
+        && read.status_message() == span.status_message()
+        && read.rest() == span.rest()
+        && read.attributes().eq(span.attributes())
+        && read.event_attributes().eq(span.event_attributes())
+}
+
+fn first_id(span: &[u8]) -> TraceId {
+    match span.split_first_chunk::<18>() {
+        Some(([0x0a, 16, id @ ..], _)) => TraceId(*id),
+        _ => TraceId::default(),
+    }
+}
+
+impl Scratch<'_> {
+    fn clear(&mut self) {
+        self.event_attributes.clear();
+        self.rest.clear();
+        self.status_rest.clear();
+    }
 }
 
 #[derive(Debug)]
@@ -41,168 +114,138 @@ struct Ids {
     parent: Option<SpanId>,
 }
 
-/// The modelled fields as they came.
-#[derive(Debug, Default)]
-struct SpanFields<'a> {
+/// A span being read: attributes and texts go to its row at once, the rest waits here.
+#[derive(Debug)]
+struct Reader<'s, 'a, 'b> {
+    row: Row<'b>,
+    scratch: &'s mut Scratch<'a>,
     trace_id: &'a [u8],
     span_id: &'a [u8],
     parent: &'a [u8],
-    name: &'a str,
+    name: Option<TextHandle>,
     kind: i32,
     start: u64,
     end: u64,
     status: i32,
-    status_message: &'a str,
+    status_message: Option<TextHandle>,
     flags: u32,
+    marks: Marks,
+    /// Marks of one of us who took the span in before.
+    earlier_marks: Option<Marks>,
+    attributes: u32,
     dropped_attributes: u32,
     attributes_over: u32,
-    events_over: bool,
-    status_rest: Vec<u8>,
-    /// Marks of one of us who took the span in before.
-    marks: Option<Marks>,
 }
 
-/// Reads a span; what is wrong with it is told by the refusal.
-pub(crate) fn decode<'s, 'a>(
-    bytes: &'a [u8],
-    room: &'a Rewritten,
-    scratch: &'s mut Scratch<'a>,
-) -> Result<Decoded<'s, 'a>, Refused> {
-    scratch.attributes.clear();
-    scratch.event_attributes.clear();
-    scratch.rest.clear();
-    let mut fields = SpanFields::default();
-    fields.read(bytes, scratch)?;
-    let ids = fields.ids()?;
-    let mut marks = Marks::default();
-    fields.cap(room, scratch, &mut marks);
-    let duration_ns = fields.normalize(&mut scratch.rest, &mut marks);
-    Ok(Decoded {
-        fields,
-        ids,
-        marks,
-        duration_ns,
-        scratch,
-    })
-}
-
-impl Decoded<'_, '_> {
-    /// True when this is that span to the last bit; resource and scope aside.
-    pub(crate) fn equals(&self, span: SpanRef<'_>) -> bool {
-        let fields = &self.fields;
-        self.ids.trace == span.trace_id()
-            && self.ids.span == span.span_id()
-            && self.ids.parent == span.parent()
-            && fields.start == span.start_unix_ns()
-            && self.duration_ns == span.duration_ns()
-            && fields.name == span.operation()
-            && kind_of(fields.kind).unwrap_or_default() == span.kind()
-            && status_of(fields.status).unwrap_or_default() == span.status()
-            && fields.status_message == span.status_message()
-            && fields.flags == span.flags()
-            && self.marks == span.marks()
-            && self.scratch.rest.as_bytes() == span.rest()
-            && self
-                .scratch
-                .attributes
-                .iter()
-                .copied()
-                .eq(span.attributes())
-            && (self.scratch.event_attributes.iter().copied()).eq(span.event_attributes())
+impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
+    fn new(row: Row<'b>, scratch: &'s mut Scratch<'a>) -> Self {
+        Reader {
+            row,
+            scratch,
+            trace_id: &[],
+            span_id: &[],
+            parent: &[],
+            name: None,
+            kind: 0,
+            start: 0,
+            end: 0,
+            status: 0,
+            status_message: None,
+            flags: 0,
+            marks: Marks::default(),
+            earlier_marks: None,
+            attributes: 0,
+            dropped_attributes: 0,
+            attributes_over: 0,
+        }
     }
 
-    /// Pushes it into the builder, with its resource and scope.
-    pub(crate) fn push(
-        self,
-        resource: &mut Resource<'_>,
-        scope: &mut Scope<'_>,
-        builder: &mut BatchBuilder,
-    ) {
-        let mut marks = self.marks;
-        marks.set(resource.marks());
-        marks.set(scope.marks());
-        let (resource, scope) = (resource.handle(builder), scope.handle(builder));
-        builder.push(&SpanInput {
-            trace_id: self.ids.trace,
-            span_id: self.ids.span,
-            parent: self.ids.parent,
-            resource,
-            scope,
-            start_unix_ns: self.fields.start,
-            duration_ns: self.duration_ns,
-            operation: self.fields.name,
-            kind: kind_of(self.fields.kind).unwrap_or_default(),
-            status: status_of(self.fields.status).unwrap_or_default(),
-            status_message: self.fields.status_message,
-            flags: self.fields.flags,
-            attributes: &self.scratch.attributes,
-            event_attributes: &self.scratch.event_attributes,
-            rest: self.scratch.rest.as_bytes(),
-            marks,
-        });
-    }
-}
-
-impl<'a> SpanFields<'a> {
-    fn read(&mut self, span: &'a [u8], scratch: &mut Scratch<'a>) -> Result<(), Refused> {
+    fn read(&mut self, span: &'a [u8]) -> Result<(), Refused> {
         let mut fields = Fields::of(span);
         while let Some((number, field, raw)) = fields.next_field()? {
             match (number, field) {
+                (9, Field::Bytes(encoded)) => self.attribute(encoded)?,
                 (1, Field::Bytes(id)) => self.trace_id = id,
                 (2, Field::Bytes(id)) => self.span_id = id,
                 (3, Field::Bytes(text)) => {
                     strict_utf8(text)?;
-                    scratch.rest.raw(raw);
+                    self.scratch.rest.raw(raw);
                 }
                 (4, Field::Bytes(id)) => self.parent = id,
-                (5, Field::Bytes(text)) => self.name = strict_utf8(text)?,
+                (5, Field::Bytes(text)) => self.name = Some(self.text(text)?),
                 // Enumerations and 32-bit numbers come as 64-bit varints, cut as protobuf says.
                 (6, Field::Varint(kind)) => self.kind = kind as i32,
                 (7, Field::Fixed64(time)) => self.start = time,
                 (8, Field::Fixed64(time)) => self.end = time,
-                (9, Field::Bytes(encoded)) => self.attribute(encoded, scratch)?,
                 (10, Field::Varint(count)) => self.dropped_attributes = count as u32,
                 (11, Field::Bytes(event)) => {
-                    self.event(event, scratch)?;
-                    scratch.rest.raw(raw);
+                    self.event(event)?;
+                    self.scratch.rest.raw(raw);
                 }
-                (12 | 14, Field::Varint(_)) => scratch.rest.raw(raw),
+                (12 | 14, Field::Varint(_)) => self.scratch.rest.raw(raw),
                 (13, Field::Bytes(link)) => {
                     check_link(link)?;
-                    scratch.rest.raw(raw);
+                    self.scratch.rest.raw(raw);
                 }
                 (15, Field::Bytes(status)) => self.status(status)?,
                 (16, Field::Fixed32(flags)) => self.flags = flags,
-                (MARKS_FIELD, Field::Varint(marks)) => self.marks = Some(Marks(marks as u16)),
+                (MARKS_FIELD, Field::Varint(marks)) => {
+                    self.earlier_marks = Some(Marks(marks as u16));
+                }
                 (1..=16, _) => return Err(WRONG_WIRE_TYPE.into()),
-                _ => scratch.rest.raw(raw),
+                _ => self.scratch.rest.raw(raw),
             }
         }
         Ok(())
     }
 
-    fn attribute(&mut self, encoded: &'a [u8], scratch: &mut Scratch<'a>) -> Result<(), Refused> {
-        let attribute = attribute(encoded)?;
-        if scratch.attributes.len() < ATTRIBUTES_PER_SPAN_MAX {
-            scratch.attributes.push(attribute);
-        } else {
-            self.attributes_over = self.attributes_over.saturating_add(1);
+    fn text(&mut self, text: &[u8]) -> Result<TextHandle, Refused> {
+        if text.len() <= VALUE_BYTES_MAX {
+            return Ok(self.row.text(text)?);
         }
-        Ok(())
+        let cut = cap_text(strict_utf8(text)?, VALUE_BYTES_MAX, &mut self.marks);
+        Ok(self.row.text(cut.as_bytes())?)
+    }
+
+    #[inline]
+    fn attribute(&mut self, encoded: &[u8]) -> Result<(), Refused> {
+        if let Some((key, value)) = plain_attribute(encoded)
+            && self.attributes < ATTRIBUTES_PER_SPAN_MAX as u32
+            && key.len() <= KEY_BYTES_MAX
+        {
+            self.attributes += 1;
+            return Ok(self.row.attribute(key, value)?);
+        }
+        self.unusual_attribute(encoded)
+    }
+
+    fn unusual_attribute(&mut self, encoded: &[u8]) -> Result<(), Refused> {
+        let mut attribute = attribute(encoded)?;
+        if self.attributes == ATTRIBUTES_PER_SPAN_MAX as u32 {
+            self.attributes_over = self.attributes_over.saturating_add(1);
+            self.marks.set(Marks::ATTRIBUTES_CUT);
+            return Ok(());
+        }
+        self.attributes += 1;
+        let room = Rewritten::default();
+        self.marks.set(cap_attribute(&mut attribute, &room));
+        Ok(self
+            .row
+            .attribute(attribute.key.as_bytes(), attribute.value.into())?)
     }
 
     /// Checks an event and lifts its attributes; the event itself stays as it is.
-    fn event(&mut self, event: &'a [u8], scratch: &mut Scratch<'a>) -> Result<(), Refused> {
+    fn event(&mut self, event: &'a [u8]) -> Result<(), Refused> {
         let mut fields = Fields::of(event);
         while let Some((number, field, _)) = fields.next_field()? {
             match (number, field) {
                 (2, Field::Bytes(name)) => drop(strict_utf8(name)?),
                 (3, Field::Bytes(encoded)) => {
                     let attribute = attribute(encoded)?;
-                    if scratch.event_attributes.len() < EVENT_ATTRIBUTES_MAX {
-                        scratch.event_attributes.push(attribute);
+                    if self.scratch.event_attributes.len() < EVENT_ATTRIBUTES_MAX {
+                        self.scratch.event_attributes.push(attribute);
                     } else {
-                        self.events_over = true;
+                        self.marks.set(Marks::EVENTS_CUT);
                     }
                 }
                 (1, Field::Fixed64(_)) | (4, Field::Varint(_)) => {}
@@ -213,14 +256,14 @@ impl<'a> SpanFields<'a> {
         Ok(())
     }
 
-    fn status(&mut self, status: &'a [u8]) -> Result<(), Refused> {
+    fn status(&mut self, status: &[u8]) -> Result<(), Refused> {
         let mut fields = Fields::of(status);
         while let Some((number, field, raw)) = fields.next_field()? {
             match (number, field) {
-                (2, Field::Bytes(text)) => self.status_message = strict_utf8(text)?,
+                (2, Field::Bytes(text)) => self.status_message = Some(self.text(text)?),
                 (3, Field::Varint(code)) => self.status = code as i32,
                 (2 | 3, _) => return Err(WRONG_WIRE_TYPE.into()),
-                _ => self.status_rest.extend_from_slice(raw),
+                _ => self.scratch.status_rest.extend_from_slice(raw),
             }
         }
         Ok(())
@@ -244,41 +287,68 @@ impl<'a> SpanFields<'a> {
         })
     }
 
-    fn cap(&mut self, room: &'a Rewritten, scratch: &mut Scratch<'a>, marks: &mut Marks) {
-        marks.set(cap_attributes(&mut scratch.attributes, room).marks);
-        for attribute in &mut scratch.event_attributes {
+    /// Hands the span over, with its resource and scope.
+    fn push(mut self, ids: &Ids, origin: &mut Origin<'_, '_, '_>) -> Result<(), Refused> {
+        let room = Rewritten::default();
+        for &attribute in &self.scratch.event_attributes {
+            let mut attribute = attribute;
             // Only the copy for search is cut: `rest` keeps the event whole, so there is no mark.
-            let _uncut_in_rest = cap_attribute(attribute, room);
+            let _uncut_in_rest = cap_attribute(&mut attribute, &room);
+            let key = attribute.key.as_bytes();
+            self.row.event_attribute(key, attribute.value.into())?;
         }
-        if self.attributes_over > 0 {
-            marks.set(Marks::ATTRIBUTES_CUT);
-        }
-        if self.events_over {
-            marks.set(Marks::EVENTS_CUT);
-        }
-        self.name = cap_text(self.name, VALUE_BYTES_MAX, marks);
-        self.status_message = cap_text(self.status_message, VALUE_BYTES_MAX, marks);
+        let duration_ns = self.normalize();
+        self.marks.set(origin.resource.marks());
+        self.marks.set(origin.scope.marks());
+        let mut row = self.row;
+        let input = RowInput {
+            trace_id: ids.trace,
+            span_id: ids.span,
+            parent: ids.parent,
+            resource: origin.resource.handle(&mut row),
+            scope: origin.scope.handle(&mut row),
+            start_unix_ns: self.start,
+            duration_ns,
+            operation: known_or_empty(self.name, &mut row)?,
+            kind: kind_of(self.kind).unwrap_or_default(),
+            status: status_of(self.status).unwrap_or_default(),
+            status_message: known_or_empty(self.status_message, &mut row)?,
+            flags: self.flags,
+            rest: self.scratch.rest.as_bytes(),
+            marks: self.marks,
+        };
+        row.push(&input);
+        Ok(())
     }
 
     /// Brings time, kind and status into the model's range and keeps in `rest` what does not fit.
-    fn normalize(&mut self, rest: &mut RestWriter, marks: &mut Marks) -> u64 {
+    fn normalize(&mut self) -> u64 {
+        let rest = &mut self.scratch.rest;
         rest.dropped_attributes_count(self.dropped_attributes.saturating_add(self.attributes_over));
         if kind_of(self.kind).is_none() {
             rest.kind(self.kind);
         }
         if status_of(self.status).is_none() {
-            put_varint_field(&mut self.status_rest, 3, i64::from(self.status) as u64);
+            let status = i64::from(self.status) as u64;
+            put_varint_field(&mut self.scratch.status_rest, 3, status);
         }
-        rest.status(&self.status_rest);
-        marks.set(self.marks.unwrap_or_default());
-        if self.start == 0 && self.marks.is_none() {
-            marks.set(Marks::NO_START_TIME);
+        rest.status(&self.scratch.status_rest);
+        self.marks.set(self.earlier_marks.unwrap_or_default());
+        if self.start == 0 && self.earlier_marks.is_none() {
+            self.marks.set(Marks::NO_START_TIME);
         }
         self.end.checked_sub(self.start).unwrap_or_else(|| {
-            marks.set(Marks::END_BEFORE_START);
+            self.marks.set(Marks::END_BEFORE_START);
             rest.end_unix_ns(self.end);
             0
         })
+    }
+}
+
+fn known_or_empty(text: Option<TextHandle>, row: &mut Row<'_>) -> Result<TextHandle, Refused> {
+    match text {
+        Some(known) => Ok(known),
+        None => Ok(row.text(b"")?),
     }
 }
 
@@ -299,79 +369,6 @@ fn wrong_id(bytes: &[u8], length: usize) -> String {
     }
     let count = bytes.len();
     format!("{count} bytes \"{seen}\"; accepted are {length} that are not all zero")
-}
-
-/// Reads and checks an encoded `KeyValue`.
-pub(crate) fn attribute(encoded: &[u8]) -> Result<Attribute<'_>, Refused> {
-    let mut attribute = Attribute::new("", Value::Any(&[]));
-    let mut fields = Fields::of(encoded);
-    while let Some((number, field, _)) = fields.next_field()? {
-        match (number, field) {
-            (1, Field::Bytes(text)) => attribute.key = strict_utf8(text)?,
-            (2, Field::Bytes(value)) => {
-                attribute.value = value_of(value)?;
-                if let Value::Any(any) = attribute.value {
-                    check_any(any, 0)?;
-                }
-            }
-            (1 | 2, _) => return Err(WRONG_WIRE_TYPE.into()),
-            _ => {}
-        }
-    }
-    Ok(attribute)
-}
-
-/// Checks an encoded `AnyValue` all the way down; recursion ends at the cap.
-fn check_any(encoded: &[u8], depth: usize) -> Result<(), Refused> {
-    if depth > ANY_DEPTH_MAX {
-        let detail = format!("an attribute is nested deeper than {ANY_DEPTH_MAX}");
-        return Err(Refused::new(Reason::TooDeep, detail));
-    }
-    let mut fields = Fields::of(encoded);
-    while let Some((number, field, _)) = fields.next_field()? {
-        match (number, field) {
-            (1, Field::Bytes(text)) => drop(strict_utf8(text)?),
-            (5, Field::Bytes(array)) => check_items(array, depth)?,
-            (6, Field::Bytes(map)) => check_entries(map, depth)?,
-            (2 | 3, Field::Varint(_)) | (4, Field::Fixed64(_)) | (7, Field::Bytes(_)) => {}
-            (1..=7, _) => return Err(WRONG_WIRE_TYPE.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_items(array: &[u8], depth: usize) -> Result<(), Refused> {
-    let mut fields = Fields::of(array);
-    while let Some((number, field, _)) = fields.next_field()? {
-        match (number, field) {
-            (1, Field::Bytes(item)) => check_any(item, depth + 1)?,
-            (1, _) => return Err(WRONG_WIRE_TYPE.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_entries(map: &[u8], depth: usize) -> Result<(), Refused> {
-    let mut fields = Fields::of(map);
-    while let Some((number, field, _)) = fields.next_field()? {
-        let entry = match (number, field) {
-            (1, Field::Bytes(entry)) => entry,
-            (1, _) => return Err(WRONG_WIRE_TYPE.into()),
-            _ => continue,
-        };
-        let mut members = Fields::of(entry);
-        while let Some((number, field, _)) = members.next_field()? {
-            match (number, field) {
-                (1, Field::Bytes(key)) => drop(strict_utf8(key)?),
-                (2, Field::Bytes(value)) => check_any(value, depth + 1)?,
-                (1 | 2, _) => return Err(WRONG_WIRE_TYPE.into()),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 fn check_link(link: &[u8]) -> Result<(), Refused> {

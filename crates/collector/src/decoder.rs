@@ -1,0 +1,109 @@
+//! Where bodies become batches. A decoder's room (tables, columns) stays warm from body to body:
+//! fresh memory for every request costs more than the decoding.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use tracewell_model::{BatchBuilder, SpanBatch};
+use tracewell_wire::decompress::{Encoding, decompress};
+use tracewell_wire::{DecodeError, Report};
+
+/// A decoder of `wire`.
+pub(crate) type Decode = fn(&[u8], &mut BatchBuilder, &mut Report) -> Result<(), DecodeError>;
+
+/// A body that was decoded.
+pub(crate) struct Decoded {
+    pub(crate) batches: Vec<SpanBatch>,
+    pub(crate) report: Report,
+    pub(crate) bytes: usize,
+}
+
+/// Why a body was not decoded.
+pub(crate) enum Stopped {
+    /// The body's own fault.
+    Body(DecodeError),
+    /// No decoding thread came free.
+    Busy,
+    /// The decoder panicked: ours.
+    Defect,
+}
+
+/// The decoders that are not at work.
+pub(crate) struct Decoders {
+    shards: u16,
+    idle: Mutex<Vec<BatchBuilder>>,
+}
+
+/// Decoders kept idle: more than threads that ever decode at once on the machines we know. Each keeps
+/// a few megabytes at most, and most a few hundred kilobytes.
+const IDLE_MAX: usize = 16;
+
+impl Decoders {
+    pub(crate) fn new(shards: u16) -> Decoders {
+        Decoders {
+            shards,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Decompresses and decodes a body. A decoder that panics is a defect, but one that must cost
+    /// its own request only; its room goes with it.
+    pub(crate) fn decode(
+        &self,
+        body: &[u8],
+        encoding: Encoding,
+        bytes_max: usize,
+        decode: Decode,
+    ) -> Result<Decoded, Stopped> {
+        let work = || {
+            let mut builder = self.take();
+            let decoded = decode_body(body, encoding, bytes_max, &mut builder, decode);
+            self.give_back(builder);
+            decoded.map_err(Stopped::Body)
+        };
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stopped::Defect))
+    }
+
+    /// The one that was at work last: its room is the warmest.
+    fn take(&self) -> BatchBuilder {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        idle.unwrap_or_else(|| BatchBuilder::new(self.shards))
+    }
+
+    fn give_back(&self, builder: BatchBuilder) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push(builder);
+        }
+    }
+}
+
+fn decode_body(
+    body: &[u8],
+    encoding: Encoding,
+    bytes_max: usize,
+    builder: &mut BatchBuilder,
+    decode: Decode,
+) -> Result<Decoded, DecodeError> {
+    let decompressed;
+    let plain = if encoding.is_identity() {
+        body
+    } else {
+        decompressed = decompress(encoding, body, bytes_max)?;
+        &decompressed
+    };
+    let mut report = Report::default();
+    let outcome = decode(plain, builder, &mut report);
+    debug_assert_eq!(builder.len(), report.accepted);
+    // Emptied whatever came of it: the next body must not find what this one left.
+    let batches = builder.finish();
+    outcome.map(|()| Decoded {
+        batches,
+        report,
+        bytes: plain.len(),
+    })
+}

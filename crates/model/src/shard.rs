@@ -1,0 +1,282 @@
+//! One shard's growing batch.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::RandomState;
+
+use crate::attribute::{Attribute, Value};
+use crate::batch::{AttributeSet, Columns, Resource, Scope, SpanBatch};
+use crate::builder::{ResourceInput, ScopeInput};
+use crate::id::TraceId;
+use crate::intern::{Free, Interner};
+use crate::row::{NotUtf8, RawValue, RowInput};
+use crate::shapes::{Ended, Path, Shapes};
+
+/// Batches up to this size are copied out and leave their room to the next one; senders' batches have
+/// a tenth of it. Larger ones are handed over as they are.
+const ROOM_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The columns and the tables that find values in them.
+#[derive(Debug)]
+pub(crate) struct ShardBuilder {
+    pub(crate) columns: Columns,
+    /// Seeded at random: nobody outside can choose values that collide.
+    hasher: RandomState,
+    texts: Interner,
+    bytes: Interner,
+    shapes: Shapes,
+    /// The attributes of the open row.
+    path: Path,
+    resources: Interner,
+    scopes: Interner,
+    traces: Interner,
+}
+
+impl ShardBuilder {
+    pub(crate) fn new(shard: u16) -> Self {
+        ShardBuilder {
+            columns: Columns {
+                shard,
+                ..Columns::default()
+            },
+            hasher: RandomState::default(),
+            texts: Interner::default(),
+            bytes: Interner::default(),
+            shapes: Shapes::new(),
+            path: Path::default(),
+            resources: Interner::default(),
+            scopes: Interner::default(),
+            traces: Interner::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn text(&mut self, text: &str) -> u32 {
+        match self.find_text(text.as_bytes()) {
+            Ok(position) => position,
+            Err(free) => self.add_text(free, text),
+        }
+    }
+
+    /// The text, if it is one: bytes known as a text are no news, only new ones are checked.
+    #[inline]
+    pub(crate) fn raw_text(&mut self, text: &[u8]) -> Result<u32, NotUtf8> {
+        match self.find_text(text) {
+            Ok(position) => Ok(position),
+            Err(free) => {
+                let text = std::str::from_utf8(text).map_err(|_| NotUtf8)?;
+                Ok(self.add_text(free, text))
+            }
+        }
+    }
+
+    #[inline]
+    fn find_text(&mut self, text: &[u8]) -> Result<u32, Free> {
+        let hash = hash_bytes(&self.hasher, text);
+        let texts = &self.columns.text;
+        self.texts.find(hash, |at| texts.bytes_at(at) == text)
+    }
+
+    fn add_text(&mut self, free: Free, text: &str) -> u32 {
+        let position = self.columns.text.push(text);
+        self.texts.insert(free, position);
+        position
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> u32 {
+        let hash = hash_bytes(&self.hasher, bytes);
+        let known = &mut self.columns.bytes;
+        match self.bytes.find(hash, |at| known.get(at) == bytes) {
+            Ok(position) => position,
+            Err(free) => {
+                let position = known.push(bytes);
+                self.bytes.insert(free, position);
+                position
+            }
+        }
+    }
+
+    pub(crate) fn resource(&mut self, input: &ResourceInput<'_>) -> u32 {
+        let resource = Resource {
+            service: self.text(input.service),
+            schema_url: self.text(input.schema_url),
+            attributes: self.attribute_set(input.attributes),
+            rest: self.bytes(input.rest),
+        };
+        let texts = [resource.service, resource.schema_url, resource.rest];
+        let hash = self.hasher.hash_one((texts, &resource.attributes));
+        let at = &mut self.columns.resources;
+        self.resources
+            .element(at, hash, |r| *r == resource, || resource.clone())
+    }
+
+    pub(crate) fn scope(&mut self, input: &ScopeInput<'_>) -> u32 {
+        let scope = Scope {
+            name: self.text(input.name),
+            version: self.text(input.version),
+            schema_url: self.text(input.schema_url),
+            attributes: self.attribute_set(input.attributes),
+            rest: self.bytes(input.rest),
+        };
+        let texts = [scope.name, scope.version, scope.schema_url, scope.rest];
+        let hash = self.hasher.hash_one((texts, &scope.attributes));
+        let at = &mut self.columns.scopes;
+        self.scopes
+            .element(at, hash, |s| *s == scope, || scope.clone())
+    }
+
+    fn attribute_set(&mut self, attributes: &[Attribute<'_>]) -> AttributeSet {
+        let before = self.columns.values.len();
+        let shape = self.words(attributes.iter().copied()).shape;
+        let values = self.columns.values.split_off(before);
+        AttributeSet { shape, values }
+    }
+
+    /// Writes the words of these attributes and answers their shape.
+    pub(crate) fn words<'v>(
+        &mut self,
+        attributes: impl IntoIterator<Item = Attribute<'v>>,
+    ) -> Ended {
+        let mut path = Path::default();
+        for attribute in attributes {
+            let (key, value_type) = (attribute.key, attribute.value.value_type());
+            let texts = &self.columns.text;
+            if !self
+                .shapes
+                .predicted(&mut path, texts, key.as_bytes(), value_type)
+            {
+                let key = self.text(key);
+                self.shapes.step(&mut path, &self.hasher, key, value_type);
+            }
+            let word = self.word(attribute.value);
+            self.columns.values.push(word);
+        }
+        self.shapes
+            .end(&mut path, &mut self.columns.shapes, &self.hasher)
+    }
+
+    #[inline]
+    fn word(&mut self, value: Value<'_>) -> u64 {
+        match value {
+            Value::Str(text) => u64::from(self.text(text)),
+            Value::Int(number) => number as u64,
+            Value::Double(number) => number.to_bits(),
+            Value::Bool(bit) => u64::from(bit),
+            Value::Bytes(bytes) | Value::Any(bytes) => u64::from(self.bytes(bytes)),
+        }
+    }
+
+    /// Makes ready for a row's attributes.
+    #[inline]
+    pub(crate) fn begin_row(&mut self) {
+        self.path.restart();
+        self.keep_texts();
+    }
+
+    /// What came in up to now stays, even if the open row is abandoned.
+    #[inline]
+    pub(crate) fn keep_texts(&mut self) {
+        self.texts.mark(self.columns.text.len() as u32);
+        self.bytes.mark(self.columns.bytes.len() as u32);
+    }
+
+    /// Forgets what the open row brought.
+    pub(crate) fn abandon_row(&mut self) {
+        self.columns.text.truncate(self.texts.undo());
+        self.columns.bytes.truncate(self.bytes.undo());
+        let written = self.columns.value_end.last().map_or(0, |&end| end as usize);
+        self.columns.values.truncate(written);
+    }
+
+    /// Writes one attribute of the open row.
+    #[inline]
+    pub(crate) fn raw_attribute(&mut self, key: &[u8], value: RawValue<'_>) -> Result<(), NotUtf8> {
+        let value_type = value.value_type();
+        let texts = &self.columns.text;
+        if !self
+            .shapes
+            .predicted(&mut self.path, texts, key, value_type)
+        {
+            let key = self.raw_text(key)?;
+            self.shapes
+                .step(&mut self.path, &self.hasher, key, value_type);
+        }
+        let word = match value {
+            RawValue::Str(text) => u64::from(self.raw_text(text)?),
+            RawValue::Int(number) => number as u64,
+            RawValue::Double(number) => number.to_bits(),
+            RawValue::Bool(bit) => u64::from(bit),
+            RawValue::Bytes(bytes) | RawValue::Any(bytes) => u64::from(self.bytes(bytes)),
+        };
+        self.columns.values.push(word);
+        Ok(())
+    }
+
+    /// The shape of the attributes written since the row began, or since the last shape ended.
+    #[inline]
+    pub(crate) fn end_shape(&mut self) -> Ended {
+        self.shapes
+            .end(&mut self.path, &mut self.columns.shapes, &self.hasher)
+    }
+
+    /// Appends a row whose words were written before.
+    pub(crate) fn push(&mut self, row: &RowInput<'_>, shape: u32, event_shape: u32) {
+        let trace = self.trace(row.trace_id);
+        let c = &mut self.columns;
+        c.value_end.push(c.values.len() as u32);
+        c.trace.push(trace);
+        c.span_id.push(row.span_id);
+        c.parent.push(row.parent.unwrap_or_default());
+        c.start_unix_ns.push(row.start_unix_ns);
+        c.duration_ns.push(row.duration_ns);
+        c.operation.push(row.operation.0);
+        c.resource.push(row.resource.0);
+        c.scope.push(row.scope.0);
+        c.kind.push(row.kind as u8);
+        c.status.push(row.status as u8);
+        c.status_message.push(row.status_message.0);
+        c.flags.push(row.flags);
+        c.marks.push(row.marks.0);
+        c.shape.push(shape);
+        c.event_shape.push(event_shape);
+        c.rest.extend_from_slice(row.rest);
+        c.rest_end.push(c.rest.len() as u32);
+    }
+
+    fn trace(&mut self, id: TraceId) -> u32 {
+        // Spans of a trace mostly come one after the other.
+        if let Some(&last) = self.columns.trace.last()
+            && self.columns.traces.get(last as usize) == Some(&id)
+        {
+            return last;
+        }
+        let hash = self.hasher.hash_one(u128::from_ne_bytes(id.0));
+        self.traces
+            .element(&mut self.columns.traces, hash, |known| *known == id, || id)
+    }
+
+    /// The batch; all is empty again.
+    pub(crate) fn finish(&mut self) -> SpanBatch {
+        let c = &self.columns;
+        let bytes = c.values.len() * 8 + c.text.text.len() + c.rest.len() + c.span_id.len() * 82;
+        if bytes > ROOM_BYTES_MAX {
+            let shard = c.shard;
+            let full = std::mem::replace(self, ShardBuilder::new(shard));
+            return SpanBatch::of_builder(full.columns);
+        }
+        self.texts.clear();
+        self.bytes.clear();
+        self.shapes.clear();
+        self.resources.clear();
+        self.scopes.clear();
+        self.traces.clear();
+        SpanBatch::of_builder(self.columns.take_exact())
+    }
+}
+
+#[inline]
+fn hash_bytes(hasher: &RandomState, bytes: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
