@@ -1,6 +1,6 @@
 //! The only way any crate learns the time: a `Clock` is passed in, so a failing seed replays.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Tells the time. Cheap; called per request or per tick, never per span.
 pub trait Clock: Send + Sync {
@@ -33,6 +33,7 @@ impl Clock for SystemClock {
 #[derive(Debug, Default)]
 pub struct ManualClock {
     now_ns: AtomicU64,
+    jumped_ns: AtomicI64,
 }
 
 impl ManualClock {
@@ -40,12 +41,18 @@ impl ManualClock {
     pub fn at(unix_ns: u64) -> Self {
         ManualClock {
             now_ns: AtomicU64::new(unix_ns),
+            jumped_ns: AtomicI64::new(0),
         }
     }
 
     /// Moves the hands forward.
     pub fn advance(&self, by_ns: u64) {
         self.now_ns.fetch_add(by_ns, Ordering::SeqCst);
+    }
+
+    /// Moves the wall clock alone, as an operator does who sets it.
+    pub fn jump(&self, by_ns: i64) {
+        self.jumped_ns.fetch_add(by_ns, Ordering::SeqCst);
     }
 
     /// Sets the hands, backwards too.
@@ -56,10 +63,11 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn unix_ns(&self) -> u64 {
-        self.now_ns.load(Ordering::SeqCst)
+        let jumped_ns = self.jumped_ns.load(Ordering::SeqCst);
+        self.monotonic_ns().saturating_add_signed(jumped_ns)
     }
 
     fn monotonic_ns(&self) -> u64 {
-        self.unix_ns()
+        self.now_ns.load(Ordering::SeqCst)
     }
 }

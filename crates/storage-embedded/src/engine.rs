@@ -5,10 +5,13 @@
 //! no reader sees a span in both or in neither. The engine owns no thread and asks only the clock
 //! it was given.
 
+mod expire;
 mod recover;
+pub(crate) mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -21,8 +24,11 @@ use crate::manifest::{Edit, Manifest};
 use crate::query::EmbeddedTraces;
 use crate::segment::Segment;
 use crate::segment::cache::{Cache, UnitKey};
-use crate::segment::meta::{data_name, index_name, segments_dir};
+use crate::segment::meta::{SegmentMeta, data_name, index_name, segments_dir};
 use crate::segment::seal::{self, SealOptions};
+
+pub use expire::Expiry;
+pub use retention::Retention;
 
 /// Settings of the engine.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +44,9 @@ pub struct EngineOptions {
     /// Age at which even a small head is sealed. Replay of so few spans is nothing; a segment a
     /// minute for ten spans would be 1,440 files to search through a day.
     pub small_head_age_ns: u64,
+    /// A head is sealed, however small, when nothing came for so long: what nobody adds to any more
+    /// is to be compacted within two minutes.
+    pub quiet_head_age_ns: u64,
     /// Below this many spans a head is small.
     pub small_head_spans: u64,
     /// Bytes of decoded blocks and pages kept; 0 keeps none.
@@ -47,6 +56,8 @@ pub struct EngineOptions {
     /// Whether the sink seals by itself. A seal takes seconds, in which nothing new is taken in
     /// and D8's one second is missed: who has a thread for [`Engine::seal_step`] turns it off.
     pub seal_inline: bool,
+    /// How long they are kept.
+    pub retention: Retention,
 }
 
 impl Default for EngineOptions {
@@ -56,10 +67,12 @@ impl Default for EngineOptions {
             head_bytes_max: 96 << 20,
             head_age_ns: 60_000_000_000,
             small_head_age_ns: 600_000_000_000,
+            quiet_head_age_ns: 60_000_000_000,
             small_head_spans: 32_768,
             cache_bytes_max: 64 << 20,
             block_spans: 4_096,
             seal_inline: true,
+            retention: Retention::default(),
         }
     }
 }
@@ -69,8 +82,12 @@ impl Default for EngineOptions {
 pub struct EngineStatus {
     /// Spans held, in head and segments.
     pub stored: u64,
-    /// Exact repeats left out; `stored + duplicate` is every span ever applied.
+    /// Exact repeats left out; with `stored`, `expired` and `sampled_out` every span ever applied.
     pub duplicate: u64,
+    /// Spans removed by retention or for the disk cap.
+    pub expired: u64,
+    /// Spans that the sampler left out of a merge.
+    pub sampled_out: u64,
     /// Of `stored`, those whose data file is missing or cannot be opened.
     pub lost: u64,
     /// Spans in the head.
@@ -151,6 +168,9 @@ pub struct Engine {
     positions: Mutex<Positions>,
     damaged: Mutex<BTreeSet<UnitKey>>,
     problems: Vec<String>,
+    /// When something was applied last, on the monotonic clock.
+    applied_ns: AtomicU64,
+    keeper: Mutex<expire::Keeper>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -182,7 +202,10 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Arc<Engine>, Error> {
         let recovered = recover::recover(&fs, dir)?;
-        let offsets = recovered.manifest.state.positions.clone();
+        let state = &recovered.manifest.state;
+        let offsets = state.positions.clone();
+        let keeper = expire::Keeper::new(state, clock.as_ref());
+        let now_ns = clock.monotonic_ns();
         Ok(Arc::new(Engine {
             fs,
             dir: dir.to_owned(),
@@ -206,6 +229,8 @@ impl Engine {
             }),
             damaged: Mutex::default(),
             problems: recovered.problems,
+            applied_ns: AtomicU64::new(now_ns),
+            keeper: Mutex::new(keeper),
         }))
     }
 
@@ -253,10 +278,14 @@ impl Engine {
                 "{damaged} damaged parts of segments were met since the start; answers that need them say so"
             ));
         }
+        let (gone, doubt) = self.gone();
+        problems.extend(doubt);
         let positions = lock(&self.positions);
         EngineStatus {
             stored: segment_spans + head.spans,
-            duplicate: metas().map(|meta| meta.duplicates).sum(),
+            duplicate: gone.duplicates + metas().map(|meta| meta.duplicates).sum::<u64>(),
+            expired: gone.expired,
+            sampled_out: gone.sampled_out,
             lost: unreadable.map(|segment| segment.meta.spans).sum(),
             head_spans: head.spans,
             head_bytes: head.bytes,
@@ -304,8 +333,16 @@ impl Engine {
                 .head_since_ns
                 .get_or_insert_with(|| self.clock.monotonic_ns());
             lock(&self.positions).applied.insert(partition, offset);
+            self.applied_ns
+                .store(self.clock.monotonic_ns(), Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// How long nothing was applied.
+    fn quiet_ns(&self) -> u64 {
+        let applied_ns = self.applied_ns.load(Ordering::Relaxed);
+        self.clock.monotonic_ns().saturating_sub(applied_ns)
     }
 
     fn tick(&self) -> Result<(), Error> {
@@ -317,6 +354,7 @@ impl Engine {
         let due = spans >= options.head_spans_max
             || bytes >= options.head_bytes_max
             || age >= options.small_head_age_ns
+            || spans > 0 && self.quiet_ns() >= options.quiet_head_age_ns
             || age >= options.head_age_ns && spans >= options.small_head_spans;
         if due {
             return self.freeze(&mut writer);
@@ -403,26 +441,48 @@ impl Engine {
             id,
             block_spans: self.options.block_spans,
         };
-        let sealed = seal::seal(self.fs.as_ref(), &dir, head, options).and_then(|meta| {
-            let segment = Segment::open(self.fs.as_ref(), &dir, meta);
-            // Read back before the manifest names it: afterwards the log forgets these spans.
-            match (&segment.data, &segment.index) {
-                (Ok(_), Ok(_)) => Ok(segment),
-                (Err(error), _) | (_, Err(error)) => {
-                    let said = format!("read back segment {id:016x}: {error}");
-                    Err(Error {
-                        message: said,
-                        class: Class::Retryable,
-                        retry_after_s: None,
-                    })
-                }
-            }
-        });
+        let sealed = seal::seal(self.fs.as_ref(), &dir, head, options)
+            .and_then(|meta| self.open_written(meta));
         if sealed.is_err() {
             // No edit names it, so its files can go: on a full disk they would be in the way.
             self.unlink(id);
         }
         sealed
+    }
+
+    /// Reads a segment back before the manifest names it: afterwards what it was made of goes.
+    fn open_written(&self, meta: SegmentMeta) -> Result<Segment, Error> {
+        let id = meta.id;
+        let segment = Segment::open(self.fs.as_ref(), &segments_dir(&self.dir), meta);
+        match (&segment.data, &segment.index) {
+            (Ok(_), Ok(_)) => Ok(segment),
+            (Err(error), _) | (_, Err(error)) => {
+                let said = format!("read back segment {id:016x}: {error}");
+                Err(Error {
+                    message: said,
+                    class: Class::Retryable,
+                    retry_after_s: None,
+                })
+            }
+        }
+    }
+
+    /// Puts these segments in the place of those, for readers; by arrival, as they take them.
+    fn replace(&self, added: impl IntoIterator<Item = Arc<Segment>>, removed: &[u64]) {
+        let added: Vec<_> = added.into_iter().collect();
+        self.view.rcu(|view| {
+            let kept = view
+                .segments
+                .iter()
+                .filter(|segment| !removed.contains(&segment.meta.id));
+            let mut segments: Vec<_> = kept.chain(&added).cloned().collect();
+            segments.sort_by_key(|segment| (segment.meta.arrived_min_unix_ns, segment.meta.id));
+            View {
+                head: Arc::clone(&view.head),
+                frozen: view.frozen.clone(),
+                segments,
+            }
+        });
     }
 
     /// Removes what there is of a segment; what stays is removed at the next start.

@@ -6,13 +6,13 @@ use anyhow::{Context, anyhow};
 use tracewell_model::Clock;
 use tracewell_query::Readers;
 use tracewell_storage::{Error, SpanLog, StatsReader, StatsWriter};
-use tracewell_storage_embedded::engine::{Engine, EngineOptions};
-use tracewell_storage_embedded::fs::{DirLock, StdFs, lock_dir};
+use tracewell_storage_embedded::engine::{Engine, EngineOptions, Expiry, Retention};
+use tracewell_storage_embedded::fs::{DirLock, Fs, StdFs, lock_dir};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
 use tracewell_workers::{Options, Worker, aggregator, storage_writer};
 
-use crate::config::Config;
+use crate::config::{Config, DiskCap};
 
 /// The embedded backend: log, engine and statistics of one data directory.
 pub(crate) struct Embedded {
@@ -70,6 +70,8 @@ impl Embedded {
             cache_bytes_max: memory.cache,
             small_head_age_ns: config.seal_after_s * 1_000_000_000,
             head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,
+            quiet_head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,
+            retention: retention(config, fs.as_ref()),
             // A named thread of the node seals.
             seal_inline: false,
             ..EngineOptions::default()
@@ -100,6 +102,15 @@ impl Embedded {
         }
     }
 
+    /// Removes what has expired. What fails is tried again at the next call.
+    pub(crate) fn retain(&self) {
+        match self.engine.retain_step() {
+            Ok(expiry) if expiry == Expiry::default() => {}
+            Ok(expiry) => tracing::info!(?expiry, "removed what is too old"),
+            Err(error) => tracing::warn!(%error, "removing what is too old"),
+        }
+    }
+
     /// One worker a consumer group, joined to the log where its sink's durable state ends.
     pub(crate) fn workers(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Worker>> {
         let writer: Arc<dyn StatsWriter> = self.stats.clone();
@@ -107,6 +118,21 @@ impl Embedded {
         let storage = storage_writer::start(&*self.log, sink, clock.clone(), Options::default());
         let stats = aggregator::start(&*self.log, writer, clock.clone(), Options::default());
         Ok(vec![storage.map_err(said)?, stats.map_err(said)?])
+    }
+}
+
+/// How long segments are kept, and within how much disk.
+fn retention(config: &Config, fs: &dyn Fs) -> Retention {
+    let disk_bytes_max = match config.disk_cap {
+        DiskCap::Bytes(bytes) => bytes,
+        DiskCap::Percent(share) => fs
+            .space(&config.data)
+            .map_or(0, |space| space.total_bytes / 100 * share),
+    };
+    Retention {
+        spans_ns: config.retention_s * 1_000_000_000,
+        search_ns: config.search_retention_s * 1_000_000_000,
+        disk_bytes_max,
     }
 }
 

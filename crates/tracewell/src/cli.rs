@@ -69,6 +69,15 @@ pub(crate) struct StartArgs {
     /// Seconds until even a few spans go from memory into a segment [default: 600]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seal_after_s: Option<String>,
+    /// Seconds for which spans are kept [default: 2592000, 30 days]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) retention_s: Option<String>,
+    /// Seconds for which they can be searched [default: 604800, 7 days]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) search_retention_s: Option<String>,
+    /// Disk for segments, as a size or a share (80%); 0 for no cap [default: 0]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk_bytes_max: Option<String>,
     /// error, warn, info, debug, trace, or a filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -93,6 +102,9 @@ impl StartArgs {
             ("ack", self.ack.clone()),
             ("memory_bytes_max", self.memory_bytes_max.clone()),
             ("seal_after_s", self.seal_after_s.clone()),
+            ("retention_s", self.retention_s.clone()),
+            ("search_retention_s", self.search_retention_s.clone()),
+            ("disk_bytes_max", self.disk_bytes_max.clone()),
             ("log_level", self.log_level.clone()),
             ("log_format", self.log_format.clone()),
             ("insecure", self.insecure.then(|| "true".to_owned())),

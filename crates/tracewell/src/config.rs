@@ -70,6 +70,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
         meaning: "Even a few spans go from memory into a segment after this many seconds (they are in the log at once); many go sooner.",
     },
     Setting {
+        key: "retention_s",
+        default: "2592000",
+        meaning: "Spans are removed this many seconds after they arrived (30 days), a segment at a time.",
+    },
+    Setting {
+        key: "search_retention_s",
+        default: "604800",
+        meaning: "Until then (7 days) they are found by search; afterwards by trace id only.",
+    },
+    Setting {
+        key: "disk_bytes_max",
+        default: "0",
+        meaning: "Disk for segments, a size such as `50GiB` or a share of the file system such as `80%`; beyond it the oldest are removed. `0` is no cap.",
+    },
+    Setting {
         key: "log_level",
         default: "info",
         meaning: "What to print: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,tracewell_collector=debug`.",
@@ -93,8 +108,33 @@ pub(crate) struct Config {
     pub(crate) ack: Ack,
     pub(crate) memory_bytes_max: usize,
     pub(crate) seal_after_s: u64,
+    pub(crate) retention_s: u64,
+    pub(crate) search_retention_s: u64,
+    pub(crate) disk_cap: DiskCap,
     pub(crate) log_level: String,
     pub(crate) log_json: bool,
+}
+
+/// How much disk segments may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskCap {
+    /// So much; 0 is no cap.
+    Bytes(u64),
+    /// So many hundredths of the file system.
+    Percent(u64),
+}
+
+impl DiskCap {
+    fn parse(text: &str) -> Option<DiskCap> {
+        match text.strip_suffix('%') {
+            Some(share) => share
+                .parse()
+                .ok()
+                .filter(|share| (1..=100).contains(share))
+                .map(DiskCap::Percent),
+            None => parse_bytes(text).map(|bytes| DiskCap::Bytes(bytes as u64)),
+        }
+    }
 }
 
 /// Where a value came from, for messages.
@@ -247,6 +287,13 @@ impl Layers {
                     .ok()
                     .filter(|seconds| (1..=3600).contains(seconds))
             }),
+            retention_s: parser.seconds("retention_s"),
+            search_retention_s: parser.seconds("search_retention_s"),
+            disk_cap: parser.get(
+                "disk_bytes_max",
+                "a size such as 50GiB, a share such as 80%, or 0",
+                DiskCap::parse,
+            ),
             log_level: parser.get("log_level", "a level or a filter", |text| {
                 text.parse::<tracing_subscriber::EnvFilter>()
                     .ok()
@@ -284,6 +331,16 @@ impl Parser<'_> {
             self.problems
                 .push(format!("{source}: {key} = {value:?}; accepted: {accepted}"));
             parse(setting.default).expect("a default is accepted")
+        })
+    }
+
+    fn seconds(&mut self, key: &str) -> u64 {
+        // 100 years: in nanoseconds it still fits 64 bits.
+        let accepted = "seconds, 1 to 3155760000";
+        self.get(key, accepted, |text| {
+            text.parse()
+                .ok()
+                .filter(|seconds| (1..=3_155_760_000).contains(seconds))
         })
     }
 
@@ -391,6 +448,19 @@ mod tests {
         ] {
             assert!(problems.contains(wanted), "{wanted} in {problems}");
         }
+    }
+
+    #[test]
+    fn a_cap_on_disk_is_a_size_or_a_share() {
+        let cap = |text: &str| {
+            let flags = [("disk_bytes_max", Some(text.to_owned()))];
+            let config = Layers::defaults().flags(flags).parse();
+            config.ok().map(|config| config.disk_cap)
+        };
+        assert_eq!(cap("0"), Some(DiskCap::Bytes(0)));
+        assert_eq!(cap("50GiB"), Some(DiskCap::Bytes(50 << 30)));
+        assert_eq!(cap("80%"), Some(DiskCap::Percent(80)));
+        assert_eq!((cap("101%"), cap("-1"), cap("all")), (None, None, None));
     }
 
     #[test]

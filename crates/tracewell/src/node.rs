@@ -31,6 +31,8 @@ use crate::status::{NodeMetrics, NodeStatus, Readiness};
 const RUNTIME_STOP: Duration = Duration::from_secs(5);
 /// How often the sealer looks whether the head is due.
 const SEAL_EVERY: Duration = Duration::from_millis(200);
+/// How often the compactor looks whether something has expired.
+const COMPACT_EVERY: Duration = Duration::from_millis(500);
 /// The longest the log's thread waits before it looks whether to stop.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
 
@@ -49,6 +51,7 @@ pub(crate) struct Node {
     workers: Vec<JoinHandle<()>>,
     sync: JoinHandle<()>,
     sealer: JoinHandle<()>,
+    compactor: JoinHandle<()>,
     backend: Arc<Embedded>,
 }
 
@@ -132,6 +135,7 @@ impl Node {
             .collect::<anyhow::Result<_>>()?;
         let sync = spawn_sync(backend.clone(), stop_sync.clone())?;
         let sealer = spawn_sealer(backend.clone(), stop_workers.clone())?;
+        let compactor = spawn_compactor(backend.clone(), stop_workers.clone())?;
         while readiness.replaying().is_some() {
             client::wait(Duration::from_millis(5));
         }
@@ -150,6 +154,7 @@ impl Node {
             workers,
             sync,
             sealer,
+            compactor,
             backend,
         })
     }
@@ -179,6 +184,9 @@ impl Node {
         self.sealer.join().map_err(|_| {
             anyhow::anyhow!("the sealer ended badly; the log has what is not sealed")
         })?;
+        self.compactor
+            .join()
+            .map_err(|_| anyhow::anyhow!("the compactor ended badly; segments are as they were"))?;
         self.stop_sync.set();
         self.sync
             .join()
@@ -242,6 +250,17 @@ fn spawn_sealer(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle
     };
     let thread = std::thread::Builder::new().name("sealer".to_owned());
     thread.spawn(run).context("start the sealer")
+}
+
+/// Removes what has expired.
+fn spawn_compactor(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+    let run = move || {
+        while !stop.wait(COMPACT_EVERY) {
+            backend.retain();
+        }
+    };
+    let thread = std::thread::Builder::new().name("compactor".to_owned());
+    thread.spawn(run).context("start the compactor")
 }
 
 /// The log's grouped fdatasync (D7): waits for someone who wants `durable`, then syncs for all.

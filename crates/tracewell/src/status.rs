@@ -157,6 +157,8 @@ impl NodeStatus {
             // What a missing or unreadable file held is not stored, whatever the manifest says.
             stored: engine.stored.saturating_sub(engine.lost),
             duplicate: engine.duplicate,
+            sampled_out: engine.sampled_out,
+            expired: engine.expired,
             dead_lettered: log.damaged_spans + worker.dead_lettered_spans + engine.lost,
             in_flight: log.lag_spans(storage_writer::GROUP) + worker.pending_spans,
             ..Account::default()
@@ -250,15 +252,16 @@ impl std::fmt::Debug for NodeMetrics {
 impl collector::Collector for NodeMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let (log, engine, account) = self.0.account();
-        let counter = ConstCounter::new(log.accepted_spans);
-        let help = "Spans ever acknowledged into the log, over restarts";
-        let row = encoder.encode_descriptor(
+        let counters = [(
             "tracewell_log_accepted_spans",
-            help,
-            None,
-            counter.metric_type(),
-        )?;
-        counter.encode(row)?;
+            "Spans ever acknowledged into the log, over restarts",
+            log.accepted_spans,
+        )];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            let row = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(row)?;
+        }
         let gauges = [
             ("tracewell_log_bytes", "Bytes of the log's files", log.bytes),
             (
@@ -275,6 +278,16 @@ impl collector::Collector for NodeMetrics {
                 "tracewell_store_duplicate_spans",
                 "Exact repeats left out",
                 account.duplicate,
+            ),
+            (
+                "tracewell_store_expired_spans",
+                "Spans removed by retention or for the disk cap",
+                account.expired,
+            ),
+            (
+                "tracewell_store_sampled_out_spans",
+                "Spans that the sampler left out",
+                account.sampled_out,
             ),
             (
                 "tracewell_store_head_spans",

@@ -1,19 +1,24 @@
 //! Start: the manifest, the segments it names, and what lies in the directory beside them.
 //!
-//! A segment that no edit names is garbage of an unfinished seal, with one exception. If both of
-//! its files are whole and no known segment holds any of its records, it is adopted: it is what
-//! replaying those records would make again. So a manifest that lost its tail, or all of itself,
-//! loses no span, even after the log has forgotten the records.
+//! A segment that no edit names is garbage of an unfinished seal or merge, or has expired, with two
+//! exceptions. If its data is whole and the manifest has not come to any of its records, it is
+//! adopted: it is what replaying those records would make again. And where the manifest lost its
+//! tail, one that holds all the records of segments it names was merged from them, and takes their
+//! place: they may be gone. So a manifest that lost its tail, or all of itself, loses no span, even
+//! after the log has forgotten the records.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use tracewell_storage::Error;
 
+use crate::format::{self, HEADER_BYTES, Kind, check_header};
 use crate::fs::{self, Fs};
 use crate::manifest::{Edit, Health, Manifest};
 use crate::segment::Segment;
-use crate::segment::meta::{id_of_name, segments_dir};
+use crate::segment::meta::{SegmentMeta, id_of_name, segments_dir};
 
 /// What was found.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
     let names = fs
         .list(&inside)
         .map_err(|error| fs::io_error("list", &inside, &error))?;
+    refuse_newer(fs.as_ref(), &inside, &names)?;
     let mut problems = Vec::new();
     if health == Health::Cut {
         problems.push("the manifest was damaged and was cut at its last whole edit".to_owned());
@@ -41,7 +47,8 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
         .into_iter()
         .map(|meta| Segment::open(fs.as_ref(), &inside, meta))
         .collect();
-    let adopted = adopt(fs.as_ref(), &inside, &names, &mut segments);
+    let known = (&manifest, health);
+    let adopted = adopt(fs.as_ref(), &inside, &names, known, &mut segments);
     if !adopted.added.is_empty() || health == Health::Cut {
         let count = adopted.added.len();
         if count > 0 && health != Health::Whole {
@@ -59,13 +66,13 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
                 "data of segment {id:016x}, {spans} spans, is lost: {error}"
             ));
         }
-        if let Err(error) = &segment.index {
+        if let (Err(error), true) = (&segment.index, segment.meta.has_index()) {
             problems.push(format!(
                 "index of segment {id:016x}, {spans} spans, is lost: {error}"
             ));
         }
     }
-    segments.sort_by_key(|segment| segment.meta.id);
+    segments.sort_by_key(|segment| (segment.meta.arrived_min_unix_ns, segment.meta.id));
     problems.extend(remove_garbage(fs.as_ref(), &inside, &names, &manifest));
     let known = segments.iter().map(|segment| segment.meta.id);
     let next_id = names
@@ -83,33 +90,86 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
     })
 }
 
-/// Opens the whole segments that no edit names and whose records no other segment has.
-fn adopt(fs: &dyn Fs, dir: &Path, names: &[String], segments: &mut Vec<Segment>) -> Edit {
-    let known = |id: &u64| segments.iter().any(|segment| segment.meta.id == *id);
+/// A file of a later release is not damaged, and nothing beside it is garbage: nobody may touch
+/// this directory but that release (P22).
+fn refuse_newer(fs: &dyn Fs, dir: &Path, names: &[String]) -> Result<(), Error> {
+    for name in names {
+        let kind = match id_of_name(name) {
+            Some(_) if name.ends_with(".idx") => Kind::Index,
+            Some(_) => Kind::Segment,
+            None => continue,
+        };
+        let path = dir.join(name);
+        let read = fs
+            .open(&path)
+            .and_then(|file| fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES));
+        // What cannot be read is named when the segment is opened.
+        let Ok(header) = read else { continue };
+        if let Err(error @ format::Error::Newer { .. }) = check_header(kind, &path, &header) {
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// Opens the whole segments that no edit names and that are to be taken in. What merges made goes
+/// first: their inputs may be here too, or no more.
+fn adopt(
+    fs: &dyn Fs,
+    dir: &Path,
+    names: &[String],
+    (manifest, health): (&Manifest, Health),
+    segments: &mut Vec<Segment>,
+) -> Edit {
+    let named = |id: &u64| manifest.state.segments.contains_key(id);
     let mut ids: Vec<u64> = names.iter().filter_map(|name| id_of_name(name)).collect();
     ids.dedup();
-    ids.retain(|id| !known(id));
+    let unnamed = ids.into_iter().filter(|id| !named(id));
+    let mut found: Vec<_> = unnamed
+        .filter_map(|id| Segment::adopt(fs, dir, id).ok())
+        .collect();
+    found.sort_by_key(|segment| (Reverse(segment.meta.level), segment.meta.id));
     let mut edit = Edit::default();
-    for id in ids {
-        let Ok(segment) = Segment::adopt(fs, dir, id) else {
-            continue;
-        };
-        if segments
+    for segment in found {
+        let meta = &segment.meta;
+        let overlaps = |other: &&Segment| other.meta.overlaps(meta);
+        let of_known: Vec<_> = segments
             .iter()
-            .any(|other| other.meta.overlaps(&segment.meta))
-        {
+            .filter(overlaps)
+            .map(|other| &other.meta)
+            .collect();
+        let is_new = of_known.is_empty() && is_beyond(meta, &manifest.state.positions);
+        let is_merge_of = health == Health::Cut
+            && !of_known.is_empty()
+            && of_known
+                .iter()
+                .all(|other| named(&other.id) && meta.covers(other));
+        if !is_new && !is_merge_of {
             continue;
         }
-        let reached = segment
-            .meta
+        let held = |meta: &SegmentMeta| meta.spans + meta.duplicates;
+        let inputs: u64 = of_known.iter().map(|other| held(other)).sum();
+        edit.gone.sampled_out += inputs.saturating_sub(held(meta));
+        edit.removed.extend(of_known.iter().map(|other| other.id));
+        let reached = meta
             .ranges
             .iter()
             .map(|range| (range.partition, range.last));
         edit.positions.extend(reached);
-        edit.added.push(segment.meta.clone());
+        edit.added.push(meta.clone());
+        segments.retain(|other| !edit.removed.contains(&other.meta.id));
         segments.push(segment);
     }
     edit
+}
+
+/// True when the manifest has not come to any of its records. What it has come to and no longer
+/// names was merged, or has expired.
+fn is_beyond(meta: &SegmentMeta, positions: &BTreeMap<u32, u64>) -> bool {
+    let position = |partition| positions.get(&partition).copied().unwrap_or(0);
+    meta.ranges
+        .iter()
+        .all(|range| range.first > position(range.partition))
 }
 
 /// Removes the files that no edit names. Only names of ours: an operator's file stays. What cannot
@@ -119,7 +179,9 @@ fn remove_garbage(fs: &dyn Fs, dir: &Path, names: &[String], manifest: &Manifest
     for name in names {
         let stem = name.strip_suffix(".tmp").unwrap_or(name);
         let Some(id) = id_of_name(stem) else { continue };
-        if stem != name || !manifest.state.segments.contains_key(&id) {
+        let named = manifest.state.segments.get(&id);
+        let is_kept = named.is_some_and(|meta| meta.has_index() || !name.ends_with(".idx"));
+        if stem != name || !is_kept {
             let path = dir.join(name);
             if let Err(error) = fs.unlink(&path) {
                 problems.push(fs::io_error("remove", &path, &error).message);

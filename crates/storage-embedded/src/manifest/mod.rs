@@ -1,6 +1,6 @@
-//! The manifest: which segments there are, and up to which record of the log they reach. An
-//! append-only file of edits; long ones are written anew. A segment exists from the moment its
-//! edit is safe here. Byte by byte: docs/formats/manifest.md.
+//! The manifest: which segments there are, up to which record of the log they reach, and what has
+//! left them. An append-only file of edits; long ones are written anew. A segment exists from the
+//! moment its edit is safe here. Byte by byte: docs/formats/manifest.md.
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tracewell_storage::Error;
 
 use crate::codec::{Damaged, Reader, put_varint};
+use crate::engine::retention::{Believed, Doubt};
 use crate::failpoint;
 use crate::format::{self, Kind};
 use crate::fs::{self, File, Fs};
@@ -27,6 +28,27 @@ pub(crate) struct State {
     pub(crate) segments: BTreeMap<u64, SegmentMeta>,
     /// Per partition, the last record that is in a segment, as is every one before it.
     pub(crate) positions: BTreeMap<u32, u64>,
+    pub(crate) gone: Gone,
+    /// The time by which segments age; none before it was saved for the first time.
+    pub(crate) believed: Option<Believed>,
+}
+
+/// Spans that were in segments and are in none any more, under the names of the account (D9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    pub(crate) expired: u64,
+    pub(crate) sampled_out: u64,
+    /// Repeats that segments had counted which are gone.
+    pub(crate) duplicates: u64,
+}
+
+impl Gone {
+    fn add(&mut self, more: Gone) {
+        let sum = |to: &mut u64, count: u64| *to = to.saturating_add(count);
+        sum(&mut self.expired, more.expired);
+        sum(&mut self.sampled_out, more.sampled_out);
+        sum(&mut self.duplicates, more.duplicates);
+    }
 }
 
 /// One change, applied whole or not at all.
@@ -35,6 +57,9 @@ pub(crate) struct Edit {
     pub(crate) added: Vec<SegmentMeta>,
     pub(crate) removed: Vec<u64>,
     pub(crate) positions: Vec<(u32, u64)>,
+    /// To be added to what had gone before.
+    pub(crate) gone: Gone,
+    pub(crate) believed: Option<Believed>,
 }
 
 impl State {
@@ -47,6 +72,8 @@ impl State {
         for (partition, offset) in edit.positions {
             self.advance(partition, offset);
         }
+        self.gone.add(edit.gone);
+        self.believed = edit.believed.or(self.believed);
     }
 
     /// Positions never go back.
@@ -64,6 +91,8 @@ impl State {
                 .iter()
                 .map(|(&partition, &offset)| (partition, offset))
                 .collect(),
+            gone: self.gone,
+            believed: self.believed,
         }
     }
 }
@@ -79,6 +108,18 @@ impl Edit {
             put_varint(out, u64::from(partition));
             put_varint(out, offset);
         }
+        let Gone {
+            expired,
+            sampled_out,
+            duplicates,
+        } = self.gone;
+        [expired, sampled_out, duplicates]
+            .iter()
+            .for_each(|&count| put_varint(out, count));
+        let doubt = self.believed.and_then(|believed| believed.doubt);
+        put_varint(out, self.believed.map_or(0, |believed| believed.unix_ns));
+        put_varint(out, doubt.map_or(0, |doubt| doubt.since_unix_ns));
+        put_varint(out, doubt.map_or(0, |doubt| doubt.ahead_ns));
     }
 
     fn read(bytes: &[u8]) -> Result<Edit, Damaged> {
@@ -93,6 +134,12 @@ impl Edit {
         for _ in 0..r.count(2)? {
             edit.positions.push((r.u32()?, r.varint()?));
         }
+        edit.gone = Gone {
+            expired: r.varint()?,
+            sampled_out: r.varint()?,
+            duplicates: r.varint()?,
+        };
+        edit.believed = read_believed(&mut r)?;
         if r.remaining() > 0 {
             return Err(Damaged("bytes after an edit"));
         }
@@ -107,6 +154,17 @@ impl Edit {
         out.extend_from_slice(&format::checksum(&body).to_le_bytes());
         out.extend_from_slice(&body);
     }
+}
+
+/// A time of 0 is none.
+fn read_believed(r: &mut Reader<'_>) -> Result<Option<Believed>, Damaged> {
+    let unix_ns = r.varint()?;
+    let (since_unix_ns, ahead_ns) = (r.varint()?, r.varint()?);
+    let doubt = (since_unix_ns > 0).then_some(Doubt {
+        since_unix_ns,
+        ahead_ns,
+    });
+    Ok((unix_ns > 0).then_some(Believed { unix_ns, doubt }))
 }
 
 /// The open manifest.

@@ -125,7 +125,7 @@ impl Search<'_> {
         let (mut head, outcome) = self.probe.head.candidates(self.query, self.probe.context);
         head.reverse();
         let mut sources = vec![Source::Head(head)];
-        sources.extend((0..self.probe.view.segments.len()).map(Source::Unopened));
+        sources.extend(self.probe.searchable().into_iter().map(Source::Unopened));
         (sources, outcome)
     }
 
@@ -298,7 +298,8 @@ impl Search<'_> {
             horizon_unix_ns: self.horizon_unix_ns,
         });
         self.probe.searched.head_spans = self.probe.head.spans();
-        self.probe.searched.from_unix_ns = self.query.start_unix_ns;
+        let from = self.probe.searchable_from_unix_ns();
+        self.probe.searched.from_unix_ns = self.query.start_unix_ns.max(from);
         self.probe.searched.to_unix_ns = self.query.end_unix_ns;
         self.found.searched = self.probe.searched;
         self.found.incomplete = self.probe.incomplete;

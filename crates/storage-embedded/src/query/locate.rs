@@ -29,6 +29,8 @@ pub(super) struct Located {
     pub(super) fragments: Vec<(usize, Fragment)>,
     pub(super) head: Vec<Part>,
     head_steps: Steps,
+    /// Some of its spans are in a segment whose index is gone: nothing is known of them but that.
+    has_more: bool,
 }
 
 impl Located {
@@ -45,7 +47,7 @@ impl Located {
     }
 
     fn is_one_fragment(&self) -> bool {
-        self.fragments.len() == 1 && self.head.is_empty()
+        self.fragments.len() == 1 && self.head.is_empty() && !self.has_more
     }
 }
 
@@ -76,6 +78,10 @@ pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> 
                 by_id::fragments_of(probe, &segment, id)
             }
         };
+        if !segment.meta.has_index() {
+            located.has_more |= !ordinals.is_empty();
+            continue;
+        }
         for ordinal in ordinals {
             let fragment = probe.fragment(&segment, ordinal);
             located.fragments.extend(

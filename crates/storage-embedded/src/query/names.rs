@@ -171,7 +171,7 @@ fn from_head(
 }
 
 fn each_segment(probe: &mut Probe<'_>, mut look: impl FnMut(&mut Probe<'_>, &Segment)) {
-    for at in 0..probe.view.segments.len() {
+    for at in probe.searchable() {
         if probe.context.check().is_err() {
             return;
         }

@@ -87,6 +87,22 @@ impl<'a> Probe<'a> {
         Arc::clone(&self.view.segments[at])
     }
 
+    /// Places of the segments that have an index: the others are too old to be searched.
+    pub(super) fn searchable(&self) -> Vec<usize> {
+        let segments = self.view.segments.iter().enumerate();
+        let with_index = segments.filter(|(_, segment)| segment.meta.has_index());
+        with_index.map(|(at, _)| at).collect()
+    }
+
+    /// What arrived until then may be too old to be searched.
+    pub(super) fn searchable_from_unix_ns(&self) -> Option<u64> {
+        let segments = self.view.segments.iter();
+        let without_index = segments.filter(|segment| !segment.meta.has_index());
+        without_index
+            .map(|segment| segment.meta.arrived_max_unix_ns)
+            .max()
+    }
+
     /// Adds a sentence to the answer, once.
     pub(super) fn note(&mut self, sentence: String) {
         if self.incomplete.len() < INCOMPLETE_MAX && !self.incomplete.contains(&sentence) {

@@ -54,10 +54,6 @@ impl IndexFile {
         read_footer(&mut Reader::new(&footer), file, path).map_err(frame::senseless)
     }
 
-    pub(crate) fn file(&self) -> &dyn File {
-        self.file.as_ref()
-    }
-
     fn read<T>(
         &self,
         frame: &FrameRef,

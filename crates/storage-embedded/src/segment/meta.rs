@@ -83,6 +83,20 @@ impl SegmentMeta {
         Ok(meta)
     }
 
+    /// False once its index was removed by age: searches leave it out.
+    pub(crate) fn has_index(&self) -> bool {
+        self.index_bytes > 0
+    }
+
+    /// True when it holds the spans of all records of the other.
+    pub(crate) fn covers(&self, other: &SegmentMeta) -> bool {
+        let holds = |of: &OffsetRange, all: &OffsetRange| {
+            all.partition == of.partition && all.first <= of.first && of.last <= all.last
+        };
+        let mut ranges = other.ranges.iter();
+        ranges.all(|of| self.ranges.iter().any(|all| holds(of, all)))
+    }
+
     /// True when both hold spans of one record.
     pub(crate) fn overlaps(&self, other: &SegmentMeta) -> bool {
         let meets = |a: &OffsetRange, b: &OffsetRange| {

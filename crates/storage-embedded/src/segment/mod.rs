@@ -40,7 +40,10 @@ impl Segment {
     /// Opens the files of a segment that the manifest names.
     pub(crate) fn open(fs: &dyn Fs, dir: &Path, meta: SegmentMeta) -> Segment {
         let data = DataFile::open(fs, &dir.join(data_name(meta.id)));
-        let index = IndexFile::open(fs, &dir.join(index_name(meta.id)));
+        let index = match meta.has_index() {
+            true => IndexFile::open(fs, &dir.join(index_name(meta.id))),
+            false => Err(Error::invalid("it was removed by age")),
+        };
         let (data, index) = (
             check(&meta, data, DataFile::is_whole),
             check(&meta, index, IndexFile::is_whole),
@@ -48,26 +51,19 @@ impl Segment {
         Segment { meta, data, index }
     }
 
-    /// Opens a segment that no manifest names, if both of its files are whole.
+    /// Opens a segment that no manifest names, if its data is whole. The data file is the last to
+    /// get its name: without an index, the index was removed by age, or damaged since.
     pub(crate) fn adopt(fs: &dyn Fs, dir: &Path, id: u64) -> Result<Segment, Error> {
         let (data, mut meta) = DataFile::open(fs, &dir.join(data_name(id)))?;
         if meta.id != id {
             return Err(Error::corrupt("its footer is another segment's"));
         }
-        let (index, of_index) = IndexFile::open(fs, &dir.join(index_name(id)))?;
-        let index = check(&meta, Ok((index, of_index)), IndexFile::is_whole)?;
-        let data = check(&meta, Ok((data, meta.clone())), DataFile::is_whole)?;
-        let length = |file: &dyn crate::fs::File| {
-            file.len()
-                .map_err(|error| Error::retryable(format!("stat a segment: {error}")))
-        };
-        meta.data_bytes = length(data.file.as_ref())?;
-        meta.index_bytes = length(index.file())?;
-        Ok(Segment {
-            meta,
-            data: Ok(data),
-            index: Ok(index),
-        })
+        check(&meta, Ok((data, meta.clone())), DataFile::is_whole)?;
+        let length = |name: String| fs.open(&dir.join(name)).and_then(|file| file.len());
+        meta.data_bytes = length(data_name(id))
+            .map_err(|error| Error::retryable(format!("stat a segment: {error}")))?;
+        meta.index_bytes = length(index_name(id)).unwrap_or(0);
+        Ok(Segment::open(fs, dir, meta))
     }
 }
 
