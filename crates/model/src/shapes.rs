@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use crate::attribute::ValueType;
 use crate::batch::Shape;
-use crate::dictionary::TextDictionary;
+use crate::dictionary::{TextDictionary, same};
 use crate::intern::Interner;
 
 /// The shapes of a batch.
@@ -103,7 +103,7 @@ impl Shapes {
             let node = &self.nodes[next as usize];
             if node.parent == path.at
                 && node.value_type == value_type
-                && texts.bytes_at(node.key) == key
+                && same(texts.bytes_at(node.key), key)
             {
                 path.at = next;
                 return true;

@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use crate::attribute::{Attribute, Value};
 use crate::batch::{AttributeSet, Columns, Resource, Scope, SpanBatch};
 use crate::builder::{ResourceInput, ScopeInput};
+use crate::dictionary::same;
 use crate::id::TraceId;
 use crate::intern::{Free, Interner};
 use crate::row::{NotUtf8, RawValue, RowInput};
@@ -74,7 +75,7 @@ impl ShardBuilder {
     fn find_text(&mut self, text: &[u8]) -> Result<u32, Free> {
         let hash = hash_bytes(&self.hasher, text);
         let texts = &self.columns.text;
-        self.texts.find(hash, |at| texts.bytes_at(at) == text)
+        self.texts.find(hash, |at| same(texts.bytes_at(at), text))
     }
 
     fn add_text(&mut self, free: Free, text: &str) -> u32 {
@@ -86,7 +87,7 @@ impl ShardBuilder {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> u32 {
         let hash = hash_bytes(&self.hasher, bytes);
         let known = &mut self.columns.bytes;
-        match self.bytes.find(hash, |at| known.get(at) == bytes) {
+        match self.bytes.find(hash, |at| same(known.get(at), bytes)) {
             Ok(position) => position,
             Err(free) => {
                 let position = known.push(bytes);
