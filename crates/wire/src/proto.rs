@@ -113,6 +113,47 @@ impl<'a> Fields<'a> {
         Ok(Some((number, field, whole.get(..used).unwrap_or(&[]))))
     }
 
+    /// The content of the next field if it has this tag of one byte and a length of one or two; if
+    /// not, the field stays. What encoders are known to write can be asked for in its order, and
+    /// the rest be left to [`Fields::next_field`].
+    #[inline(always)]
+    pub fn next_bytes_if(&mut self, tag: u8) -> Option<&'a [u8]> {
+        let (length, rest) = match self.rest {
+            [first, length @ 0..0x80, rest @ ..] if *first == tag => (usize::from(*length), rest),
+            [first, low, high @ 0..0x80, rest @ ..] if *first == tag => {
+                let length = usize::from(*low & 0x7f) | usize::from(*high) << 7;
+                (length, rest)
+            }
+            _ => return None,
+        };
+        let (content, rest) = rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(content)
+    }
+
+    /// [`Fields::next_bytes_if`] for a fixed64 field.
+    #[inline(always)]
+    pub fn next_fixed64_if(&mut self, tag: u8) -> Option<u64> {
+        let ([first, value @ ..], rest) = self.rest.split_first_chunk::<9>()?;
+        if *first != tag {
+            return None;
+        }
+        self.rest = rest;
+        Some(u64::from_le_bytes(*value))
+    }
+
+    /// [`Fields::next_bytes_if`] for a varint field below 128.
+    #[inline(always)]
+    pub fn next_small_varint_if(&mut self, tag: u8) -> Option<u8> {
+        match self.rest {
+            [first, value @ 0..0x80, rest @ ..] if *first == tag => {
+                self.rest = rest;
+                Some(*value)
+            }
+            _ => None,
+        }
+    }
+
     #[inline]
     fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (head, tail) = self.rest.split_at_checked(length).ok_or(TRUNCATED)?;

@@ -162,6 +162,7 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
 
     fn read(&mut self, span: &'a [u8]) -> Result<(), Refused> {
         let mut fields = Fields::of(span);
+        self.read_usual(&mut fields)?;
         while let Some((number, field, raw)) = fields.next_field()? {
             match (number, field) {
                 (9, Field::Bytes(encoded)) => self.attribute(encoded)?,
@@ -195,6 +196,30 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
                 (1..=16, _) => return Err(WRONG_WIRE_TYPE.into()),
                 _ => self.scratch.rest.raw(raw),
             }
+        }
+        Ok(())
+    }
+
+    /// Reads the fields that most spans begin with, as far as they are there and in their order.
+    #[inline]
+    fn read_usual(&mut self, fields: &mut Fields<'a>) -> Result<(), Refused> {
+        const fn tag(number: u8, wire_type: u8) -> u8 {
+            number << 3 | wire_type
+        }
+        self.trace_id = fields.next_bytes_if(tag(1, 2)).unwrap_or_default();
+        self.span_id = fields.next_bytes_if(tag(2, 2)).unwrap_or_default();
+        self.parent = fields.next_bytes_if(tag(4, 2)).unwrap_or_default();
+        if let Some(name) = fields.next_bytes_if(tag(5, 2)) {
+            self.name = Some(self.text(name)?);
+        }
+        self.kind = fields
+            .next_small_varint_if(tag(6, 0))
+            .unwrap_or_default()
+            .into();
+        self.start = fields.next_fixed64_if(tag(7, 1)).unwrap_or_default();
+        self.end = fields.next_fixed64_if(tag(8, 1)).unwrap_or_default();
+        while let Some(encoded) = fields.next_bytes_if(tag(9, 2)) {
+            self.attribute(encoded)?;
         }
         Ok(())
     }
