@@ -17,7 +17,7 @@ pub struct Unsound(pub &'static str);
 pub type Shape = Vec<(u32, ValueType)>;
 
 /// Attributes of a resource or scope.
-#[derive(Clone, Debug, Default, PartialEq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AttributeSet {
     /// Which shape.
     pub shape: u32,

@@ -98,39 +98,62 @@ impl ShardBuilder {
     }
 
     pub(crate) fn resource(&mut self, input: &ResourceInput<'_>) -> u32 {
-        let resource = Resource {
-            service: self.text(input.service),
-            schema_url: self.text(input.schema_url),
-            attributes: self.attribute_set(input.attributes),
-            rest: self.bytes(input.rest),
+        let [service, schema_url] = [input.service, input.schema_url].map(|text| self.text(text));
+        let rest = self.bytes(input.rest);
+        let before = self.columns.values.len();
+        let shape = self.words(input.attributes.iter().copied()).shape;
+        let c = &mut self.columns;
+        let values = &c.values[before..];
+        let hash = self
+            .hasher
+            .hash_one((service, schema_url, rest, shape, values));
+        let same = |known: &Resource| {
+            (known.service, known.schema_url, known.rest) == (service, schema_url, rest)
+                && (known.attributes.shape, &known.attributes.values[..]) == (shape, values)
         };
-        let texts = [resource.service, resource.schema_url, resource.rest];
-        let hash = self.hasher.hash_one((texts, &resource.attributes));
-        let at = &mut self.columns.resources;
-        self.resources
-            .element(at, hash, |r| *r == resource, || resource.clone())
+        let make = || Resource {
+            service,
+            schema_url,
+            attributes: AttributeSet {
+                shape,
+                values: values.to_vec(),
+            },
+            rest,
+        };
+        let position = self.resources.element(&mut c.resources, hash, same, make);
+        c.values.truncate(before);
+        position
     }
 
     pub(crate) fn scope(&mut self, input: &ScopeInput<'_>) -> u32 {
-        let scope = Scope {
-            name: self.text(input.name),
-            version: self.text(input.version),
-            schema_url: self.text(input.schema_url),
-            attributes: self.attribute_set(input.attributes),
-            rest: self.bytes(input.rest),
-        };
-        let texts = [scope.name, scope.version, scope.schema_url, scope.rest];
-        let hash = self.hasher.hash_one((texts, &scope.attributes));
-        let at = &mut self.columns.scopes;
-        self.scopes
-            .element(at, hash, |s| *s == scope, || scope.clone())
-    }
-
-    fn attribute_set(&mut self, attributes: &[Attribute<'_>]) -> AttributeSet {
+        let [name, version, schema_url] =
+            [input.name, input.version, input.schema_url].map(|text| self.text(text));
+        let rest = self.bytes(input.rest);
         let before = self.columns.values.len();
-        let shape = self.words(attributes.iter().copied()).shape;
-        let values = self.columns.values.split_off(before);
-        AttributeSet { shape, values }
+        let shape = self.words(input.attributes.iter().copied()).shape;
+        let c = &mut self.columns;
+        let values = &c.values[before..];
+        let hash = self
+            .hasher
+            .hash_one((name, version, schema_url, rest, shape, values));
+        let same = |known: &Scope| {
+            (known.name, known.version, known.schema_url, known.rest)
+                == (name, version, schema_url, rest)
+                && (known.attributes.shape, &known.attributes.values[..]) == (shape, values)
+        };
+        let make = || Scope {
+            name,
+            version,
+            schema_url,
+            attributes: AttributeSet {
+                shape,
+                values: values.to_vec(),
+            },
+            rest,
+        };
+        let position = self.scopes.element(&mut c.scopes, hash, same, make);
+        c.values.truncate(before);
+        position
     }
 
     /// Writes the words of these attributes and answers their shape.

@@ -131,6 +131,12 @@ impl<'a> Fields<'a> {
         Some(content)
     }
 
+    /// Skips fields that [`Fields::next_bytes_if`] would answer.
+    #[inline]
+    pub fn skip_bytes_while(&mut self, tag: u8) {
+        while self.next_bytes_if(tag).is_some() {}
+    }
+
     /// [`Fields::next_bytes_if`] for a fixed64 field.
     #[inline(always)]
     pub fn next_fixed64_if(&mut self, tag: u8) -> Option<u64> {

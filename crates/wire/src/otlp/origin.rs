@@ -10,7 +10,7 @@ use tracewell_model::{Attribute, Marks, ResourceInput, Row, ScopeInput, Value};
 
 use super::UNKNOWN_SERVICE;
 use super::key_value::attribute;
-use crate::caps::{Rewritten, cap_attributes, cap_text};
+use crate::caps::{Rewritten, cap_each, cap_text};
 use crate::proto::{Field, Fields, put_varint_field};
 use crate::report::Refused;
 use crate::rest::{WRONG_WIRE_TYPE, strict_utf8};
@@ -151,10 +151,7 @@ impl<'a> Parts<'a> {
 
     /// Cuts to the caps and writes the dropped count, which is this field of the message.
     fn cap(&mut self, dropped_field: u32, room: &'a Rewritten) {
-        let marks = cap_attributes(&mut self.attributes, room).marks;
-        if marks.has(Marks::VALUE_CUT) {
-            self.marks.set(Marks::VALUE_CUT);
-        }
+        self.marks.set(cap_each(&mut self.attributes, room));
         if self.over > 0 {
             self.marks.set(Marks::ATTRIBUTES_CUT);
         }

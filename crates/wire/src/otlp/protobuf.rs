@@ -42,17 +42,14 @@ fn decode_resource_spans<'a>(
     builder: &mut BatchBuilder,
     report: &mut Report,
 ) {
-    // Fields may come in any order: the resource may lie behind the spans it describes.
-    let schema_url = last_text(message);
-    let resource = Resource::parse(members(message, |number| number == 1), schema_url, room);
-    let mut resource = match resource {
+    let head = Head::of(message);
+    let mut resource = match Resource::parse(head.pieces(), head.schema_url, room) {
         Ok(resource) => resource,
         Err(refused) => return refuse_all(message, &refused, report),
     };
     for scope_spans in members(message, is_scope_spans) {
-        let schema_url = last_text(scope_spans);
-        let scope = Scope::parse(members(scope_spans, |number| number == 1), schema_url, room);
-        let mut scope = match scope {
+        let head = Head::of(scope_spans);
+        let mut scope = match Scope::parse(head.pieces(), head.schema_url, room) {
             Ok(scope) => scope,
             Err(refused) => {
                 refuse_scope(scope_spans, &refused, report);
@@ -68,6 +65,42 @@ fn decode_resource_spans<'a>(
         }
     }
 }
+
+/// What describes the spans of resource spans or scope spans. Fields may come in any order: it may lie
+/// behind the spans.
+struct Head<'a> {
+    message: &'a [u8],
+    /// How many pieces field 1, the resource or scope, has.
+    pieces: usize,
+    schema_url: &'a str,
+}
+
+impl<'a> Head<'a> {
+    fn of(message: &'a [u8]) -> Self {
+        let (mut pieces, mut schema_url) = (0, &[][..]);
+        let mut fields = Fields::of(message);
+        while let Ok(Some((number, field, _))) = fields.next_field() {
+            match (number, field) {
+                (1, Field::Bytes(_)) => pieces += 1,
+                (3, Field::Bytes(url)) => schema_url = url,
+                _ => fields.skip_bytes_while(SPANS_TAG),
+            }
+        }
+        Head {
+            message,
+            pieces,
+            schema_url: std::str::from_utf8(schema_url).unwrap_or(""),
+        }
+    }
+
+    /// The pieces; nearly always one, which stands first.
+    fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
+        members(self.message, |number| number == 1).take(self.pieces)
+    }
+}
+
+/// Field 2: the scope spans of resource spans, the spans of scope spans.
+const SPANS_TAG: u8 = 2 << 3 | 2;
 
 fn refuse_all(resource_spans: &[u8], refused: &Refused, report: &mut Report) {
     for scope_spans in members(resource_spans, is_scope_spans) {
@@ -99,14 +132,6 @@ fn members(message: &[u8], wanted: fn(u32) -> bool) -> impl Iterator<Item = &[u8
     })
 }
 
-/// The schema URL: field 3 of resource spans and of scope spans.
-fn last_text(message: &[u8]) -> &str {
-    members(message, |number| number == 3)
-        .last()
-        .and_then(|text| std::str::from_utf8(text).ok())
-        .unwrap_or("")
-}
-
 fn check_request(body: &[u8]) -> Result<(), Malformed> {
     each_field(body, |number, field| match (number, field) {
         (1, Field::Bytes(resource_spans)) => check_resource_spans(resource_spans),
@@ -126,12 +151,16 @@ fn check_resource_spans(message: &[u8]) -> Result<(), Malformed> {
 }
 
 fn check_scope_spans(message: &[u8]) -> Result<(), Malformed> {
-    each_field(message, |number, field| match (number, field) {
-        (3, Field::Bytes(url)) => strict_utf8(url).map(drop),
-        (1 | 2, Field::Bytes(_)) => Ok(()),
-        (1..=3, _) => Err(WRONG_WIRE_TYPE),
-        _ => Ok(()),
-    })
+    let mut fields = Fields::of(message);
+    while let Some((number, field, _)) = fields.next_field()? {
+        match (number, field) {
+            (3, Field::Bytes(url)) => drop(strict_utf8(url)?),
+            (1 | 2, Field::Bytes(_)) => fields.skip_bytes_while(SPANS_TAG),
+            (1..=3, _) => return Err(WRONG_WIRE_TYPE),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn each_field<'a>(
