@@ -10,6 +10,8 @@ pub mod consume;
 pub mod metrics;
 pub mod stop;
 pub mod storage_writer;
+mod table;
+mod tally;
 mod window;
 
 pub use aggregator::Aggregator;

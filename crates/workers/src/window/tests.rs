@@ -1,8 +1,9 @@
 //! Who calls whom, in every order of arrival.
 
-use tracewell_model::{SpanId, SpanKind, TraceId};
+use tracewell_model::{SpanId, SpanKind};
 
-use super::{Call, Callee, Joined, Seen, Service, WINDOW_NS, Window};
+use super::{Call, Joined, Seen, Service, WINDOW_NS, Window};
+use crate::tally::Counted;
 
 const CART: Service = 1;
 const STOCK: Service = 2;
@@ -11,15 +12,15 @@ const ROOM: usize = 1 << 20;
 
 fn seen(id: u8, parent: u8, service: Service, kind: SpanKind) -> Seen {
     Seen {
-        trace_id: TraceId([1; 16]),
+        trace: 1,
         span_id: SpanId([id; 8]),
-        parent: (parent != 0).then_some(SpanId([parent; 8])),
+        parent: SpanId([parent; 8]),
         service,
         kind,
         shared: false,
-        callee: Callee {
+        counted: Counted {
             step: 7,
-            duration_ns: u64::from(id),
+            bucket: u16::from(id),
             error: false,
         },
     }
@@ -37,7 +38,7 @@ fn call(parent: Service, span: Seen) -> Call {
     Call {
         parent,
         child: span.service,
-        callee: span.callee,
+        callee: span.counted,
     }
 }
 
@@ -46,8 +47,7 @@ fn run(spans: &[(u64, Seen)], bytes_max: usize) -> Joined {
     let (mut window, mut joined) = (Window::default(), Joined::default());
     for (arrived_unix_ns, span) in spans {
         window.advance(*arrived_unix_ns, &mut joined);
-        window.add_id(span, bytes_max, &mut joined);
-        window.add_child(span, bytes_max, &mut joined);
+        window.add(&[*span], bytes_max, &mut joined);
     }
     window.clear(&mut joined);
     assert_eq!(window.bytes(), 0, "what is given up is given back");
@@ -149,7 +149,7 @@ fn an_inner_span_under_another_services_client_is_a_call_when_no_server_shows_up
 #[test]
 fn other_traces_do_not_join() {
     let parent = Seen {
-        trace_id: TraceId([2; 16]),
+        trace: 2,
         ..seen(1, 0, CART, SpanKind::Client)
     };
     check(&[parent, seen(2, 1, STOCK, SpanKind::Server)], &[], 1);
@@ -193,14 +193,37 @@ fn the_cap_holds_and_is_named() {
     for id in 0..10_000u64 {
         let span = Seen {
             span_id: SpanId((2 * id + 1).to_be_bytes()),
-            parent: Some(SpanId((2 * id + 2).to_be_bytes())),
+            parent: SpanId((2 * id + 2).to_be_bytes()),
             ..seen(1, 1, STOCK, SpanKind::Server)
         };
-        window.add_id(&span, bytes_max, &mut joined);
-        window.add_child(&span, bytes_max, &mut joined);
+        window.add(&[span], bytes_max, &mut joined);
         assert!(window.bytes() <= bytes_max);
     }
     window.clear(&mut joined);
     assert_eq!(joined.unjoined.over_cap, 10_000, "{joined:?}");
     assert_eq!(joined.unjoined.no_parent_in_window, 0);
+}
+
+#[test]
+fn over_the_cap_the_newest_spans_still_join() {
+    let bytes_max = 16 * 1_024;
+    let (mut window, mut joined) = (Window::default(), Joined::default());
+    window.advance(WINDOW_NS, &mut joined);
+    for id in (1..20_000u64).step_by(2) {
+        let client = Seen {
+            span_id: SpanId(id.to_be_bytes()),
+            ..seen(1, 0, CART, SpanKind::Client)
+        };
+        let server = Seen {
+            span_id: SpanId((id + 1).to_be_bytes()),
+            parent: client.span_id,
+            ..seen(1, 1, STOCK, SpanKind::Server)
+        };
+        for span in [server, client] {
+            window.add(&[span], bytes_max, &mut joined);
+            assert!(window.bytes() <= bytes_max);
+        }
+    }
+    assert_eq!(joined.calls.len(), 10_000);
+    assert_eq!(joined.unjoined.over_cap, 0);
 }
