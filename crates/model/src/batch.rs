@@ -113,7 +113,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// All that is in them, in memory of exactly its size. What is left is empty and keeps its room.
+    /// All that is in them, in memory of exactly its size. What is left is empty and keeps its room,
+    /// dictionaries aside: those a builder keeps elsewhere.
     pub(crate) fn take_exact(&mut self) -> Columns {
         fn take<T: Copy>(column: &mut Vec<T>) -> Vec<T> {
             let taken = column.to_vec();
@@ -122,8 +123,8 @@ impl Columns {
         }
         Columns {
             shard: self.shard,
-            text: self.text.take_exact(),
-            bytes: self.bytes.take_exact(),
+            text: std::mem::take(&mut self.text),
+            bytes: std::mem::take(&mut self.bytes),
             shapes: self.shapes.drain(..).collect(),
             resources: self.resources.drain(..).collect(),
             scopes: self.scopes.drain(..).collect(),

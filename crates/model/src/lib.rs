@@ -11,6 +11,7 @@ pub mod builder;
 pub mod clock;
 mod copy;
 pub mod dictionary;
+mod distinct;
 pub mod histogram;
 pub mod id;
 pub mod identity;

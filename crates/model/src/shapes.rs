@@ -2,12 +2,13 @@
 //! keys seen predicts the next one: while it is right, a key costs one comparison and a shape nothing.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
 use crate::attribute::ValueType;
 use crate::batch::Shape;
-use crate::dictionary::{TextDictionary, same};
+use crate::distinct::{Distinct, same};
 use crate::intern::Interner;
 
 /// The shapes of a batch.
@@ -52,9 +53,19 @@ struct Node {
     parent: u32,
     key: u32,
     value_type: ValueType,
+    /// Where the key's text lies: one look less.
+    key_from: u32,
+    key_to: u32,
     /// The nodes that came after it last.
     next: [u32; 2],
     ended: Option<Ended>,
+}
+
+impl Node {
+    #[inline]
+    fn key_text(&self) -> Range<usize> {
+        self.key_from as usize..self.key_to as usize
+    }
 }
 
 const ROOT: u32 = 0;
@@ -82,6 +93,8 @@ impl Shapes {
             parent: u32::MAX,
             key: u32::MAX,
             value_type: ValueType::Any,
+            key_from: 0,
+            key_to: 0,
             next: [ROOT; 2],
             ended: None,
         });
@@ -92,7 +105,7 @@ impl Shapes {
     pub(crate) fn predicted(
         &self,
         path: &mut Path,
-        texts: &TextDictionary,
+        texts: &Distinct,
         key: &[u8],
         value_type: ValueType,
     ) -> bool {
@@ -103,7 +116,7 @@ impl Shapes {
             let node = &self.nodes[next as usize];
             if node.parent == path.at
                 && node.value_type == value_type
-                && same(texts.bytes_at(node.key), key)
+                && same(&texts.bytes()[node.key_text()], key)
             {
                 path.at = next;
                 return true;
@@ -135,6 +148,7 @@ impl Shapes {
     pub(crate) fn end(
         &mut self,
         path: &mut Path,
+        texts: &Distinct,
         shapes: &mut Vec<Shape>,
         hasher: &RandomState,
     ) -> Ended {
@@ -144,17 +158,18 @@ impl Shapes {
             path.at = ROOT;
             return ended;
         }
-        self.end_of_new(path, shapes, hasher)
+        self.end_of_new(path, texts, shapes, hasher)
     }
 
     #[cold]
     fn end_of_new(
         &mut self,
         path: &mut Path,
+        texts: &Distinct,
         shapes: &mut Vec<Shape>,
         hasher: &RandomState,
     ) -> Ended {
-        let planted = self.plant(path, hasher);
+        let planted = self.plant(path, texts, hasher);
         let whole = planted == path.tail.len();
         self.list.clear();
         let mut at = path.at;
@@ -181,7 +196,7 @@ impl Shapes {
     }
 
     /// Adds the tail to the tree as far as there is room; answers how much of it.
-    fn plant(&mut self, path: &mut Path, hasher: &RandomState) -> usize {
+    fn plant(&mut self, path: &mut Path, texts: &Distinct, hasher: &RandomState) -> usize {
         for (planted, &(key, value_type)) in path.tail.iter().enumerate() {
             if self.nodes.len() >= NODES_MAX {
                 return planted;
@@ -192,11 +207,14 @@ impl Shapes {
                 Ok(known) => known,
                 Err(free) => {
                     let next = self.nodes.len() as u32;
+                    let (from, to) = texts.place(key);
                     self.steps.insert(free, next);
                     self.nodes.push(Node {
                         parent,
                         key,
                         value_type,
+                        key_from: from as u32,
+                        key_to: to as u32,
                         next: [ROOT; 2],
                         ended: None,
                     });

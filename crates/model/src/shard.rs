@@ -1,15 +1,15 @@
 //! One shard's growing batch.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
 use crate::attribute::{Attribute, Value};
 use crate::batch::{AttributeSet, Columns, Resource, Scope, SpanBatch};
 use crate::builder::{ResourceInput, ScopeInput};
-use crate::dictionary::same;
+use crate::distinct::{Distinct, is_utf8};
 use crate::id::TraceId;
-use crate::intern::{Free, Interner};
+use crate::intern::Interner;
 use crate::row::{NotUtf8, RawValue, RowInput};
 use crate::shapes::{Ended, Path, Shapes};
 
@@ -23,8 +23,8 @@ pub(crate) struct ShardBuilder {
     pub(crate) columns: Columns,
     /// Seeded at random: nobody outside can choose values that collide.
     hasher: RandomState,
-    texts: Interner,
-    bytes: Interner,
+    texts: Distinct,
+    bytes: Distinct,
     shapes: Shapes,
     /// The attributes of the open row.
     path: Path,
@@ -41,8 +41,8 @@ impl ShardBuilder {
                 ..Columns::default()
             },
             hasher: RandomState::default(),
-            texts: Interner::default(),
-            bytes: Interner::default(),
+            texts: Distinct::default(),
+            bytes: Distinct::default(),
             shapes: Shapes::new(),
             path: Path::default(),
             resources: Interner::default(),
@@ -53,48 +53,21 @@ impl ShardBuilder {
 
     #[inline]
     pub(crate) fn text(&mut self, text: &str) -> u32 {
-        match self.find_text(text.as_bytes()) {
-            Ok(position) => position,
-            Err(free) => self.add_text(free, text),
-        }
+        self.texts.intern(&self.hasher, text.as_bytes())
     }
 
     /// The text, if it is one: bytes known as a text are no news, only new ones are checked.
     #[inline]
     pub(crate) fn raw_text(&mut self, text: &[u8]) -> Result<u32, NotUtf8> {
-        match self.find_text(text) {
+        match self.texts.find(&self.hasher, text) {
             Ok(position) => Ok(position),
-            Err(free) => {
-                let text = std::str::from_utf8(text).map_err(|_| NotUtf8)?;
-                Ok(self.add_text(free, text))
-            }
+            Err(free) if is_utf8(text) => Ok(self.texts.add(free, text)),
+            Err(_) => Err(NotUtf8),
         }
-    }
-
-    #[inline]
-    fn find_text(&mut self, text: &[u8]) -> Result<u32, Free> {
-        let hash = hash_bytes(&self.hasher, text);
-        let texts = &self.columns.text;
-        self.texts.find(hash, |at| same(texts.bytes_at(at), text))
-    }
-
-    fn add_text(&mut self, free: Free, text: &str) -> u32 {
-        let position = self.columns.text.push(text);
-        self.texts.insert(free, position);
-        position
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> u32 {
-        let hash = hash_bytes(&self.hasher, bytes);
-        let known = &mut self.columns.bytes;
-        match self.bytes.find(hash, |at| same(known.get(at), bytes)) {
-            Ok(position) => position,
-            Err(free) => {
-                let position = known.push(bytes);
-                self.bytes.insert(free, position);
-                position
-            }
-        }
+        self.bytes.intern(&self.hasher, bytes)
     }
 
     pub(crate) fn resource(&mut self, input: &ResourceInput<'_>) -> u32 {
@@ -164,7 +137,7 @@ impl ShardBuilder {
         let mut path = Path::default();
         for attribute in attributes {
             let (key, value_type) = (attribute.key, attribute.value.value_type());
-            let texts = &self.columns.text;
+            let texts = &self.texts;
             if !self
                 .shapes
                 .predicted(&mut path, texts, key.as_bytes(), value_type)
@@ -175,8 +148,12 @@ impl ShardBuilder {
             let word = self.word(attribute.value);
             self.columns.values.push(word);
         }
-        self.shapes
-            .end(&mut path, &mut self.columns.shapes, &self.hasher)
+        self.shapes.end(
+            &mut path,
+            &self.texts,
+            &mut self.columns.shapes,
+            &self.hasher,
+        )
     }
 
     #[inline]
@@ -200,14 +177,14 @@ impl ShardBuilder {
     /// What came in up to now stays, even if the open row is abandoned.
     #[inline]
     pub(crate) fn keep_texts(&mut self) {
-        self.texts.mark(self.columns.text.len() as u32);
-        self.bytes.mark(self.columns.bytes.len() as u32);
+        self.texts.mark();
+        self.bytes.mark();
     }
 
     /// Forgets what the open row brought.
     pub(crate) fn abandon_row(&mut self) {
-        self.columns.text.truncate(self.texts.undo());
-        self.columns.bytes.truncate(self.bytes.undo());
+        self.texts.undo();
+        self.bytes.undo();
         let written = self.columns.value_end.last().map_or(0, |&end| end as usize);
         self.columns.values.truncate(written);
     }
@@ -216,7 +193,7 @@ impl ShardBuilder {
     #[inline]
     pub(crate) fn raw_attribute(&mut self, key: &[u8], value: RawValue<'_>) -> Result<(), NotUtf8> {
         let value_type = value.value_type();
-        let texts = &self.columns.text;
+        let texts = &self.texts;
         if !self
             .shapes
             .predicted(&mut self.path, texts, key, value_type)
@@ -239,8 +216,12 @@ impl ShardBuilder {
     /// The shape of the attributes written since the row began, or since the last shape ended.
     #[inline]
     pub(crate) fn end_shape(&mut self) -> Ended {
-        self.shapes
-            .end(&mut self.path, &mut self.columns.shapes, &self.hasher)
+        self.shapes.end(
+            &mut self.path,
+            &self.texts,
+            &mut self.columns.shapes,
+            &self.hasher,
+        )
     }
 
     /// Appends a row whose words were written before.
@@ -281,26 +262,19 @@ impl ShardBuilder {
 
     /// The batch; all is empty again.
     pub(crate) fn finish(&mut self) -> SpanBatch {
-        let c = &self.columns;
+        let c = &mut self.columns;
+        c.text = self.texts.take_texts();
+        c.bytes = self.bytes.take();
         let bytes = c.values.len() * 8 + c.text.text.len() + c.rest.len() + c.span_id.len() * 82;
         if bytes > ROOM_BYTES_MAX {
             let shard = c.shard;
             let full = std::mem::replace(self, ShardBuilder::new(shard));
             return SpanBatch::of_builder(full.columns);
         }
-        self.texts.clear();
-        self.bytes.clear();
         self.shapes.clear();
         self.resources.clear();
         self.scopes.clear();
         self.traces.clear();
         SpanBatch::of_builder(self.columns.take_exact())
     }
-}
-
-#[inline]
-fn hash_bytes(hasher: &RandomState, bytes: &[u8]) -> u64 {
-    let mut hasher = hasher.build_hasher();
-    hasher.write(bytes);
-    hasher.finish()
 }
