@@ -27,6 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "query",
         ],
     ),
+    ("tracewell-sdk", &[]),
     ("xtask", &[]),
 ];
 

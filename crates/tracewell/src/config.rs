@@ -216,7 +216,8 @@ impl Layers {
             let Some(key) = name.strip_prefix("TRACEWELL_") else {
                 continue;
             };
-            if !OTHERS.contains(&key) && !key.starts_with("INGEST_") {
+            let anothers = key.starts_with("INGEST_") || key.starts_with("SDK_");
+            if !OTHERS.contains(&key) && !anothers {
                 self.set(&key.to_lowercase(), value, Source::Environment);
             }
         }

@@ -1,0 +1,369 @@
+//! The queue between the threads that end spans and the flusher: bounded, drop-oldest, never waiting.
+//!
+//! A push takes a ticket (one `fetch_add`); ticket modulo capacity names its slot, so a push onto a full
+//! ring lands on the oldest span and overwrites it: dropping the oldest needs no second queue end.
+//! A slot is a mutex that is only ever *tried*. It is contended only when a thread lost its processor
+//! inside the few instructions of a swap while the others ran a whole lap, or while the flusher empties
+//! that very slot; the pusher then takes the next ticket. So no thread, whatever happens to
+//! another, does more than a bounded number of steps: stronger than a lock-free queue, whose
+//! pushers wait for a preempted one to publish its slot. And it is all safe code.
+//!
+//! The flusher takes slots in ticket order. A ticket whose thread has not arrived yet is remembered
+//! and looked at again. Every span pushed is in exactly one of three accounts: drained, lost
+//! (told to the pusher that caused it), or still here. `tests/ring_loom.rs` checks that in all
+//! interleavings of a small ring.
+
+use std::cmp::Ordering as CmpOrdering;
+use std::sync::TryLockError;
+
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
+
+/// Tickets a push tries before it gives its span up. One is enough nearly always; to need them all,
+/// as many threads must have been stopped inside a swap, on successive slots.
+const TICKETS_MAX: u32 = 8;
+/// Old spans a push gives up at most to make room in memory, which bounds its time (about 1 µs).
+const SHED_MAX: u32 = 64;
+/// Tickets remembered whose threads had not arrived. A span behind a forgotten one is found a lap later.
+const LATE_MAX: usize = 1024;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    slots: Box<[Mutex<Slot>]>,
+    ends: Ends,
+}
+
+/// What all pushers write, away from what they only read.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Ends {
+    /// The next ticket.
+    tail: AtomicU64,
+    /// Memory of the buffers held.
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    /// Tickets that found their slot taken and carry no span.
+    skipped: AtomicU64,
+    /// The oldest ticket that neither the flusher nor a pusher short of memory has claimed.
+    head: AtomicU64,
+    /// Spans of earlier tickets belong to the parent process.
+    floor: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    ticket: u64,
+    stamp: u64,
+    /// Empty: nothing here.
+    span: Vec<u8>,
+}
+
+/// Why a span was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The ring was full and this was its oldest span.
+    Full,
+    /// The ring's spans took too much memory and this was the oldest, or alone too big.
+    Memory,
+    /// No slot could be had within the bounded number of tries.
+    Contended,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Why.
+    pub(crate) loss: Loss,
+    /// The stamp it was pushed with.
+    pub(crate) stamp: u64,
+    /// Whether it had been in the ring, as those that were pushed out have.
+    pub(crate) was_queued: bool,
+}
+
+/// The flusher's memory of tickets that it has to look at again.
+#[derive(Debug, Default)]
+pub(crate) struct Late(Vec<u64>);
+
+/// What a ticket's slot holds.
+enum Found {
+    /// This ticket's span.
+    Own(Vec<u8>, u64),
+    /// The span of a ticket that came so late that it was passed over; this one's is yet to come.
+    Older(Vec<u8>, u64),
+    /// Its thread has its ticket and not yet its slot.
+    NotYet,
+    /// Taken, overwritten, or never coming.
+    Gone,
+}
+
+impl Late {
+    fn remember(&mut self, ticket: u64) {
+        if self.0.len() == LATE_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(ticket);
+    }
+}
+
+impl Ring {
+    /// A ring of so many slots that holds so much memory at most.
+    pub(crate) fn new(spans_max: usize, bytes_max: usize) -> Self {
+        let spans_max = spans_max.max(1);
+        let slots: Box<[_]> = (0..spans_max)
+            .map(|_| Mutex::new(Slot::default()))
+            .collect();
+        let first = slots.len() as u64; // so that a slot's first ticket is above its initial 0
+        Ring {
+            slots,
+            ends: Ends {
+                tail: AtomicU64::new(first),
+                bytes: AtomicUsize::new(0),
+                bytes_max,
+                skipped: AtomicU64::new(0),
+                head: AtomicU64::new(first),
+                floor: AtomicU64::new(first),
+            },
+        }
+    }
+
+    /// Leaves the span here, and a buffer for the next one in its place: that of the span it
+    /// overwrote, cleared, or an empty one. Tells of every span lost by it.
+    #[inline]
+    pub(crate) fn push(&self, span: &mut Vec<u8>, stamp: u64, mut lost: impl FnMut(Lost)) {
+        let memory = span.capacity();
+        if !self.has_room(memory) && !self.make_room(memory, &mut lost) {
+            span.clear();
+            return lost(Lost {
+                loss: Loss::Memory,
+                stamp,
+                was_queued: false,
+            });
+        }
+        for _ in 0..TICKETS_MAX {
+            let ticket = self.ends.tail.fetch_add(1, Ordering::Relaxed);
+            let Some(mut slot) = try_lock(self.slot(ticket)) else {
+                self.ends.skipped.fetch_add(1, Ordering::Relaxed);
+                continue;
+            };
+            if slot.ticket > ticket {
+                // We slept a whole lap: by now ours is the older one.
+                self.ends.skipped.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+            let old = Slot {
+                ticket,
+                stamp,
+                span: std::mem::take(span),
+            };
+            let old = std::mem::replace(&mut *slot, old);
+            drop(slot);
+            *span = old.span;
+            let pushed_out = !span.is_empty() && old.ticket >= self.floor();
+            self.account(memory, if pushed_out { span.capacity() } else { 0 });
+            span.clear();
+            if pushed_out {
+                lost(Lost {
+                    loss: Loss::Full,
+                    stamp: old.stamp,
+                    was_queued: true,
+                });
+            }
+            return;
+        }
+        span.clear();
+        lost(Lost {
+            loss: Loss::Contended,
+            stamp,
+            was_queued: false,
+        });
+    }
+
+    /// Buffers of one size come and go in a full ring: mostly there is nothing to write.
+    #[inline]
+    fn account(&self, came: usize, went: usize) {
+        if came > went {
+            self.ends.bytes.fetch_add(came - went, Ordering::Relaxed);
+        } else if went > came {
+            self.ends.bytes.fetch_sub(went - came, Ordering::Relaxed);
+        }
+    }
+
+    fn floor(&self) -> u64 {
+        self.ends.floor.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn has_room(&self, memory: usize) -> bool {
+        self.ends
+            .bytes
+            .load(Ordering::Relaxed)
+            .saturating_add(memory)
+            <= self.ends.bytes_max
+    }
+
+    #[cold]
+    fn make_room(&self, memory: usize, lost: &mut impl FnMut(Lost)) -> bool {
+        for _ in 0..SHED_MAX {
+            let Some(ticket) = self.claim_oldest() else {
+                break;
+            };
+            if let Found::Own(_, stamp) | Found::Older(_, stamp) = self.find(ticket) {
+                lost(Lost {
+                    loss: Loss::Memory,
+                    stamp,
+                    was_queued: true,
+                });
+            }
+            if self.has_room(memory) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes up to so many spans, oldest first. Call from one thread at a time.
+    pub(crate) fn drain(&self, late: &mut Late, spans_max: usize, mut each: impl FnMut(Vec<u8>)) {
+        let lapped = self.lap_ago();
+        let mut left = spans_max;
+        late.0.retain(|&ticket| {
+            if left == 0 {
+                return true;
+            }
+            match self.find(ticket) {
+                Found::Own(span, _) => {
+                    left -= 1;
+                    each(span);
+                    false
+                }
+                Found::Older(span, _) => {
+                    left -= 1;
+                    each(span);
+                    ticket >= lapped
+                }
+                Found::NotYet => ticket >= lapped,
+                Found::Gone => false,
+            }
+        });
+        while left > 0 {
+            let Some(ticket) = self.claim_oldest() else {
+                return;
+            };
+            match self.find(ticket) {
+                Found::Own(span, _) => {
+                    left -= 1;
+                    each(span);
+                }
+                Found::Older(span, _) => {
+                    left -= 1;
+                    each(span);
+                    late.remember(ticket);
+                }
+                Found::NotYet => late.remember(ticket),
+                Found::Gone => {}
+            }
+        }
+    }
+
+    /// Takes what is in any slot, in no order: the last look before the end.
+    pub(crate) fn sweep(&self, mut each: impl FnMut(Vec<u8>)) {
+        for slot in &self.slots {
+            if let Some(mut slot) = try_lock(slot)
+                && !slot.span.is_empty()
+                && slot.ticket >= self.floor()
+            {
+                each(self.take(&mut slot));
+            }
+        }
+    }
+
+    /// Tickets that may carry a span: an upper bound of what a drain would find.
+    pub(crate) fn queued(&self) -> u64 {
+        self.ends
+            .tail
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.oldest())
+    }
+
+    /// Spans that entered the ring since the beginning, or since [`abandon`](Ring::abandon).
+    pub(crate) fn pushed(&self) -> u64 {
+        let tickets = self.ends.tail.load(Ordering::Relaxed) - self.floor();
+        tickets.saturating_sub(self.ends.skipped.load(Ordering::Relaxed))
+    }
+
+    /// Forgets all spans: they belong to the parent of this process, who sends or counts them.
+    pub(crate) fn abandon(&self) {
+        let tail = self.ends.tail.load(Ordering::Relaxed);
+        self.ends.floor.store(tail, Ordering::Relaxed);
+        self.ends.head.store(tail, Ordering::Relaxed);
+        self.ends.skipped.store(0, Ordering::Relaxed);
+        self.ends.bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// The oldest ticket that is neither claimed nor overwritten.
+    fn oldest(&self) -> u64 {
+        let head = self.ends.head.load(Ordering::Relaxed);
+        head.max(self.lap_ago())
+    }
+
+    /// Tickets before this have been overwritten, or will be by those who have newer ones.
+    fn lap_ago(&self) -> u64 {
+        let tail = self.ends.tail.load(Ordering::Relaxed);
+        tail.saturating_sub(self.slots.len() as u64)
+    }
+
+    fn claim_oldest(&self) -> Option<u64> {
+        for _ in 0..TICKETS_MAX {
+            let head = self.ends.head.load(Ordering::Relaxed);
+            let oldest = self.oldest().max(head);
+            if oldest >= self.ends.tail.load(Ordering::Relaxed) {
+                return None;
+            }
+            let claim = self.ends.head.compare_exchange(
+                head,
+                oldest + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            if claim.is_ok() {
+                return Some(oldest);
+            }
+        }
+        None
+    }
+
+    fn find(&self, ticket: u64) -> Found {
+        let Some(mut slot) = try_lock(self.slot(ticket)) else {
+            return Found::NotYet;
+        };
+        let (held, stamp) = (slot.ticket, slot.stamp);
+        let nothing = slot.span.is_empty() || held < self.floor();
+        match held.cmp(&ticket) {
+            CmpOrdering::Less if nothing => Found::NotYet,
+            CmpOrdering::Less => Found::Older(self.take(&mut slot), stamp),
+            CmpOrdering::Equal if !nothing => Found::Own(self.take(&mut slot), stamp),
+            CmpOrdering::Equal | CmpOrdering::Greater => Found::Gone,
+        }
+    }
+
+    fn take(&self, slot: &mut Slot) -> Vec<u8> {
+        let span = std::mem::take(&mut slot.span);
+        self.account(0, span.capacity());
+        span
+    }
+
+    #[inline]
+    fn slot(&self, ticket: u64) -> &Mutex<Slot> {
+        let position = ticket % self.slots.len() as u64;
+        &self.slots[position as usize]
+    }
+}
+
+#[inline]
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<crate::sync::MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        // Nothing in a guarded section panics; if it did, the slot would still be whole.
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
