@@ -82,7 +82,8 @@ impl ShardBuilder {
             .hash_one((service, schema_url, rest, shape, values));
         let same = |known: &Resource| {
             (known.service, known.schema_url, known.rest) == (service, schema_url, rest)
-                && (known.attributes.shape, &known.attributes.values[..]) == (shape, values)
+                && known.attributes.shape == shape
+                && known.attributes.values.iter().eq(values)
         };
         let make = || Resource {
             service,
@@ -112,7 +113,8 @@ impl ShardBuilder {
         let same = |known: &Scope| {
             (known.name, known.version, known.schema_url, known.rest)
                 == (name, version, schema_url, rest)
-                && (known.attributes.shape, &known.attributes.values[..]) == (shape, values)
+                && known.attributes.shape == shape
+                && known.attributes.values.iter().eq(values)
         };
         let make = || Scope {
             name,

@@ -28,9 +28,10 @@ pub fn decode(
         ))
     })?;
     let room = Rewritten::default();
-    let mut scratch = Scratch::default();
+    let (mut scratch, mut scopes) = (Scratch::default(), LastScope::default());
     for resource_spans in members(body, |number| number == 1) {
-        decode_resource_spans(resource_spans, &room, &mut scratch, builder, report);
+        let scopes = &mut scopes;
+        decode_resource_spans(resource_spans, &room, scopes, &mut scratch, builder, report);
     }
     Ok(())
 }
@@ -38,6 +39,7 @@ pub fn decode(
 fn decode_resource_spans<'a>(
     message: &'a [u8],
     room: &'a Rewritten,
+    scopes: &mut LastScope<'a>,
     scratch: &mut Scratch<'a>,
     builder: &mut BatchBuilder,
     report: &mut Report,
@@ -49,7 +51,7 @@ fn decode_resource_spans<'a>(
     };
     for scope_spans in members(message, is_scope_spans) {
         let head = Head::of(scope_spans);
-        let mut scope = match Scope::parse(head.pieces(), head.schema_url, room) {
+        let scope = match scopes.parse(&head, room) {
             Ok(scope) => scope,
             Err(refused) => {
                 refuse_scope(scope_spans, &refused, report);
@@ -58,7 +60,7 @@ fn decode_resource_spans<'a>(
         };
         let mut origin = Origin {
             resource: &mut resource,
-            scope: &mut scope,
+            scope,
         };
         for bytes in members(scope_spans, |number| number == 2) {
             report.note(span::decode(bytes, &mut origin, scratch, builder));
@@ -96,6 +98,31 @@ impl<'a> Head<'a> {
     /// The pieces; nearly always one, which stands first.
     fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
         members(self.message, |number| number == 1).take(self.pieces)
+    }
+}
+
+/// The scope of the group before: gateways send the same one again and again.
+#[derive(Default)]
+struct LastScope<'a> {
+    message: &'a [u8],
+    schema_url: &'a str,
+    scope: Option<Scope<'a>>,
+}
+
+impl<'a> LastScope<'a> {
+    /// The group's scope, which is the last one if it is made of the same bytes.
+    fn parse(&mut self, head: &Head<'a>, room: &'a Rewritten) -> Result<&mut Scope<'a>, Refused> {
+        let message = match head.pieces {
+            1 => head.pieces().next().unwrap_or_default(),
+            _ => &[],
+        };
+        let known = (message, head.schema_url) == (self.message, self.schema_url);
+        let scope = match self.scope.take() {
+            Some(scope) if known && !message.is_empty() => scope,
+            _ => Scope::parse(head.pieces(), head.schema_url, room)?,
+        };
+        (self.message, self.schema_url) = (message, head.schema_url);
+        Ok(self.scope.insert(scope))
     }
 }
 
