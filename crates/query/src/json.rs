@@ -1,17 +1,13 @@
 //! Writes answers straight into one text: no tree of values, no allocation per span. `wire::json`
-//! says how an attribute's value looks; here is everything around it.
+//! says how attributes, events and links look; here is everything around it.
 
 use std::fmt::{Display, Write as _};
 
-use hashbrown::HashSet;
+use tracewell_model::Attribute;
 use tracewell_model::trace::Row;
-use tracewell_model::{Attribute, SpanId, TraceId};
 use tracewell_storage::Searched;
-use tracewell_wire::json::{write_double, write_text, write_value};
+use tracewell_wire::json::{write_attributes, write_double, write_event, write_link, write_text};
 use tracewell_wire::rest::{Event, Link, Rest};
-
-/// Up to so many attributes, looking back is cheaper than a set of keys.
-const LOOK_BACK_MAX: usize = 24;
 
 /// JSON being written.
 #[derive(Debug, Default)]
@@ -146,29 +142,8 @@ impl Json {
         &mut self,
         attributes: impl Iterator<Item = Attribute<'a>> + Clone,
     ) -> bool {
-        let mut repeated = false;
-        self.object(|json| {
-            let mut seen: HashSet<&str> = HashSet::new();
-            for (at, attribute) in attributes.clone().enumerate() {
-                let known = if at < LOOK_BACK_MAX {
-                    attributes
-                        .clone()
-                        .take(at)
-                        .any(|before| before.key == attribute.key)
-                } else {
-                    if seen.is_empty() {
-                        seen.extend(attributes.clone().take(at).map(|before| before.key));
-                    }
-                    !seen.insert(attribute.key)
-                };
-                repeated |= known;
-                if !known {
-                    json.key(attribute.key).separate();
-                    write_value(attribute.value, &mut json.out);
-                }
-            }
-        });
-        repeated
+        self.separate();
+        write_attributes(attributes, &mut self.out)
     }
 
     /// What every query answer says about itself.
@@ -236,38 +211,13 @@ impl Json {
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        self.object(|json| {
-            json.key("time_unix_ns").plain(event.time_unix_ns);
-            json.key("name").text(event.name);
-            json.key("attributes")
-                .attributes(event.attributes.iter().copied());
-            json.key("dropped_attributes_count")
-                .plain(event.dropped_attributes_count);
-        });
+        self.separate();
+        write_event(event, &mut self.out);
     }
 
     fn link(&mut self, link: &Link<'_>) {
-        // Ids are bytes as they came; those of the right length look like all others.
-        self.object(|json| {
-            json.key("trace_id").hex(link.trace_id);
-            json.key("span_id").hex(link.span_id);
-            json.key("trace_state").text(link.trace_state);
-            json.key("flags").plain(link.flags);
-            json.key("attributes")
-                .attributes(link.attributes.iter().copied());
-        });
-    }
-
-    fn hex(&mut self, id: &[u8]) {
-        match (TraceId::from_slice(id), SpanId::from_slice(id)) {
-            (Some(id), _) => self.quoted(id),
-            (_, Some(id)) => self.quoted(id),
-            _ => self.text(
-                &id.iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect::<String>(),
-            ),
-        }
+        self.separate();
+        write_link(link, &mut self.out);
     }
 }
 

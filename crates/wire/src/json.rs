@@ -6,6 +6,8 @@
 //! encoded `AnyValue`. Out: values as docs/api.md shows them.
 #![warn(clippy::indexing_slicing)]
 
+mod events;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
@@ -21,6 +23,8 @@ use tracewell_model::{Attribute, Value};
 
 use crate::proto::{put_bytes_field, put_message_field};
 use crate::rest::{put_text, put_value};
+
+pub use events::{write_attributes, write_event, write_link};
 
 /// A value that owns what it could not borrow.
 #[derive(Clone, Debug, PartialEq)]
