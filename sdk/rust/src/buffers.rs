@@ -1,35 +1,41 @@
 //! Buffers go round: a span is written into one, the ring carries it, the flusher empties it and lays it
-//! here, the next span takes it. Each thread keeps a few at hand; the rest lie in one pool whose lock
-//! is only tried, so a thread that cannot have it allocates, and nobody waits.
+//! here, the next span takes it. Each thread keeps a few at hand; the rest lie in a few pools, whose
+//! locks are only tried: a thread that can have none of them allocates, and nobody waits.
 
-use std::cell::RefCell;
-use std::sync::{Mutex, TryLockError};
+use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Room for an ordinary span, so that a new buffer need not grow.
 const FRESH_BYTES: usize = 512;
 /// A buffer beyond this held an unusual span, and is not worth keeping.
 const KEPT_BYTES_MAX: usize = 4096;
-/// Buffers that stay in the pool though nobody needed them for a while: two batches' worth, half a MiB,
-/// so that a service whose batches go slowly allocates nothing either.
-const KEPT_MIN: usize = 1024;
-/// How often the flusher tries for the pool; it has time.
-const TRIES: usize = 100;
 /// Buffers a thread keeps for itself.
 const AT_HAND_MAX: usize = 32;
+/// So many threads at once find a pool each.
+const POOLS: usize = 8;
+/// Buffers that stay in a pool though nobody needed them for a while: in all two batches' worth, half a
+/// MiB, so that a service whose batches go slowly allocates nothing either.
+const KEPT_MIN: usize = 1024 / POOLS;
 
 thread_local! {
     static AT_HAND: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// The pool that this thread looks into first: where it found something last.
+    static FIRST: Cell<usize> = const { Cell::new(0) };
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    free: Vec::new(),
-    low_water: 0,
-});
+static ALL: [Mutex<Pool>; POOLS] = [const { Mutex::new(Pool::EMPTY) }; POOLS];
 
 struct Pool {
     free: Vec<Vec<u8>>,
     /// The fewest that lay here since the last trim: so many nobody needed.
     low_water: usize,
+}
+
+impl Pool {
+    const EMPTY: Pool = Pool {
+        free: Vec::new(),
+        low_water: 0,
+    };
 }
 
 /// An empty buffer.
@@ -62,53 +68,61 @@ pub(crate) fn give(buffer: Vec<u8>) {
     });
 }
 
-/// Gives back what a batch was made of.
-pub(crate) fn give_all(buffers: impl Iterator<Item = Vec<u8>>) {
-    let tries = std::iter::repeat_with(|| pool().or_else(yield_once)).take(TRIES);
-    let Some(mut pool) = tries.flatten().next() else {
-        return;
-    };
-    pool.free.extend(buffers.filter_map(|mut buffer| {
+/// Gives back what a batch was made of, a part to each pool.
+pub(crate) fn give_all(buffers: &mut Vec<Vec<u8>>) {
+    for buffer in &mut *buffers {
         buffer.clear();
-        (buffer.capacity() <= KEPT_BYTES_MAX).then_some(buffer)
-    }));
+    }
+    buffers.retain(|buffer| buffer.capacity() <= KEPT_BYTES_MAX);
+    let part = buffers.len().div_ceil(POOLS);
+    for mut pool in ALL.iter().filter_map(try_lock) {
+        let from = buffers.len().saturating_sub(part);
+        pool.free.extend(buffers.drain(from..));
+    }
+    // What is left of it found its pool taken; the next that is free has it.
+    if let Some(mut pool) = ALL.iter().find_map(try_lock) {
+        pool.free.append(buffers);
+    }
+    buffers.clear();
 }
 
 /// Frees a part of what nobody needed since the last call: memory grows with a burst, and goes in the
 /// minutes after it.
 pub(crate) fn trim() {
-    let Some(mut pool) = pool() else { return };
-    let spare = (pool.low_water / 16).min(pool.free.len());
-    let kept = (pool.free.len() - spare).max(KEPT_MIN);
-    pool.free.truncate(kept);
-    pool.low_water = pool.free.len();
+    for mut pool in ALL.iter().filter_map(try_lock) {
+        let spare = (pool.low_water / 16).min(pool.free.len());
+        let kept = (pool.free.len() - spare).max(KEPT_MIN);
+        pool.free.truncate(kept);
+        pool.low_water = pool.free.len();
+    }
 }
 
 #[cold]
 fn refill(own: &mut Vec<Vec<u8>>) {
     own.reserve(AT_HAND_MAX);
-    if let Some(mut pool) = pool() {
+    let first = FIRST.get();
+    for number in (first..POOLS).chain(0..first) {
+        let pool = ALL.get(number).and_then(try_lock);
+        let Some(mut pool) = pool.filter(|pool| !pool.free.is_empty()) else {
+            continue;
+        };
         let from = pool.free.len().saturating_sub(AT_HAND_MAX / 2);
         own.extend(pool.free.drain(from..));
         pool.low_water = pool.low_water.min(from);
+        return FIRST.set(number);
     }
 }
 
 #[cold]
 fn spill(own: &mut Vec<Vec<u8>>) {
     let half = own.drain(AT_HAND_MAX / 2..);
-    if let Some(mut pool) = pool() {
+    if let Some(mut pool) = ALL.iter().find_map(try_lock) {
         pool.free.extend(half);
     }
 }
 
-fn yield_once<T>() -> Option<T> {
-    std::thread::yield_now();
-    None
-}
-
-fn pool() -> Option<std::sync::MutexGuard<'static, Pool>> {
-    match POOL.try_lock() {
+fn try_lock(pool: &Mutex<Pool>) -> Option<MutexGuard<'_, Pool>> {
+    match pool.try_lock() {
         Ok(pool) => Some(pool),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,

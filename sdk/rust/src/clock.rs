@@ -1,4 +1,4 @@
-//! The SDK's one door to time. Spans need a wall-clock start and a steady duration; one reading of the
+//! The SDK's door to time (`tsc` is the shorter way through it). Spans need a wall-clock start and a steady duration; one reading of the
 //! monotonic clock gives both, through the difference between the two clocks, which the flusher
 //! takes anew with every round, so that a clock set right is followed within a flush interval.
 #![allow(clippy::disallowed_methods)] // this module is the door
@@ -7,9 +7,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds of the monotonic clock since the SDK's first use.
+/// Nanoseconds of a steady clock since the SDK's first use.
 #[inline]
 pub(crate) fn steady_ns() -> u64 {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if let Some(ns) = crate::tsc::ns() {
+        return ns;
+    }
+    system_ns()
+}
+
+/// The same, from the system.
+pub(crate) fn system_ns() -> u64 {
     let base = match BASE.get() {
         Some(base) => base,
         None => first_use(),
@@ -27,11 +36,33 @@ pub(crate) fn unix_ns(steady_ns: u64) -> u64 {
 }
 
 /// Takes the difference between the two clocks anew.
-pub(crate) fn align() {
+fn align() {
     let steady = steady_ns();
     let unix = SystemTime::now().duration_since(UNIX_EPOCH);
     let unix_ns = unix.map_or(0, |since| saturated(since.as_nanos()));
     UNIX_OF_BASE.store(unix_ns.saturating_sub(steady), Ordering::Relaxed);
+}
+
+/// Keeps the clocks right; the flusher calls it with every look.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    measuring: Option<crate::tsc::Measuring>,
+}
+
+impl Keeper {
+    pub(crate) fn new() -> Self {
+        Keeper {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            measuring: crate::tsc::Measuring::begin(system_ns),
+        }
+    }
+
+    pub(crate) fn keep(&mut self) {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        self.measuring.take_if(|measuring| measuring.end(system_ns));
+        align();
+    }
 }
 
 /// A wall-clock time given by the application.

@@ -161,8 +161,17 @@ impl Context {
     }
 
     /// This thread's current context.
+    #[inline]
     pub fn current() -> Self {
-        with_current(Clone::clone)
+        let mut current = Context::default();
+        let _thread_is_ending = STACK.try_with(|stack| {
+            if let Ok(stack) = stack.try_borrow()
+                && let Some(top) = stack.entries.last()
+            {
+                current = top.context.clone();
+            }
+        });
+        current
     }
 
     /// Makes it this thread's current context until the guard goes.
@@ -189,17 +198,6 @@ impl Context {
         let _current = self.attach();
         run()
     }
-}
-
-/// Calls with this thread's current context, without copying it.
-#[inline]
-pub(crate) fn with_current<T>(call: impl Fn(&Context) -> T) -> T {
-    let called = STACK.try_with(|stack| {
-        let stack = stack.try_borrow().ok()?;
-        stack.entries.last().map(|top| call(&top.context))
-    });
-    let called = called.ok().flatten();
-    called.unwrap_or_else(|| call(&Context::default()))
 }
 
 /// Keeps a context current; see [`Context::attach`]. Stays on its thread. Guards may go in any order.

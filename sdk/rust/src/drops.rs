@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ring::Loss;
 
+/// The low bits of a time, about a millisecond's worth.
+const MILLISECOND: u64 = (1 << 20) - 1;
+
 /// Why a span never reached the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -111,7 +114,8 @@ pub(crate) struct Drops {
     latest: AtomicU64,
 }
 
-/// Start times (Unix nanoseconds) of the first and the last span lost.
+/// Start times (Unix nanoseconds) that the spans lost lie between: that of the first, and at most a
+/// millisecond after that of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) from: u64,
@@ -169,12 +173,14 @@ impl Drops {
     }
 
     pub(crate) fn widen(&self, window: Window) {
-        // Reading first keeps the line shared while nothing changes.
+        // Reading first keeps the line shared, and rounding up lets it be read for a millisecond: every
+        // span that a full ring pushes out comes by here.
         if window.from < self.earliest.load(Ordering::Relaxed) {
             self.earliest.fetch_min(window.from, Ordering::Relaxed);
         }
         if window.to > self.latest.load(Ordering::Relaxed) {
-            self.latest.fetch_max(window.to, Ordering::Relaxed);
+            self.latest
+                .fetch_max(window.to | MILLISECOND, Ordering::Relaxed);
         }
     }
 

@@ -59,6 +59,8 @@ pub mod settings;
 mod span;
 mod sync;
 mod tracer;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod tsc;
 mod value;
 
 pub use context::{Context, CurrentGuard, SpanContext};

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::time::SystemTime;
 
 use crate::clock;
-use crate::context::{self, Context, CurrentGuard, SpanContext};
+use crate::context::{Context, CurrentGuard, SpanContext};
 use crate::core::Core;
 use crate::encode::record::{Head, Record};
 use crate::id::{self, SpanId, TraceFlags};
@@ -130,7 +130,7 @@ impl<'a> SpanBuilder<'a> {
     #[inline]
     pub fn start(self) -> Span {
         match self.parent {
-            Parent::Current => context::with_current(|current| self.below(current)),
+            Parent::Current => self.below(&Context::current()),
             Parent::None => self.below(&Context::default()),
             Parent::Given(parent) => self.below(parent),
         }

@@ -64,8 +64,9 @@ impl Flusher {
 
     /// Until the tracer is shut down.
     pub(crate) fn run(mut self) {
+        let mut clock = clock::Keeper::new();
         while self.core.control.close_by().is_none() {
-            clock::align();
+            clock.keep();
             self.look();
             if self.core.control.close_by().is_none() {
                 std::thread::park_timeout(self.pause());
@@ -115,7 +116,7 @@ impl Flusher {
             match self.delivery.attempt(&self.batch) {
                 Attempt::Done => {
                     self.backoff.reset();
-                    buffers::give_all(self.batch.drain(..));
+                    buffers::give_all(&mut self.batch);
                 }
                 Attempt::Later(asked) => {
                     let wait = self.backoff.wait(asked, random::fraction());
@@ -152,7 +153,7 @@ impl Flusher {
         if let Some(window) = window(&self.batch) {
             let spans = self.batch.len() as u64;
             self.core.drops.add(reason, spans, window);
-            buffers::give_all(self.batch.drain(..));
+            buffers::give_all(&mut self.batch);
         }
     }
 
