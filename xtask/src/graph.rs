@@ -15,9 +15,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tracewell-collector", &["model", "wire", "storage"]),
     ("tracewell-workers", &["model", "wire", "storage"]),
     ("tracewell-query", &["model", "wire", "storage"]),
+    // Storage only for the instruction counts of its stages; the command looks from outside.
+    (
+        "tracewell-bench",
+        &["model", "wire", "storage", "storage-embedded"],
+    ),
     (
         "tracewell",
         &[
+            "bench",
             "model",
             "wire",
             "storage",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracewell_bench::BenchArgs;
 
 /// End-to-end request tracing: one binary, from a laptop to a cluster.
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Status(ServerArgs),
     /// Check the settings and show each with where it came from
     CheckConfig(StartArgs),
+    /// Measure a server: what ingest, questions, growth and recovery cost
+    Bench(BenchArgs),
 }
 
 /// Settings of a server. Every one is also a key of the file and a TRACEWELL_… variable.

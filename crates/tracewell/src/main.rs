@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Search(args) => show::search::run(&args),
         Command::Status(args) => show::status::run(&args),
         Command::CheckConfig(args) => start::check_config(&args),
+        Command::Bench(args) => tracewell_bench::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

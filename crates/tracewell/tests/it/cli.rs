@@ -19,6 +19,7 @@ fn help_names_every_command() {
         "search",
         "status",
         "check-config",
+        "bench",
     ] {
         assert!(
             help.contains(&format!("\n  {command} ")),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test's way to fail
 
 mod bad_input;
+mod bench;
 mod big_traces;
 mod cli;
 mod cold_reads;
