@@ -34,6 +34,10 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("tracewell-sdk", &[]),
+    (
+        "tracewell-sim",
+        &["model", "storage", "storage-embedded", "workers"],
+    ),
     ("xtask", &[]),
 ];
 

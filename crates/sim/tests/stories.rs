@@ -1,0 +1,34 @@
+//! A few hundred stories on every run; `cargo run --release -p tracewell-sim` lives through more.
+
+use tracewell_sim::{Weather, live};
+
+#[test]
+fn no_promise_is_broken_in_any_story() {
+    for seed in 1..=150 {
+        if let Err(broken) = live(seed, 300, Weather::STORM) {
+            panic!("seed {seed}: {broken}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in [3, 17, 88] {
+        let [once, twice] = [(); 2].map(|()| live(seed, 300, Weather::STORM));
+        assert_eq!(once, twice);
+    }
+}
+
+#[test]
+fn a_disk_that_lies_about_syncs_is_noticed() {
+    let weather = Weather {
+        faults: false,
+        lying_disk: true,
+        ..Weather::STORM
+    };
+    let noticed = (1..=30).filter(|&seed| live(seed, 300, weather).is_err());
+    assert!(
+        noticed.count() > 0,
+        "no story noticed that nothing is synced"
+    );
+}
