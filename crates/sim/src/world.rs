@@ -14,6 +14,7 @@ use tracewell_storage::memory::MemoryStore;
 use tracewell_storage::{
     Account, Error, Found, Position, ReadContext, Record, Sink, SpanLog, TraceFinder, TraceReader,
 };
+use tracewell_storage_embedded::books::{Books, InHand};
 use tracewell_storage_embedded::engine::{Engine, EngineOptions};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
@@ -109,6 +110,7 @@ struct Program {
     stats: Arc<EmbeddedStats>,
     storage: Worker,
     aggregator: Worker,
+    books: Books,
 }
 
 impl Program {
@@ -131,7 +133,9 @@ impl Program {
         let sink = Box::new(engine.sink());
         let storage = storage_writer::start(&log, sink, clock.clone(), Options::default())?;
         let aggregator = aggregator::start(&log, stats.clone(), clock.clone(), Options::default())?;
+        let books = Books::open(&log.status(), &engine.status(), storage_writer::GROUP);
         Ok(Program {
+            books,
             log,
             engine,
             stats,
@@ -142,16 +146,14 @@ impl Program {
 
     /// As the node's status works it out.
     fn account(&self) -> Account {
-        let (log, engine) = (self.log.status(), self.engine.status());
         let worker = self.storage.status().snapshot();
-        Account {
-            accepted: log.accepted_spans,
-            stored: engine.stored.saturating_sub(engine.lost),
-            duplicate: engine.duplicate,
-            dead_lettered: log.damaged_spans + worker.dead_lettered_spans + engine.lost,
-            in_flight: log.lag_spans(storage_writer::GROUP) + worker.pending_spans,
-            ..Account::default()
-        }
+        let in_hand = InHand {
+            pending: worker.pending_spans,
+            dead_lettered: worker.dead_lettered_spans,
+        };
+        let (log, engine) = (self.log.status(), self.engine.status());
+        self.books
+            .account(&log, &engine, storage_writer::GROUP, in_hand)
     }
 }
 

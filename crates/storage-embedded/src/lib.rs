@@ -1,6 +1,7 @@
 //! The rooms we built: span log, segments and statistics on local disk. No other process, no
 //! thread of its own (D14): every step is a plain call that the binary drives.
 
+pub mod books;
 pub mod codec;
 pub mod engine;
 pub mod failpoint;

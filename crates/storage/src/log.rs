@@ -147,4 +147,6 @@ pub struct GroupStatus {
     pub lag_ns: u64,
     /// Records delivered but not yet committed.
     pub uncommitted_records: u64,
+    /// Spans it should have been given since it joined, and was not: they were damaged.
+    pub lost_spans: u64,
 }

@@ -61,6 +61,7 @@ impl LogConsumer {
             group.member += 1;
             group.committed = group.committed.max(start);
             group.delivered = group.committed;
+            group.lost_spans = 0;
             group.member
         };
         let next = lock(&shared.state)

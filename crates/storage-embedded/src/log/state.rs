@@ -31,6 +31,8 @@ pub(super) struct Group {
     pub(super) delivered_accepted: u64,
     /// Arrival of the record after it, where it is known and not in the ring.
     pub(super) next_arrived: Option<u64>,
+    /// Spans that were skipped since it joined.
+    pub(super) lost_spans: u64,
     /// Counts subscriptions: a new member takes over from the one before.
     pub(super) member: u64,
 }
@@ -321,6 +323,7 @@ impl State {
                 .filter(|_| behind)
                 .map_or(0, |arrived| now_unix_ns.saturating_sub(arrived)),
             uncommitted_records: group.delivered.saturating_sub(group.committed),
+            lost_spans: group.lost_spans,
         }
     }
 

@@ -30,6 +30,18 @@ pub(super) struct SyncState {
     failed: BTreeSet<u64>,
 }
 
+impl SyncState {
+    /// For files that an earlier life left: nobody knows which of their bytes it had synced, and a
+    /// second kill must not leave them unsynced for ever.
+    pub(super) fn after(files: Vec<(u64, Arc<dyn File>)>, now_ns: u64) -> SyncState {
+        let mut sync = SyncState::default();
+        sync.dirty_since_ns = (!files.is_empty()).then_some(now_ns);
+        sync.dir_dirty = !files.is_empty();
+        sync.dirty = files;
+        sync
+    }
+}
+
 impl Drop for SyncState {
     fn drop(&mut self) {
         for (_, done) in self.waiters.drain(..) {

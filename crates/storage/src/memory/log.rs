@@ -215,6 +215,7 @@ impl State {
         let groups = self.groups.iter().map(|(name, group)| {
             let oldest = self.after(group.delivered).next();
             GroupStatus {
+                lost_spans: 0,
                 group: name.clone(),
                 lag_records: self.after(group.delivered).count() as u64,
                 lag_spans: self

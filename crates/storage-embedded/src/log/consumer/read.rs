@@ -79,10 +79,18 @@ impl LogConsumer {
             ));
         }
         drop(state);
+        self.miss(loss.spans);
         self.next = self
             .next
             .max(view.next_base.unwrap_or(view.end.next_offset));
         self.accepted = view.end.accepted;
+    }
+
+    /// This group is not given these spans, whoever else was.
+    fn miss(&self, spans: u64) {
+        if let Ok(group) = lock(&self.shared.state).group(&self.group, self.member) {
+            group.lost_spans += spans;
+        }
     }
 
     /// Takes one item of the open file.
@@ -166,6 +174,9 @@ impl LogConsumer {
             ..mark
         };
         let path = reader.meta.path.clone();
+        if mark.next_offset > self.next {
+            self.miss(loss.spans);
+        }
         if loss.records > 0 && lock(&self.shared.state).lose(first, loss) {
             self.shared.report_loss(&path, loss, garbage);
         }
@@ -174,6 +185,9 @@ impl LogConsumer {
     fn lose_record(&mut self, offset: u64, spans: u64, from: u64, to: u64) {
         let Some(reader) = &self.reader else { return };
         let loss = Loss { records: 1, spans };
+        if offset >= self.next {
+            self.miss(spans);
+        }
         if lock(&self.shared.state).lose(offset, loss) {
             let region = (from < to).then_some((from, to));
             self.shared

@@ -77,6 +77,10 @@ impl Opening {
         writer.last_arrived_unix_ns = tail.as_ref().map_or(0, |(_, tail)| tail.arrived_unix_ns);
         writer.active = self.active(tail.as_ref(), end, &options);
         let recovery = self.report(&mut state);
+        let left = state.files.iter();
+        // What cannot be opened cannot be read either, and is reported by who tries.
+        let left = left.filter_map(|(&base, meta)| Some((base, self.fs.open(&meta.path).ok()?)));
+        let sync = SyncState::after(left.collect(), clock.monotonic_ns());
         let shared = Shared {
             fs: self.fs,
             dir: self.dir,
@@ -84,7 +88,7 @@ impl Opening {
             clock,
             saving: Mutex::new(loaded.unwrap_or_default()),
             writer: Mutex::new(writer),
-            sync: Mutex::new(SyncState::default()),
+            sync: Mutex::new(sync),
             sync_wanted: Condvar::new(),
             sync_pause: Condvar::new(),
             state: Mutex::new(state),
