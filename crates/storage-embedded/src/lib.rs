@@ -7,6 +7,11 @@ pub mod engine;
 pub mod failpoint;
 pub mod format;
 pub mod fs;
+/// What fuzz targets reach of the inside.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::segment::block::fuzz::block;
+}
 mod head;
 pub mod log;
 mod manifest;

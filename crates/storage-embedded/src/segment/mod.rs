@@ -16,7 +16,7 @@ pub(crate) mod projection;
 #[allow(dead_code)] // until the seal makes them
 pub(crate) mod run;
 pub(crate) mod seal;
-#[allow(dead_code)] // until the seal uses them
+#[allow(dead_code, unused_imports)] // until the seal uses them
 pub(crate) mod values;
 
 use std::path::Path;

@@ -1,23 +1,50 @@
-//! The distinct values of a run: what postings and block filters are made of. A *pair* is a key
-//! with one of its values; a key with more of them than `PAIRS_PER_KEY_MAX` is *high*: its values
-//! are found by a filter per block instead of by postings.
+//! The distinct values of a run: what blocks are coded by, and what postings and block filters are
+//! made of. A *pair* is an attribute key with one of its values; a key with more of them than
+//! `PAIRS_PER_KEY_MAX` is *high*: further values of it are found by a filter per block instead of
+//! by postings, and nothing of them is kept longer than a block.
 //!
 //! Values are met while blocks are written, so whether a key is high is known after the last block:
 //! pairs of a key that became high are then to be put into the filters of the blocks that posted
 //! them, by their hash.
+//!
+//! In a block a value of a column is a *word*. Words of texts and bytes are given out here. A value
+//! is hashed once per batch that has it, not once per span: batches name their distinct values by
+//! position, and each position remembers the word that it was last found to be.
+
+mod hash;
+mod intern;
+mod number;
+mod origin;
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher};
 
-use hashbrown::HashMap;
-use tracewell_model::{Attribute, SpanBatch};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use hashbrown::{DefaultHashBuilder, HashMap};
+use tracewell_model::attribute::ValueType;
+use tracewell_model::batch::Columns;
+use tracewell_model::{SpanBatch, Value};
+
+pub(crate) use hash::filter_hash;
+use intern::Interner;
+pub(crate) use number::{number_of, word_of};
+pub(crate) use origin::Origin;
+use origin::Origins;
 
 /// Distinct values of one key that are posted one by one.
 pub(crate) const PAIRS_PER_KEY_MAX: u32 = 2_048;
 
-/// What a block's filter knows of a value, by its text form; for whoever asks a filter.
-pub(crate) fn filter_hash(key: &str, text: &str) -> u64 {
-    xxh3_64_with_seed(text.as_bytes(), xxh3_64(key.as_bytes()))
+/// Words from here on are of high values: good for one block. The others are pairs' numbers.
+pub(crate) const HIGH: u32 = 1 << 31;
+
+/// Columns that are no attributes: the texts and bytes that every span or its origin has.
+pub(crate) mod fixed {
+    pub(crate) const OPERATION: u32 = 0;
+    pub(crate) const MESSAGE: u32 = 1;
+    /// Names, versions and schema URLs of resources and scopes.
+    pub(crate) const NAME: u32 = 2;
+    /// The `rest` of resources and scopes.
+    pub(crate) const OPAQUE: u32 = 3;
+    pub(super) const COUNT: usize = 4;
 }
 
 /// A key of the run's attributes, of whatever level.
@@ -26,39 +53,142 @@ pub(crate) struct RunKey<'a> {
     pub(crate) name: &'a str,
     /// True when it has more than `PAIRS_PER_KEY_MAX` distinct values.
     pub(crate) high: bool,
+    pairs: u32,
+    seed: u64,
 }
 
 /// A key with one of its values. Two pairs of a key may have one text: `500` and `"500"`.
 #[derive(Clone, Debug)]
-pub(crate) struct Pair<'a> {
+pub(crate) struct Pair<'v> {
     /// Position in the keys.
     pub(crate) key: u32,
     /// The value's text form, whole.
-    pub(crate) text: Cow<'a, str>,
+    pub(crate) text: Cow<'v, str>,
+}
+
+/// The values of one key and type, or of a fixed column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunColumn {
+    /// Position in the keys; none for fixed columns.
+    pub(crate) key: Option<u32>,
+    pub(crate) value_type: ValueType,
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RunValues<'a> {
+    batches: Vec<Tables>,
     keys: Vec<RunKey<'a>>,
-    pairs: Vec<Pair<'a>>,
-    groups: Vec<(&'a str, &'a str)>,
     key_of: HashMap<&'a str, u32>,
-    pair_of: HashMap<(u32, Cow<'a, str>), u32>,
-    pairs_of_key: Vec<u32>,
-    group_of: HashMap<(&'a str, &'a str), u32>,
+    columns: Vec<RunColumn>,
+    column_of: HashMap<(u32, u8), u32>,
+    hasher: DefaultHashBuilder,
+    /// What is kept for the whole run. Pairs of numbers have odd numbers, the others even ones.
+    texts: Interner,
+    numbers: Vec<(u32, u64)>,
+    number_of: HashMap<(u32, u64), u32>,
+    /// What is kept for the present block: words from `high_base` on.
+    highs: Interner,
+    high_base: u32,
+    shapes: Vec<Box<[u32]>>,
+    shape_of: HashMap<Box<[u32]>, u32>,
+    resources: Origins,
+    scopes: Origins,
+    groups: Vec<(u32, u32)>,
+    group_of: HashMap<(u32, u32), u32>,
 }
 
-/// What an attribute is in the run.
-pub(super) enum Met {
-    Pair(u32),
-    High(u64),
+/// What positions of a batch are in the run; `UNKNOWN` where nobody asked yet.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    texts: Vec<Known>,
+    bytes: Vec<Known>,
+    shapes: Vec<u32>,
+    resources: Vec<u32>,
+    scopes: Vec<u32>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+/// A text or byte string of a batch: its hash, and its word in the column it was last used in.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    hash: u64,
+    column: u32,
+    word: u32,
+}
+
+impl Known {
+    /// True when the word is that of this column, and not of a block before.
+    #[inline]
+    fn is_good(self, column: u32, high_base: u32) -> bool {
+        // A pair's word is far above after the subtraction.
+        let lives = self.word.wrapping_sub(HIGH) >= high_base - HIGH;
+        (self.column == column) & lives
+    }
+}
+
+impl Tables {
+    /// Hashes all texts of a batch, one after the other as they lie in memory: to fetch each when
+    /// it is first met would wait for it.
+    fn of(c: &Columns, hasher: &DefaultHashBuilder) -> Tables {
+        Tables {
+            texts: hashed(&c.text.ends, c.text.text.as_bytes(), hasher),
+            bytes: hashed(&c.bytes.ends, &c.bytes.bytes, hasher),
+            shapes: vec![UNKNOWN; c.shapes.len()],
+            resources: vec![UNKNOWN; c.resources.len()],
+            scopes: vec![UNKNOWN; c.scopes.len()],
+        }
+    }
+}
+
+fn hashed(ends: &[u32], bytes: &[u8], hasher: &DefaultHashBuilder) -> Vec<Known> {
+    let mut from = 0;
+    let known = |&end: &u32| {
+        let mut hasher = hasher.build_hasher();
+        hasher.write(&bytes[from..end as usize]);
+        from = end as usize;
+        Known {
+            hash: hasher.finish(),
+            column: UNKNOWN,
+            word: 0,
+        }
+    };
+    ends.iter().map(known).collect()
 }
 
 impl<'a> RunValues<'a> {
     /// Of a run of these batches.
-    pub(crate) fn new(_batches: &[&'a SpanBatch]) -> Self {
-        RunValues::default()
+    pub(crate) fn new(batches: &[&'a SpanBatch]) -> Self {
+        let fixed: [ValueType; fixed::COUNT] = [
+            ValueType::Str,
+            ValueType::Str,
+            ValueType::Str,
+            ValueType::Bytes,
+        ];
+        let fixed = fixed.map(|value_type| RunColumn {
+            key: None,
+            value_type,
+        });
+        RunValues {
+            batches: batches.iter().map(|_| Tables::default()).collect(),
+            keys: Vec::new(),
+            key_of: HashMap::new(),
+            columns: fixed.to_vec(),
+            column_of: HashMap::new(),
+            hasher: DefaultHashBuilder::default(),
+            texts: Interner::default(),
+            numbers: Vec::new(),
+            number_of: HashMap::new(),
+            highs: Interner::default(),
+            high_base: HIGH,
+            shapes: Vec::new(),
+            shape_of: HashMap::new(),
+            resources: Origins::default(),
+            scopes: Origins::default(),
+            groups: Vec::new(),
+            group_of: HashMap::new(),
+        }
     }
 
     /// All keys met so far.
@@ -66,22 +196,40 @@ impl<'a> RunValues<'a> {
         &self.keys
     }
 
-    /// How many pairs were met so far.
+    /// Pairs have numbers below this; not all such numbers are pairs.
     pub(crate) fn pair_count(&self) -> usize {
-        self.pairs.len()
+        self.texts.len().max(self.numbers.len()) * 2
     }
 
-    /// A pair, by its number.
-    pub(crate) fn pair(&self, pair: u32) -> Pair<'a> {
-        self.pairs[pair as usize].clone()
+    /// A pair, by the number that a block posted.
+    pub(crate) fn pair(&self, pair: u32) -> Pair<'_> {
+        let (column, number) = if pair % 2 == 1 {
+            let (column, number) = self.numbers[pair as usize / 2];
+            (column, Some(number))
+        } else {
+            (self.texts.column(pair / 2), None)
+        };
+        let RunColumn { key, value_type } = self.columns[column as usize];
+        let bytes = || self.texts.bytes(pair / 2);
+        let text = match (value_type, number) {
+            (_, Some(number)) => number::value(value_type, number).text(),
+            (ValueType::Str, _) => String::from_utf8_lossy(bytes()),
+            (ValueType::Any, _) => Value::Any(bytes()).text(),
+            _ => Value::Bytes(bytes()).text(),
+        };
+        let key = key.unwrap_or(UNKNOWN);
+        Pair { key, text }
     }
 
     /// Distinct (service, operation) met so far, by number.
-    pub(crate) fn groups(&self) -> Vec<(&'a str, &'a str)> {
-        self.groups.clone()
+    pub(crate) fn groups(&self) -> Vec<(&str, &str)> {
+        let text = |word| std::str::from_utf8(self.bytes_of(word)).unwrap_or("");
+        let names = |&(service, operation)| (text(service), text(operation));
+        self.groups.iter().map(names).collect()
     }
 
-    pub(super) fn group(&mut self, service: &'a str, operation: &'a str) -> u32 {
+    /// The number of this (service, operation), both words of fixed columns.
+    pub(crate) fn group(&mut self, service: u32, operation: u32) -> u32 {
         let next = self.groups.len() as u32;
         let group = *self.group_of.entry((service, operation)).or_insert(next);
         if group == next {
@@ -90,30 +238,240 @@ impl<'a> RunValues<'a> {
         group
     }
 
-    pub(super) fn meet(&mut self, attribute: Attribute<'a>) -> Met {
+    /// Forgets what was kept for the block before.
+    pub(crate) fn begin_block(&mut self) {
+        self.high_base += self.highs.len() as u32;
+        self.highs.clear();
+    }
+
+    /// Words of texts and bytes from here on are of high values of this block.
+    pub(crate) fn high_base(&self) -> u32 {
+        self.high_base
+    }
+
+    /// How many high values the block met so far.
+    pub(crate) fn high_count(&self) -> usize {
+        self.highs.len()
+    }
+
+    /// The tables of a batch, to be given back: a block works on one batch after the other.
+    pub(crate) fn take_tables(&mut self, batch: u32, columns: &Columns) -> Tables {
+        let tables = std::mem::take(&mut self.batches[batch as usize]);
+        if tables.shapes.is_empty() {
+            return Tables::of(columns, &self.hasher);
+        }
+        tables
+    }
+
+    pub(crate) fn return_tables(&mut self, batch: u32, tables: Tables) {
+        self.batches[batch as usize] = tables;
+    }
+
+    pub(crate) fn column(&self, column: u32) -> RunColumn {
+        self.columns[column as usize]
+    }
+
+    pub(crate) fn key(&self, key: u32) -> RunKey<'a> {
+        self.keys[key as usize]
+    }
+
+    /// The columns of a shape.
+    pub(crate) fn shape(&self, shape: u32) -> &[u32] {
+        &self.shapes[shape as usize]
+    }
+
+    pub(crate) fn resource(&self, resource: u32) -> &Origin {
+        self.resources.get(resource)
+    }
+
+    pub(crate) fn scope(&self, scope: u32) -> &Origin {
+        self.scopes.get(scope)
+    }
+
+    /// What a word of a column with texts or bytes stands for.
+    #[inline]
+    pub(crate) fn bytes_of(&self, word: u32) -> &[u8] {
+        if word >= HIGH {
+            self.highs.bytes(word - self.high_base)
+        } else {
+            self.texts.bytes(word / 2)
+        }
+    }
+
+    /// The word of a text of this batch.
+    pub(crate) fn text(
+        &mut self,
+        tables: &mut Tables,
+        c: &'a Columns,
+        column: u32,
+        at: u32,
+    ) -> u32 {
+        let known = tables.texts[at as usize];
+        if known.is_good(column, self.high_base) {
+            return known.word;
+        }
+        let known = &mut tables.texts[at as usize];
+        known.word = self.meet(column, known.hash, c.text.get(at).as_bytes());
+        known.column = column;
+        known.word
+    }
+
+    /// The word of a byte string of this batch.
+    #[inline]
+    pub(crate) fn bytes(
+        &mut self,
+        tables: &mut Tables,
+        c: &'a Columns,
+        column: u32,
+        at: u32,
+    ) -> u32 {
+        let known = tables.bytes[at as usize];
+        if known.is_good(column, self.high_base) {
+            return known.word;
+        }
+        let known = &mut tables.bytes[at as usize];
+        known.word = self.meet(column, known.hash, c.bytes.get(at));
+        known.column = column;
+        known.word
+    }
+
+    /// Turns positions of texts of this batch into words of a column.
+    pub(crate) fn texts(
+        &mut self,
+        tables: &mut Tables,
+        c: &'a Columns,
+        column: u32,
+        positions: &mut [u32],
+    ) {
+        for position in positions {
+            let known = tables.texts[*position as usize];
+            *position = if known.is_good(column, self.high_base) {
+                known.word
+            } else {
+                self.text(tables, c, column, *position)
+            };
+        }
+    }
+
+    /// The word of bytes: a pair's number, or that of a high value of this block.
+    #[inline(never)]
+    fn meet(&mut self, column: u32, hash: u64, bytes: &[u8]) -> u32 {
+        let hash = in_column(hash, column);
+        if let Some(key) = self.columns[column as usize].key {
+            if self.keys[key as usize].high {
+                return self.high_base + self.highs.intern(hash, column, bytes);
+            }
+            if let Some(at) = self.texts.find(hash, column, bytes) {
+                return at * 2;
+            }
+            if !self.count_pair(key) {
+                return self.high_base + self.highs.intern(hash, column, bytes);
+            }
+        }
+        self.texts.intern(hash, column, bytes) * 2
+    }
+
+    /// The word of bytes that are kept even if their key is high: origins outlive a block.
+    fn keep(&mut self, column: u32, hash: u64, bytes: &[u8]) -> u32 {
+        let hash = in_column(hash, column);
+        if let Some(at) = self.texts.find(hash, column, bytes) {
+            return at * 2;
+        }
+        if let Some(key) = self.column(column).key {
+            self.count_pair(key);
+        }
+        self.texts.intern(hash, column, bytes) * 2
+    }
+
+    /// Counts one more pair of the key; false when those were too many.
+    fn count_pair(&mut self, key: u32) -> bool {
+        let key = &mut self.keys[key as usize];
+        key.pairs += 1;
+        key.high |= key.pairs > PAIRS_PER_KEY_MAX;
+        !key.high
+    }
+
+    /// The pair of a number met in a block, or the filter's hash when its key is high.
+    pub(crate) fn number(&mut self, column: u32, number: u64) -> Result<u32, u64> {
+        let RunColumn { key, value_type } = self.columns[column as usize];
+        let key = key.unwrap_or(UNKNOWN);
+        if !self.keys[key as usize].high {
+            if let Some(at) = self.number_of.get(&(column, number)) {
+                return Ok(at * 2 + 1);
+            }
+            if self.count_pair(key) {
+                let at = self.numbers.len() as u32;
+                self.number_of.insert((column, number), at);
+                self.numbers.push((column, number));
+                return Ok(at * 2 + 1);
+            }
+        }
+        let seed = self.keys[key as usize].seed;
+        Err(hash::of_value(seed, &number::value(value_type, number)))
+    }
+
+    /// Appends the filter hashes of the high values that the block met.
+    pub(crate) fn put_high_hashes(&self, hashes: &mut Vec<u64>) {
+        hashes.extend((0..self.highs.len() as u32).map(|at| {
+            let column = self.columns[self.highs.column(at) as usize];
+            let seed = self.keys[column.key.unwrap_or(UNKNOWN) as usize].seed;
+            let bytes = self.highs.bytes(at);
+            match column.value_type {
+                ValueType::Str => hash::of_text(seed, bytes),
+                ValueType::Any => hash::of_value(seed, &Value::Any(bytes)),
+                _ => hash::of_value(seed, &Value::Bytes(bytes)),
+            }
+        }));
+    }
+
+    /// The run's shape of a batch's shape.
+    #[inline]
+    pub(crate) fn shape_of(&mut self, tables: &mut Tables, c: &'a Columns, shape: u32) -> u32 {
+        let known = tables.shapes[shape as usize];
+        if known != UNKNOWN {
+            return known;
+        }
+        let names = &c.shapes[shape as usize];
+        let columns: Box<[u32]> = names
+            .iter()
+            .map(|&(key, value_type)| self.column_of(c.text.get(key), value_type))
+            .collect();
+        let next = self.shapes.len() as u32;
+        let found = *self.shape_of.entry_ref(&columns).or_insert(next);
+        if found == next {
+            self.shapes.push(columns);
+        }
+        tables.shapes[shape as usize] = found;
+        found
+    }
+
+    fn column_of(&mut self, name: &'a str, value_type: ValueType) -> u32 {
         let next = self.keys.len() as u32;
-        let key = *self.key_of.entry(attribute.key).or_insert(next);
+        let key = *self.key_of.entry(name).or_insert(next);
         if key == next {
             self.keys.push(RunKey {
-                name: attribute.key,
+                name,
                 high: false,
+                pairs: 0,
+                seed: hash::seed(name),
             });
-            self.pairs_of_key.push(0);
         }
-        let text = attribute.value.text();
-        if !self.keys[key as usize].high {
-            if let Some(&pair) = self.pair_of.get(&(key, text.clone())) {
-                return Met::Pair(pair);
-            }
-            self.pairs_of_key[key as usize] += 1;
-            if self.pairs_of_key[key as usize] <= PAIRS_PER_KEY_MAX {
-                let pair = self.pairs.len() as u32;
-                self.pair_of.insert((key, text.clone()), pair);
-                self.pairs.push(Pair { key, text });
-                return Met::Pair(pair);
-            }
-            self.keys[key as usize].high = true;
+        let next = self.columns.len() as u32;
+        let column = *self
+            .column_of
+            .entry((key, value_type as u8))
+            .or_insert(next);
+        if column == next {
+            self.columns.push(RunColumn {
+                key: Some(key),
+                value_type,
+            });
         }
-        Met::High(filter_hash(attribute.key, &text))
+        column
     }
+}
+
+/// A hash of bytes as one of bytes in a column.
+fn in_column(hash: u64, column: u32) -> u64 {
+    hash ^ u64::from(column).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

@@ -1,17 +1,28 @@
-//! Writes blocks.
+//! Writes blocks: rows of a run in, bytes out. What is written where: docs/formats/block.md.
 
 use std::ops::Range;
 
-use hashbrown::HashMap;
-use tracewell_model::{BatchBuilder, CopyScratch, SpanRef};
+use tracewell_model::attribute::ValueType;
+use tracewell_model::{SpanId, StatusCode};
 use tracewell_storage::Error;
 
+use super::bits::{self, BitWriter};
+use super::columns::{ColumnSections, ColumnWriter, Posted};
+use super::gather::Gather;
 use super::ids;
-use super::parts::{BlockParts, SectionBytes};
-use crate::codec;
-use crate::format;
+use super::layout::{class, column, lane};
+use super::locals::Locals;
+use super::parents::{ParentRow, ParentWriter};
+use super::parts::{BlockParts, SECTIONS, Section, SectionBytes};
+use super::section::{self, Packer};
+use super::sequences::Sequences;
+use super::stamped::Stamped;
+use super::symbols::Coder;
+use super::tails;
+use super::templates::Slot;
+use crate::codec::{put_text, put_varint};
 use crate::segment::run::Run;
-use crate::segment::values::{Met, RunValues};
+use crate::segment::values::{HIGH, RunValues, number_of};
 
 /// What the index is told of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,36 +35,53 @@ pub(crate) struct BlockRow {
     pub(crate) parent: ParentRow,
 }
 
-/// Where a row's parent is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ParentRow {
-    /// It is a root.
-    None,
-    /// Among the rows of its trace in this block.
-    Here,
-    /// Elsewhere, or nowhere.
-    Elsewhere,
-}
-
-/// See the module. One for all blocks of a file.
+/// See the module. One for all blocks of a file: its memory is used again from block to block.
+#[derive(Debug)]
 pub(crate) struct BlockWriter {
-    compressor: zstd::bulk::Compressor<'static>,
+    packer: Packer,
+    gather: Gather,
+    sequences: Sequences,
+    columns: ColumnWriter,
+    parents: ParentWriter,
+    template_codes: Stamped,
+    template_order: Vec<u32>,
+    template_symbols: Vec<u8>,
+    coder: Coder,
+    group_of_template: Vec<(u32, u32)>,
+    structure: Vec<u8>,
+    sections: ColumnSections,
+    rest: Vec<u8>,
     bytes: Vec<u8>,
     rows: Vec<BlockRow>,
-    posted: Vec<u32>,
-    hashes: Vec<u64>,
+    parent_rows: Vec<ParentRow>,
+    /// Where each trace's rows end.
+    trace_ends: Vec<u32>,
+    since: Vec<u64>,
+    posted: Posted,
 }
 
 impl BlockWriter {
     pub(crate) fn new() -> Result<Self, Error> {
-        let compressor = zstd::bulk::Compressor::new(1)
-            .map_err(|error| Error::retryable(format!("make a compressor: {error}")))?;
         Ok(BlockWriter {
-            compressor,
+            packer: Packer::new()?,
+            gather: Gather::default(),
+            sequences: Sequences::default(),
+            columns: ColumnWriter::default(),
+            parents: ParentWriter::default(),
+            template_codes: Stamped::default(),
+            template_order: Vec::new(),
+            template_symbols: Vec::new(),
+            coder: Coder::default(),
+            group_of_template: Vec::new(),
+            structure: Vec::new(),
+            sections: ColumnSections::default(),
+            rest: Vec::new(),
             bytes: Vec::new(),
             rows: Vec::new(),
-            posted: Vec::new(),
-            hashes: Vec::new(),
+            parent_rows: Vec::new(),
+            trace_ends: Vec::new(),
+            since: Vec::new(),
+            posted: Posted::default(),
         })
     }
 
@@ -65,79 +93,252 @@ impl BlockWriter {
         rows: Range<usize>,
         values: &mut RunValues<'a>,
     ) -> Result<BlockParts, Error> {
-        let refs = &run.rows[rows];
-        let spans: Vec<SpanRef<'a>> = refs
-            .iter()
-            .map(|at| run.batches[at.batch as usize].span(at.row))
-            .collect();
-        self.index(&spans, values);
-        let (mut builder, mut scratch) = (BatchBuilder::new(1), CopyScratch::default());
-        spans
-            .iter()
-            .for_each(|span| builder.copy(*span, &mut scratch));
-        let batch = builder.finish_one();
-        let mut coded = Vec::new();
-        codec::encode(&batch, &mut coded);
-        let packed = self
-            .compressor
-            .compress(&coded)
-            .map_err(|error| Error::retryable(format!("compress a block: {error}")))?;
-        let stored = if packed.len() < coded.len() {
-            &packed
-        } else {
-            &coded
-        };
-        self.bytes.clear();
-        self.bytes
-            .extend_from_slice(&format::checksum(stored).to_le_bytes());
-        self.bytes.extend_from_slice(stored);
-        ids::put(&mut self.bytes, &batch.columns().span_id);
-        Ok(BlockParts {
-            rows: spans.len() as u32,
-            sections: [SectionBytes {
-                stored: stored.len() as u32 + 4,
-                raw: coded.len() as u32,
-            }],
-        })
+        values.begin_block();
+        self.clear();
+        self.gather.take(run, &run.rows[rows.clone()], values);
+        self.put_tails(run);
+        self.put_traces(run, rows);
+        self.put_tables(values);
+        self.put_times();
+        self.post_events(run, values);
+        values.put_high_hashes(&mut self.posted.hashes);
+        self.tell_rows(values);
+        self.pack()
     }
 
-    fn index<'a>(&mut self, spans: &[SpanRef<'a>], values: &mut RunValues<'a>) {
-        let mut here = HashMap::new();
-        for span in spans {
-            here.insert((span.trace_id(), span.span_id()), ());
-        }
+    fn clear(&mut self) {
+        self.structure.clear();
+        self.sections.codes.clear();
+        self.sections.texts.clear();
+        self.sections.bits.clear();
+        self.rest.clear();
+        self.bytes.clear();
         self.rows.clear();
-        self.posted.clear();
-        self.hashes.clear();
-        for span in spans {
-            let parent = match span.parent() {
-                None => ParentRow::None,
-                Some(id) if here.contains_key(&(span.trace_id(), id)) => ParentRow::Here,
-                Some(_) => ParentRow::Elsewhere,
-            };
-            self.rows.push(BlockRow {
-                start_unix_ns: span.start_unix_ns(),
-                duration_ns: span.duration_ns(),
-                group: values.group(span.service(), span.operation()),
-                error: span.is_error(),
-                parent,
-            });
-            let all = span
-                .attributes()
-                .chain(span.event_attributes())
-                .chain(span.resource().attributes())
-                .chain(span.scope().attributes());
-            for attribute in all {
-                match values.meet(attribute) {
-                    Met::Pair(pair) => self.posted.push(pair),
-                    Met::High(hash) => self.hashes.push(hash),
-                }
+        self.parent_rows.clear();
+        self.trace_ends.clear();
+        self.posted.pairs.clear();
+        self.posted.hashes.clear();
+    }
+
+    /// Writes the tails, and how long they are into their rows' words.
+    fn put_tails(&mut self, run: &Run<'_>) {
+        let gather = &mut self.gather;
+        for tail in &gather.tails {
+            let before = self.rest.len();
+            let columns = run.batches[tail.from.batch as usize].columns();
+            tails::put(&mut self.rest, columns, tail.from.row);
+            let length = (self.rest.len() - before) as u64;
+            let word = gather.wide.word(length);
+            // Rows were compared before their tails were written.
+            let row = gather.rows[tail.at as usize];
+            let slots_at = gather.templates.all[row.template as usize].from as usize;
+            gather.templates.slots[slots_at + lane::TAIL].note(word);
+            gather.words[row.at(lane::TAIL)] = word;
+        }
+    }
+
+    /// Writes trace ids, spans of each, and parents.
+    fn put_traces(&mut self, run: &Run<'_>, rows: Range<usize>) {
+        let from = run
+            .traces
+            .partition_point(|trace| (trace.first + trace.spans) as usize <= rows.start);
+        let traces = run.traces[from..].iter();
+        let traces = traces.take_while(|trace| (trace.first as usize) < rows.end);
+        put_varint(&mut self.structure, traces.clone().count() as u64);
+        for trace in traces.clone() {
+            self.sections.bits.extend_from_slice(&trace.id.0);
+        }
+        let mut parents = Vec::new();
+        let ids_before = self.sections.bits.len();
+        for trace in traces {
+            let from = (trace.first as usize).max(rows.start) - rows.start;
+            let to = ((trace.first + trace.spans) as usize).min(rows.end) - rows.start;
+            put_varint(&mut self.structure, (to - from) as u64);
+            self.trace_ends.push(to as u32);
+            self.parents.put_trace(
+                &mut parents,
+                &mut self.sections.bits,
+                &self.gather.span_id[from..to],
+                &self.gather.parent[from..to],
+                |parent| self.parent_rows.push(parent),
+            );
+        }
+        let elsewhere = (self.sections.bits.len() - ids_before) / size_of::<SpanId>();
+        put_varint(&mut self.structure, elsewhere as u64);
+        put_varint(&mut self.structure, parents.len() as u64);
+        self.structure.extend_from_slice(&parents);
+    }
+
+    /// Writes columns, shapes, resources, scopes, classes and templates, and what they hold.
+    fn put_tables(&mut self, values: &mut RunValues<'_>) {
+        self.code_templates();
+        self.sequences
+            .fill(&mut self.gather, &self.template_order, values);
+        let gather = &self.gather;
+        let (out, locals) = (&mut self.structure, &gather.locals);
+        put_columns(out, locals, values);
+        put_varint(out, u64::from(locals.shape_count()));
+        for shape in 0..locals.shape_count() {
+            let columns = locals.columns_of(shape);
+            put_varint(out, columns.len() as u64);
+            for &at in columns {
+                put_varint(out, u64::from(at) - column::ATTRIBUTES as u64);
             }
         }
-        self.posted.sort_unstable();
-        self.posted.dedup();
-        self.hashes.sort_unstable();
-        self.hashes.dedup();
+        put_varint(out, locals.resources.len() as u64);
+        for &resource in &locals.resources {
+            let shape = locals.known_shape(values.resource(resource).shape);
+            put_varint(out, u64::from(shape));
+        }
+        put_varint(out, locals.scopes.len() as u64);
+        for &scope in &locals.scopes {
+            let shape = locals.known_shape(values.scope(scope).shape);
+            put_varint(out, u64::from(shape));
+        }
+        put_varint(out, gather.classes.classes.len() as u64);
+        put_varint(out, self.template_order.len() as u64);
+        for &template in &self.template_order {
+            let shape = gather.templates.all[template as usize].shape;
+            put_varint(out, u64::from(shape));
+        }
+        for &template in &self.template_order {
+            put_mask(out, gather.templates.slots(template));
+        }
+        put_varint(out, self.template_symbols.len() as u64);
+        out.extend_from_slice(&self.template_symbols);
+        self.columns.clear(values);
+        self.columns.put_all(
+            &self.sequences,
+            locals,
+            &gather.wide,
+            values,
+            out,
+            &mut self.sections,
+            &mut self.posted,
+        );
+    }
+
+    /// Orders the templates as they appear, and makes symbols of the rows'.
+    fn code_templates(&mut self) {
+        self.template_codes.clear(self.gather.templates.all.len());
+        self.template_order.clear();
+        self.template_symbols.clear();
+        let codes = self.gather.rows.iter().map(|row| {
+            let template = row.template;
+            self.template_codes.get(template).unwrap_or_else(|| {
+                let code = self.template_order.len() as u32;
+                self.template_codes.set(template, code);
+                self.template_order.push(template);
+                code
+            })
+        });
+        self.coder.put(&mut self.template_symbols, codes);
+    }
+
+    /// Writes starts and durations. A trace's first start is told by that of the trace before, any
+    /// other one by the span before.
+    fn put_times(&mut self) {
+        let (mut before, mut first, mut from) = (0u64, 0u64, 0);
+        self.since.clear();
+        for &end in &self.trace_ends {
+            for (at, &start) in self.gather.start_unix_ns[from..end as usize]
+                .iter()
+                .enumerate()
+            {
+                let base = if at == 0 { first } else { before };
+                self.since.push(start.wrapping_sub(base));
+                if at == 0 {
+                    first = start;
+                }
+                before = start;
+            }
+            from = end as usize;
+        }
+        for numbers in [&self.since, &self.gather.duration_ns] {
+            put_numbers(&mut self.structure, &mut self.sections.bits, numbers);
+        }
+    }
+
+    /// Posts the attributes of events: they lie in the tails, in no column.
+    fn post_events<'a>(&mut self, run: &Run<'a>, values: &mut RunValues<'a>) {
+        for at in 0..self.gather.tails.len() {
+            let from = self.gather.tails[at].from;
+            let columns = run.batches[from.batch as usize].columns();
+            let mut tables = values.take_tables(from.batch, columns);
+            let shape = columns.event_shape[from.row as usize];
+            let shape = values.shape_of(&mut tables, columns, shape);
+            for (slot, (value_type, word)) in tails::events(columns, from.row).enumerate() {
+                let column = values.shape(shape)[slot];
+                let (writer, posted) = (&mut self.columns, &mut self.posted);
+                let word = match value_type {
+                    ValueType::Str => values.text(&mut tables, columns, column, word as u32),
+                    ValueType::Bytes | ValueType::Any => {
+                        values.bytes(&mut tables, columns, column, word as u32)
+                    }
+                    ValueType::Int | ValueType::Double | ValueType::Bool => {
+                        let number = number_of(value_type, word);
+                        writer.post_number(column, number, values, posted);
+                        continue;
+                    }
+                };
+                // High values are in the filter's hashes already.
+                if word < HIGH {
+                    writer.post(word, posted);
+                }
+            }
+            values.return_tables(from.batch, tables);
+        }
+    }
+
+    fn tell_rows(&mut self, values: &mut RunValues<'_>) {
+        const UNKNOWN: (u32, u32) = (u32::MAX, 0);
+        let gather = &self.gather;
+        self.group_of_template.clear();
+        self.group_of_template
+            .resize(gather.templates.all.len(), UNKNOWN);
+        for (row, words) in gather.rows.iter().enumerate() {
+            let resource = gather.words[words.at(lane::RESOURCE)];
+            // The rows of an operation mostly have one service.
+            let group = &mut self.group_of_template[words.template as usize];
+            if group.0 != resource {
+                let run_resource = gather.locals.resources[resource as usize];
+                let service = values.resource(run_resource).names[0];
+                let operation = gather.templates.all[words.template as usize].operation;
+                *group = (resource, values.group(service, operation));
+            }
+            let class = gather.words[words.at(lane::CLASS)];
+            let class = &gather.classes.classes[class as usize];
+            self.rows.push(BlockRow {
+                start_unix_ns: gather.start_unix_ns[row],
+                duration_ns: gather.duration_ns[row],
+                group: group.1,
+                error: class[class::STATUS] == StatusCode::Error as u32,
+                parent: self.parent_rows[row],
+            });
+        }
+    }
+
+    fn pack(&mut self) -> Result<BlockParts, Error> {
+        let mut sections = [SectionBytes::default(); SECTIONS];
+        let packed = [
+            &self.structure,
+            &self.sections.bits,
+            &self.sections.codes,
+            &self.sections.texts,
+            &self.rest,
+        ];
+        for (at, (to, raw)) in sections.iter_mut().zip(packed).enumerate() {
+            *to = if at == Section::Bits as usize {
+                section::put_raw(&mut self.bytes, raw)?
+            } else {
+                self.packer.put(&mut self.bytes, raw)?
+            };
+        }
+        ids::put(&mut self.bytes, &self.gather.span_id);
+        Ok(BlockParts {
+            rows: self.gather.span_id.len() as u32,
+            sections,
+        })
     }
 
     /// The bytes of the block just written, as they go into the file.
@@ -152,17 +353,40 @@ impl BlockWriter {
 
     /// The pairs met in it, each once: of spans, events, resources and scopes alike.
     pub(crate) fn posted(&self) -> &[u32] {
-        &self.posted
+        &self.posted.pairs
     }
 
-    /// Filter hashes of its distinct high values, each once.
+    /// Filter hashes of its high values, each once but for the rare equal text of another type.
     pub(crate) fn hashes(&self) -> &[u64] {
-        &self.hashes
+        &self.posted.hashes
     }
 }
 
-impl std::fmt::Debug for BlockWriter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BlockWriter").finish_non_exhaustive()
+/// Writes for each column its key's name and its type.
+fn put_columns(out: &mut Vec<u8>, locals: &Locals, values: &RunValues<'_>) {
+    put_varint(out, locals.columns.len() as u64);
+    for &run_column in &locals.columns {
+        let run_column = values.column(run_column);
+        let name = run_column.key.map_or("", |key| values.key(key).name);
+        put_text(out, name);
+        out.push(run_column.value_type as u8);
     }
+}
+
+/// Writes a bit for each slot, the low ones first, and fills up the last byte.
+fn put_mask(out: &mut Vec<u8>, slots: &[Slot]) {
+    for slots in slots.chunks(u8::BITS as usize) {
+        let bits = slots.iter().rev();
+        out.push(bits.fold(0, |mask, slot| mask << 1 | u8::from(slot.varies())));
+    }
+}
+
+/// Writes numbers: their classes, and their bits from the next whole byte on.
+fn put_numbers(classes: &mut Vec<u8>, out: &mut Vec<u8>, numbers: &[u64]) {
+    let mut packed = BitWriter::default();
+    for &number in numbers {
+        classes.push(bits::class(number));
+        packed.put(out, number);
+    }
+    packed.finish(out);
 }

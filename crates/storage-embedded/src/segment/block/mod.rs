@@ -2,14 +2,35 @@
 //! block costs only itself, a read by id needs nothing else, and compaction copies one byte for
 //! byte. Byte by byte: docs/formats/block.md.
 
+mod bits;
+mod classes;
+mod columns;
+mod decode;
 mod encode;
+mod filter;
+pub(crate) mod fuzz;
+mod gather;
+mod groups;
 mod ids;
+mod layout;
+mod locals;
 mod open;
+mod parents;
 mod parts;
+mod section;
+mod sequences;
+mod stamped;
+mod structure;
+mod symbols;
+mod tails;
+mod templates;
 #[cfg(test)]
 mod tests;
+mod values;
+mod wide;
 
 pub(crate) use encode::{BlockRow, BlockWriter};
 pub(crate) use ids::{IDS_PER_CHUNK, ids_of_chunks};
 pub(crate) use open::{Block, BlockTrace};
+pub(crate) use parents::ParentRow;
 pub(crate) use parts::BlockParts;

@@ -3,18 +3,42 @@
 
 use super::ids;
 use crate::codec::{Damaged, Reader, put_varint};
-use crate::segment::frame::FrameRef;
 
-/// Compressed parts of a block.
-pub(super) const SECTIONS: usize = 1;
 /// No section of ours is larger.
-const RAW_BYTES_MAX: u32 = 1 << 30;
+const RAW_BYTES_MAX: usize = 1 << 30;
+
+/// The sections of a block, in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// Tables, templates, and the columns that every span has.
+    Structure,
+    /// Trace ids, parents outside, and the bits of numbers: nothing that compresses.
+    Bits,
+    /// Columns of codes.
+    Codes,
+    /// The dictionaries of those with texts or bytes.
+    Texts,
+    /// Each span's `rest` and the attributes of its events.
+    Rest,
+}
+
+pub(super) const SECTIONS: usize = 5;
 
 /// How long a section is, in the file with its checksum and decompressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SectionBytes {
     pub(super) stored: u32,
     pub(super) raw: u32,
+}
+
+impl SectionBytes {
+    /// None when it would be too large.
+    pub(super) fn new(stored: usize, raw: usize) -> Option<SectionBytes> {
+        (stored <= RAW_BYTES_MAX && raw <= RAW_BYTES_MAX).then_some(SectionBytes {
+            stored: stored as u32,
+            raw: raw as u32,
+        })
+    }
 }
 
 /// The parts of a block relative to its beginning: they stay what they are when it is copied.
@@ -31,7 +55,7 @@ impl BlockParts {
     }
 
     /// Where its span ids begin.
-    fn ids_at(&self) -> usize {
+    pub(super) fn ids_at(&self) -> usize {
         self.sections.iter().map(|s| s.stored as usize).sum()
     }
 
@@ -39,6 +63,14 @@ impl BlockParts {
     pub(crate) fn id_chunk(&self, row: u32) -> (usize, usize) {
         let (from, length) = ids::chunk_of(self.rows, row);
         (self.ids_at() + from, length)
+    }
+
+    /// Where a section lies in the block, and how long it is.
+    pub(super) fn section(&self, section: Section) -> (usize, SectionBytes) {
+        let at = section as usize;
+        let before = self.sections.iter().take(at);
+        let from = before.map(|s| s.stored as usize).sum();
+        (from, self.sections.get(at).copied().unwrap_or_default())
     }
 
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
@@ -55,25 +87,11 @@ impl BlockParts {
             ..BlockParts::default()
         };
         for section in &mut parts.sections {
-            (section.stored, section.raw) = (r.u32()?, r.u32()?);
-            if section.raw > RAW_BYTES_MAX || section.stored < 4 {
-                return Err(Damaged("size of a section"));
-            }
+            let (stored, raw) = (r.u32()?, r.u32()?);
+            *section = SectionBytes::new(stored as usize, raw as usize)
+                .filter(|section| section.stored >= 4)
+                .ok_or(Damaged("size of a section"))?;
         }
         Ok(parts)
-    }
-
-    /// The sections as frames, given where the block begins.
-    pub(super) fn frames(&self, offset: u64) -> [FrameRef; SECTIONS] {
-        let mut at = offset;
-        self.sections.map(|section| {
-            let frame = FrameRef {
-                offset: at,
-                bytes: section.stored,
-                raw_bytes: section.raw,
-            };
-            at += u64::from(section.stored);
-            frame
-        })
     }
 }

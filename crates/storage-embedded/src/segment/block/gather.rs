@@ -1,0 +1,341 @@
+//! Gathers the rows of a block from the batches they lie in. Batch by batch, shape by shape, column
+//! by column, and in the order of the batch's rows: memory is read forwards, loads that do not wait
+//! for each other overlap, and what is read again is still in the cache.
+
+use tracewell_model::SpanId;
+use tracewell_model::attribute::ValueType;
+use tracewell_model::batch::Columns;
+
+use super::classes::{Class, Classes, RawClass};
+use super::groups::Groups;
+use super::layout::lane;
+use super::locals::Locals;
+use super::templates::Templates;
+use super::wide::Wide;
+use crate::segment::run::{RowRef, Run};
+use crate::segment::values::{RunValues, Tables, fixed, number_of};
+
+/// A row with something in the section of tails.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TailRow {
+    /// In the block.
+    pub(super) at: u32,
+    pub(super) from: RowRef,
+}
+
+/// What a row is made of: its template, and where the words of its slots are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RowWords {
+    pub(super) template: u32,
+    from: u32,
+    step: u32,
+}
+
+impl RowWords {
+    /// Where the word of a slot is.
+    #[inline]
+    pub(super) fn at(self, slot: usize) -> usize {
+        self.from as usize + slot * self.step as usize
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    // One entry per row of the block.
+    pub(super) start_unix_ns: Vec<u64>,
+    pub(super) duration_ns: Vec<u64>,
+    pub(super) span_id: Vec<SpanId>,
+    pub(super) parent: Vec<SpanId>,
+    pub(super) rows: Vec<RowWords>,
+
+    pub(super) words: Vec<u32>,
+    pub(super) wide: Wide,
+    pub(super) templates: Templates,
+    pub(super) classes: Classes,
+    pub(super) locals: Locals,
+    pub(super) tails: Vec<TailRow>,
+
+    by_batch: Groups,
+    by_shape: Groups,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    /// The block's place of each row of a stretch of a batch.
+    places: Vec<u32>,
+    of_batch: Vec<Member>,
+    of_shape: Vec<Member>,
+    /// Where each member's template has its slots.
+    slots_at: Vec<u32>,
+    /// Where each member's values begin.
+    values_at: Vec<u32>,
+}
+
+/// A row of the batch at hand.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    /// In the block.
+    at: u32,
+    /// In the batch.
+    row: u32,
+}
+
+/// The batch at hand.
+struct Source<'a, 's> {
+    number: u32,
+    c: &'a Columns,
+    tables: Tables,
+    values: &'s mut RunValues<'a>,
+}
+
+impl Gather {
+    /// Takes these rows in.
+    pub(super) fn take<'a>(&mut self, run: &Run<'a>, rows: &[RowRef], values: &mut RunValues<'a>) {
+        self.clear(rows.len());
+        let mut by_batch = std::mem::take(&mut self.by_batch);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        by_batch.group(rows.iter().map(|at| at.batch), run.batches.len());
+        for group in 0..by_batch.len() {
+            let (number, range) = by_batch.get(group);
+            let c = run.batches[number as usize].columns();
+            let mut source = Source {
+                number,
+                c,
+                tables: values.take_tables(number, c),
+                values,
+            };
+            let members = by_batch.order()[range].iter().map(|&at| Member {
+                at,
+                row: rows[at as usize].row,
+            });
+            in_order(members, &mut scratch);
+            self.batch(&mut source, &mut scratch);
+            let tables = source.tables;
+            values.return_tables(number, tables);
+        }
+        self.by_batch = by_batch;
+        self.scratch = scratch;
+        self.tails.sort_unstable_by_key(|tail| tail.at);
+    }
+
+    fn clear(&mut self, rows: usize) {
+        self.start_unix_ns.resize(rows, 0);
+        self.duration_ns.resize(rows, 0);
+        self.span_id.resize(rows, SpanId::default());
+        self.parent.resize(rows, SpanId::default());
+        self.rows.resize(rows, RowWords::default());
+        self.words.clear();
+        self.wide.clear();
+        self.templates.clear();
+        self.classes.clear();
+        self.locals.clear();
+        self.tails.clear();
+    }
+
+    /// Takes the members that are of one batch in.
+    fn batch(&mut self, source: &mut Source<'_, '_>, scratch: &mut Scratch) {
+        self.classes.begin_batch();
+        self.columns(source.c, &scratch.of_batch);
+        let mut by_shape = std::mem::take(&mut self.by_shape);
+        let shape = |member: &Member| source.c.shape[member.row as usize];
+        let shapes = scratch.of_batch.iter().map(shape);
+        by_shape.group(shapes, source.c.shapes.len());
+        for group in 0..by_shape.len() {
+            let (shape, range) = by_shape.get(group);
+            let members = by_shape.order()[range].iter();
+            let members = members.map(|&place| scratch.of_batch[place as usize]);
+            scratch.of_shape.clear();
+            scratch.of_shape.extend(members);
+            self.shape(source, shape, scratch);
+        }
+        self.by_shape = by_shape;
+    }
+
+    /// Copies the columns that are taken as they are.
+    fn columns(&mut self, c: &Columns, members: &[Member]) {
+        for member in members {
+            self.start_unix_ns[member.at as usize] = c.start_unix_ns[member.row as usize];
+        }
+        for member in members {
+            self.duration_ns[member.at as usize] = c.duration_ns[member.row as usize];
+        }
+        for member in members {
+            self.span_id[member.at as usize] = c.span_id[member.row as usize];
+        }
+        for member in members {
+            self.parent[member.at as usize] = c.parent[member.row as usize];
+        }
+    }
+
+    /// Takes the members that are of one batch and one shape in. Their words lie slot by slot.
+    fn shape(&mut self, source: &mut Source<'_, '_>, shape: u32, scratch: &mut Scratch) {
+        let Source {
+            c, tables, values, ..
+        } = source;
+        let run_shape = values.shape_of(tables, c, shape);
+        let local_shape = self.locals.shape(run_shape, values);
+        let slots = lane::COUNT + values.shape(run_shape).len();
+        let count = scratch.of_shape.len();
+        let base = self.words.len();
+        self.words.resize(base + slots * count, 0);
+        self.lanes(source, scratch, base);
+        self.attributes(source, scratch, base, run_shape);
+        self.find_templates(source, scratch, base, local_shape);
+        for slot in 0..slots {
+            let words = &self.words[base + slot * count..][..count];
+            for (&word, &slots_at) in words.iter().zip(&scratch.slots_at) {
+                self.templates.slots[slots_at as usize + slot].note(word);
+            }
+        }
+    }
+
+    fn lanes(&mut self, source: &mut Source<'_, '_>, scratch: &Scratch, base: usize) {
+        let Source {
+            c, tables, values, ..
+        } = source;
+        let members = &scratch.of_shape;
+        for (i, &Member { at, row }) in members.iter().enumerate() {
+            let r = row as usize;
+            let resource = values.resource_of(tables, c, c.resource[r]);
+            self.words[base + i] = self.locals.resource(resource, values);
+            let raw = RawClass {
+                message: c.status_message[r],
+                scope: c.scope[r],
+                flags: c.flags[r],
+                events: c.event_shape[r],
+                marks: c.marks[r],
+                kind: c.kind[r],
+                status: c.status[r],
+            };
+            let class = self.classes.known(raw).unwrap_or_else(|| {
+                let scope = values.scope_of(tables, c, raw.scope);
+                let events = values.shape_of(tables, c, raw.events);
+                let class: Class = [
+                    values.text(tables, c, fixed::MESSAGE, raw.message),
+                    self.locals.scope(scope, values),
+                    u32::from(raw.kind),
+                    u32::from(raw.status),
+                    self.wide.word(u64::from(raw.flags)),
+                    u32::from(raw.marks),
+                    self.locals.shape(events, values),
+                ];
+                self.classes.learn(raw, class)
+            });
+            self.words[base + lane::CLASS * members.len() + i] = class;
+            let rest_from = r.checked_sub(1).map_or(0, |before| c.rest_end[before]);
+            let has_events = !c.shapes[raw.events as usize].is_empty();
+            if c.rest_end[r] != rest_from || has_events {
+                let batch = source.number;
+                let from = RowRef { batch, row };
+                self.tails.push(TailRow { at, from });
+            }
+        }
+    }
+
+    fn attributes(
+        &mut self,
+        source: &mut Source<'_, '_>,
+        scratch: &mut Scratch,
+        base: usize,
+        run_shape: u32,
+    ) {
+        let Source {
+            c, tables, values, ..
+        } = source;
+        let members = &scratch.of_shape;
+        let places = &mut scratch.values_at;
+        places.clear();
+        places.extend(members.iter().map(|member| {
+            let before = (member.row as usize).checked_sub(1);
+            before.map_or(0, |before| c.value_end[before])
+        }));
+        let words =
+            self.words[base + lane::COUNT * members.len()..].chunks_exact_mut(members.len());
+        for (slot, words) in words.enumerate() {
+            let column = values.shape(run_shape)[slot];
+            let value_type = values.column(column).value_type;
+            let values_of = places.iter().map(|&place| c.values[place as usize + slot]);
+            match value_type {
+                ValueType::Str => {
+                    words
+                        .iter_mut()
+                        .zip(values_of)
+                        .for_each(|(word, value)| *word = value as u32);
+                    values.texts(tables, c, column, words);
+                }
+                ValueType::Bytes | ValueType::Any => {
+                    words.iter_mut().zip(values_of).for_each(|(word, value)| {
+                        *word = values.bytes(tables, c, column, value as u32);
+                    });
+                }
+                ValueType::Int | ValueType::Double | ValueType::Bool => {
+                    words.iter_mut().zip(values_of).for_each(|(word, value)| {
+                        *word = self.wide.word(number_of(value_type, value));
+                    });
+                }
+            }
+        }
+    }
+
+    /// Finds the members' templates, now that their words are known.
+    fn find_templates(
+        &mut self,
+        source: &mut Source<'_, '_>,
+        scratch: &mut Scratch,
+        base: usize,
+        shape: u32,
+    ) {
+        let Source {
+            c, tables, values, ..
+        } = source;
+        let count = scratch.of_shape.len();
+        let slots = (self.words.len() - base) / count;
+        scratch.slots_at.clear();
+        for (i, &Member { at, row }) in scratch.of_shape.iter().enumerate() {
+            let operation = c.operation[row as usize];
+            let operation = values.text(tables, c, fixed::OPERATION, operation);
+            let (template, is_new) = self.templates.find(operation, shape, slots);
+            let row = RowWords {
+                template,
+                from: (base + i) as u32,
+                step: count as u32,
+            };
+            let slots_at = self.templates.all[template as usize].from;
+            if is_new {
+                for slot in 0..slots {
+                    let word = self.words[row.at(slot)];
+                    self.templates.slots[slots_at as usize + slot].word = word;
+                }
+            }
+            scratch.slots_at.push(slots_at);
+            self.rows[at as usize] = row;
+        }
+    }
+}
+
+/// Puts the rows of a batch into `of_batch`, in the order of the batch.
+fn in_order(members: impl ExactSizeIterator<Item = Member> + Clone, scratch: &mut Scratch) {
+    /// A stretch with fewer of its rows here is not worth a look at all of them.
+    const ROWS_PER_MEMBER_MAX: usize = 8;
+    const NOT_HERE: u32 = u32::MAX;
+    let rows = members.clone().map(|member| member.row);
+    let (first, last) = (rows.clone().min().unwrap_or(0), rows.max().unwrap_or(0));
+    let stretch = (last - first) as usize + 1;
+    scratch.of_batch.clear();
+    if stretch > members.len() * ROWS_PER_MEMBER_MAX {
+        scratch.of_batch.extend(members);
+        scratch.of_batch.sort_unstable_by_key(|member| member.row);
+        return;
+    }
+    scratch.places.clear();
+    scratch.places.resize(stretch, NOT_HERE);
+    for Member { at, row } in members {
+        scratch.places[(row - first) as usize] = at;
+    }
+    let members = (first..).zip(&scratch.places);
+    let members = members.filter(|&(_, &at)| at != NOT_HERE);
+    let members = members.map(|(row, &at)| Member { at, row });
+    scratch.of_batch.extend(members);
+}

@@ -1,0 +1,123 @@
+//! Parents: where in its trace a span's parent stands. Most are near.
+#![warn(clippy::indexing_slicing)]
+
+use hashbrown::HashMap;
+use tracewell_model::SpanId;
+use tracewell_model::attribute::ValueType;
+
+use crate::codec::{Damaged, Reader, put_varint};
+use crate::segment::values::{number_of, word_of};
+
+/// Up to so many rows a trace is searched; beyond, a table is made.
+const SEARCHED_MAX: usize = 32;
+
+/// Where a row's parent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ParentRow {
+    /// It is a root.
+    None,
+    /// Among the rows of its trace in this block.
+    Here,
+    /// Elsewhere, or nowhere.
+    Elsewhere,
+}
+
+const NONE: u64 = 0;
+const ELSEWHERE: u64 = 1;
+const FIRST: u64 = 2;
+
+/// Writes the parents of a block.
+#[derive(Debug, Default)]
+pub(super) struct ParentWriter {
+    rows: HashMap<SpanId, u32>,
+}
+
+impl ParentWriter {
+    /// Appends the parents of a trace's rows: 0 for none, 1 for one that is not among them, else 2
+    /// and up: how many rows above its child it stands, in zigzag. Ids from elsewhere go to `ids`.
+    pub(super) fn put_trace(
+        &mut self,
+        out: &mut Vec<u8>,
+        ids: &mut Vec<u8>,
+        trace: &[SpanId],
+        parents: &[SpanId],
+        mut tell: impl FnMut(ParentRow),
+    ) {
+        let large = trace.len() > SEARCHED_MAX;
+        if large {
+            self.rows.clear();
+            self.rows.extend(trace.iter().copied().zip(0..));
+        }
+        for (row, &parent) in parents.iter().enumerate() {
+            if parent.is_zero() {
+                out.push(NONE as u8);
+                tell(ParentRow::None);
+                continue;
+            }
+            let at = if large {
+                self.rows.get(&parent).map(|&at| at as usize)
+            } else {
+                find(trace, row, parent)
+            };
+            match at {
+                Some(at) => {
+                    put_varint(
+                        out,
+                        number_of(ValueType::Int, (row as i64 - at as i64) as u64) + FIRST,
+                    );
+                    tell(ParentRow::Here);
+                }
+                None => {
+                    out.push(ELSEWHERE as u8);
+                    ids.extend_from_slice(&parent.0);
+                    tell(ParentRow::Elsewhere);
+                }
+            }
+        }
+    }
+}
+
+/// Where a parent stands; mostly a few rows above its child.
+#[inline]
+fn find(trace: &[SpanId], row: usize, parent: SpanId) -> Option<usize> {
+    let (above, below) = trace.split_at_checked(row)?;
+    let is_parent = |id: &SpanId| *id == parent;
+    let above = above.iter().rposition(is_parent);
+    above.or_else(|| below.iter().position(is_parent).map(|at| row + at))
+}
+
+/// Reads the parents of the first rows of a block, given the ids of all and the ids written out.
+pub(super) fn read(
+    bytes: &[u8],
+    rows: u32,
+    traces: &[u32],
+    ids: &[SpanId],
+    elsewhere: &[u8],
+) -> Result<Vec<SpanId>, Damaged> {
+    let mut r = Reader::new(bytes);
+    let mut elsewhere = elsewhere.as_chunks::<8>().0.iter();
+    let mut parents = Vec::new();
+    let mut first = 0usize;
+    for &spans in traces {
+        if parents.len() >= rows as usize {
+            break;
+        }
+        let end = first + spans as usize;
+        let trace = ids.get(first..end).ok_or(Damaged("ids of a trace"))?;
+        for row in 0..trace.len() {
+            let parent = match r.varint()? {
+                NONE => Some(SpanId::default()),
+                ELSEWHERE => elsewhere.next().copied().map(SpanId),
+                code => {
+                    let above = word_of(ValueType::Int, code - FIRST) as i64;
+                    let at = (row as i64).checked_sub(above);
+                    let at = at.and_then(|at| usize::try_from(at).ok());
+                    at.and_then(|at| trace.get(at)).copied()
+                }
+            };
+            parents.push(parent.ok_or(Damaged("place of a parent"))?);
+        }
+        first = end;
+    }
+    Ok(parents)
+}
