@@ -19,7 +19,8 @@ const KEPT_MIN: usize = 1024 / POOLS;
 
 thread_local! {
     static AT_HAND: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    /// The pool that this thread looks into first: where it found something last.
+    /// The pool that this thread looks into first. It goes round, as what is given back does: on top of
+    /// each pool lie the buffers that were used last, which are in some cache.
     static FIRST: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -109,7 +110,7 @@ fn refill(own: &mut Vec<Vec<u8>>) {
         let from = pool.free.len().saturating_sub(AT_HAND_MAX / 2);
         own.extend(pool.free.drain(from..));
         pool.low_water = pool.low_water.min(from);
-        return FIRST.set(number);
+        return FIRST.set((number + 1) % POOLS);
     }
 }
 

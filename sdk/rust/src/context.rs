@@ -193,6 +193,18 @@ impl Context {
         }
     }
 
+    /// The same work with this as its current context, wherever it runs: hand it to a thread, a pool, a
+    /// channel.
+    ///
+    /// ```
+    /// # use tracewell_sdk::Context;
+    /// let work = Context::current().carry(|| 6 * 7);
+    /// assert_eq!(std::thread::spawn(work).join().unwrap(), 42);
+    /// ```
+    pub fn carry<T>(self, work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+        move || self.within(work)
+    }
+
     /// Runs something with this as the current context.
     pub fn within<T>(self, run: impl FnOnce() -> T) -> T {
         let _current = self.attach();

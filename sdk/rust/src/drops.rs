@@ -1,7 +1,8 @@
 //! Spans that were lost, by reason: counted exactly, told to the host (`Tracer::account`) and to the
 //! server, with the next batch.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::ring::Loss;
 
@@ -104,10 +105,40 @@ impl Account {
     }
 }
 
+/// Counters of a few threads, on a cache line of their own: when a full ring drops with every push, all
+/// threads count all the time.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Stripe {
+    counts: [AtomicU64; DropReason::ALL.len()],
+}
+
+const STRIPES: usize = 8;
+
+thread_local! {
+    /// Threads take the stripes in turn.
+    static STRIPE: Cell<usize> = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES)
+    };
+}
+
+impl Stripe {
+    const fn new() -> Self {
+        Stripe {
+            counts: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
+        }
+    }
+
+    fn of(&self, reason: DropReason) -> Option<&AtomicU64> {
+        self.counts.get(reason as usize)
+    }
+}
+
 /// The counters behind [`Account`], and the time span that the losses not yet told fall into.
 #[derive(Debug)]
 pub(crate) struct Drops {
-    counts: [AtomicU64; DropReason::ALL.len()],
+    stripes: [Stripe; STRIPES],
     sent: AtomicU64,
     unqueued: AtomicU64,
     earliest: AtomicU64,
@@ -125,7 +156,7 @@ pub(crate) struct Window {
 impl Drops {
     pub(crate) const fn new() -> Self {
         Drops {
-            counts: [const { AtomicU64::new(0) }; DropReason::ALL.len()],
+            stripes: [const { Stripe::new() }; STRIPES],
             sent: AtomicU64::new(0),
             unqueued: AtomicU64::new(0),
             earliest: AtomicU64::new(u64::MAX),
@@ -154,7 +185,8 @@ impl Drops {
 
     /// Counts several.
     pub(crate) fn add(&self, reason: DropReason, spans: u64, window: Window) {
-        if let Some(count) = self.counts.get(reason as usize) {
+        let own = STRIPE.try_with(Cell::get).unwrap_or(0);
+        if let Some(count) = self.stripes.get(own).and_then(|stripe| stripe.of(reason)) {
             count.fetch_add(spans, Ordering::Relaxed);
         }
         self.widen(window);
@@ -185,8 +217,8 @@ impl Drops {
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
-        let count = self.counts.get(reason as usize);
-        count.map_or(0, |count| count.load(Ordering::Relaxed))
+        let counts = self.stripes.iter().filter_map(|stripe| stripe.of(reason));
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     /// The account; so many spans entered the ring.
@@ -206,7 +238,7 @@ impl Drops {
 
     /// A forked child begins its own account.
     pub(crate) fn reset(&self) {
-        for count in &self.counts {
+        for count in self.stripes.iter().flat_map(|stripe| &stripe.counts) {
             count.store(0, Ordering::Relaxed);
         }
         self.sent.store(0, Ordering::Relaxed);

@@ -29,9 +29,14 @@ const LATE_MAX: usize = 1024;
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    slots: Box<[Mutex<Slot>]>,
+    slots: Box<[Lined<Mutex<Slot>>]>,
     ends: Ends,
 }
+
+/// On a cache line of its own: threads with successive tickets must not meet on one.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Lined<T>(T);
 
 /// What all pushers write, away from what they only read.
 #[derive(Debug)]
@@ -110,7 +115,7 @@ impl Ring {
     pub(crate) fn new(spans_max: usize, bytes_max: usize) -> Self {
         let spans_max = spans_max.max(1);
         let slots: Box<[_]> = (0..spans_max)
-            .map(|_| Mutex::new(Slot::default()))
+            .map(|_| Lined(Mutex::new(Slot::default())))
             .collect();
         let first = slots.len() as u64; // so that a slot's first ticket is above its initial 0
         Ring {
@@ -266,7 +271,7 @@ impl Ring {
 
     /// Takes what is in any slot, in no order: the last look before the end.
     pub(crate) fn sweep(&self, mut each: impl FnMut(Vec<u8>)) {
-        for slot in &self.slots {
+        for Lined(slot) in &self.slots {
             if let Some(mut slot) = try_lock(slot)
                 && !slot.span.is_empty()
                 && slot.ticket >= self.floor()
@@ -354,7 +359,7 @@ impl Ring {
     #[inline]
     fn slot(&self, ticket: u64) -> &Mutex<Slot> {
         let position = ticket % self.slots.len() as u64;
-        &self.slots[position as usize]
+        &self.slots[position as usize].0
     }
 }
 

@@ -213,7 +213,12 @@ impl TracerBuilder {
     }
 
     /// Makes it and starts its flusher.
-    pub fn build(self) -> Tracer {
+    pub fn build(mut self) -> Tracer {
+        if self.settings.endpoint.is_tls() && self.settings.transport.is_none() {
+            let problem =
+                "an https endpoint needs a transport of the application's: nothing is sent";
+            self.problems.push(problem.to_owned());
+        }
         let core = Core::start(self.settings, self.problems);
         if core.settings.flush_on_panic && !core.settings.disabled {
             panic::watch(core);

@@ -9,8 +9,8 @@ use crate::Row;
 use crate::allocations;
 use crate::collectors;
 
-const SLICES: usize = 200;
-const SPANS: u64 = 5_000;
+const SLICES: usize = 500;
+const SPANS: u64 = 1_000;
 
 /// Someone's way to record a span of this work. Others' SDKs join here.
 struct Contender {
@@ -47,7 +47,7 @@ fn contenders() -> Vec<Contender> {
         Contender {
             settle: Box::new(|| ()),
             ..contender(
-                "tracewell: root, collector dead, ring full",
+                "tracewell: root, flat out, collector dead, ring full",
                 Box::new(move |number| attributed(dead, number)),
             )
         },

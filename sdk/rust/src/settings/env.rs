@@ -37,10 +37,6 @@ impl Reader<'_> {
             .parsed(&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], exact)
             .or(endpoint);
         if let Some(endpoint) = self.parsed(&["TRACEWELL_SDK_ENDPOINT"], base).or(endpoint) {
-            if endpoint.is_tls() {
-                self.problems
-                    .push("an https endpoint needs a Transport of the application's".to_owned());
-            }
             settings.endpoint = endpoint;
         }
         let names = [
