@@ -139,6 +139,10 @@ fn rust() -> anyhow::Result<Counts> {
         "--locked",
         "--no-fail-fast",
     ])?;
+    // Parquet is built here, in the dev profile, and nowhere else: half a minute once, as `--all-features`
+    // does it anyway; and its questions are asked of the leaf crate, which needs no server.
+    let duckdb = tools::venv("duckdb", &["duckdb==2.0.*"])?;
+    tests.env("TRACEWELL_DUCKDB_PYTHON", duckdb.join("bin/python"));
     run_counted(tests.env("TRACEWELL_BIN", binary()?))
 }
 

@@ -7,6 +7,7 @@ mod api;
 mod columns;
 mod cursor;
 mod errors;
+mod export;
 mod json;
 mod metrics;
 mod params;
@@ -24,13 +25,21 @@ use axum::response::Response;
 use axum::routing::any;
 use http::Method;
 use tokio::sync::Semaphore;
+use tracewell_storage::ReadContext;
 
 use crate::api::{Answer, Ask, Endpoint, Serve};
 use crate::errors::Failure;
+use crate::export::Exporter;
 use crate::params::Params;
 use crate::respond::Accepts;
 
 pub use crate::metrics::Metrics;
+/// Reads a point in time as every parameter takes it: `now-15m`, RFC 3339, Unix nanoseconds. The
+/// error is a sentence.
+pub fn read_time(name: &str, text: &str, now_unix_ns: u64) -> Result<u64, String> {
+    values::time(name, text, now_unix_ns).map_err(|failure| failure.message)
+}
+
 pub use crate::querier::{Querier, QueryConfig, Readers};
 pub use crate::status::{
     AccountReport, DoorReport, GroupReport, IngestReport, LogAccount, LogReport, StatusReport,
@@ -43,6 +52,7 @@ struct Api {
     status: Arc<dyn StatusSource>,
     metrics: Metrics,
     reporting: Arc<Semaphore>,
+    exporter: Exporter,
 }
 
 /// Reports being made at once; further requests wait for one to end.
@@ -50,11 +60,13 @@ const REPORTING_MAX: usize = 2;
 
 /// Everything under `/api`, and the UI under all other paths.
 pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Metrics) -> Router {
+    let exporter = Exporter::new(querier.readers().scanner.clone(), metrics.clone());
     let api = Arc::new(Api {
         querier,
         status,
         metrics,
         reporting: Arc::new(Semaphore::new(REPORTING_MAX)),
+        exporter,
     });
     // One handler: the table in `api` is what is documented, counted and tested, and axum's own
     // routing would answer errors that are not the API's.
@@ -103,6 +115,15 @@ impl Api {
     ) -> Result<Response, Failure> {
         let function = match endpoint.serve {
             Serve::Query(function) => function,
+            Serve::Export => {
+                let params = Params::parse(&query, endpoint.params)?;
+                let clock = self.querier.clock();
+                // It takes as long as its reader does: `export` looks after those who take nothing.
+                let context = ReadContext::new(clock.clone(), u64::MAX);
+                return self
+                    .exporter
+                    .answer(&params, context, clock.unix_ns(), accepts);
+            }
             Serve::Status => {
                 Params::parse(&query, endpoint.params)?;
                 return Ok(respond::json(self.status().await?, accepts));
@@ -115,7 +136,7 @@ impl Api {
         let now_unix_ns = self.querier.clock().unix_ns();
         let metrics = self.metrics.clone();
         // Reading, writing JSON and compressing all take a pool thread: each may cost milliseconds.
-        let work = move |readers: &Readers, context: &tracewell_storage::ReadContext| {
+        let work = move |readers: &Readers, context: &ReadContext| {
             let params = Params::parse(&query, endpoint.params)?;
             let ask = Ask {
                 readers,

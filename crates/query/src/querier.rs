@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracewell_model::{Clock, limits};
-use tracewell_storage::{ReadContext, StatsReader, TraceFinder, TraceReader};
+use tracewell_storage::{ReadContext, SpanScanner, StatsReader, TraceFinder, TraceReader};
 
 use crate::errors::Failure;
 
@@ -15,13 +15,15 @@ use crate::errors::Failure;
 /// between units of work, and this is the end for one that does not.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The three readers of a backend.
+/// The readers of a backend.
 #[derive(Clone)]
 pub struct Readers {
     /// By id.
     pub traces: Arc<dyn TraceReader>,
     /// Search and names.
     pub finder: Arc<dyn TraceFinder>,
+    /// Everything, for exports.
+    pub scanner: Arc<dyn SpanScanner>,
     /// Figures.
     pub stats: Arc<dyn StatsReader>,
 }
@@ -83,6 +85,10 @@ impl Querier {
         }
     }
 
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
@@ -142,7 +148,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// Tells a query that its caller went away.
-struct CancelOnDrop(Arc<AtomicBool>);
+pub(crate) struct CancelOnDrop(pub(crate) Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

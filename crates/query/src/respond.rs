@@ -17,15 +17,15 @@ use crate::errors::Failure;
 /// Smaller bodies fit into one packet anyway.
 const COMPRESS_BYTES_MIN: usize = 1024;
 /// Most of what gzip can do to numbers, at a third of its best level's cost.
-const LEVEL: u32 = 5;
+pub(crate) const LEVEL: u32 = 5;
 /// Says of answers that have no room to say it themselves (`format=otlp`) whether they are complete.
 const COMPLETE: HeaderName = HeaderName::from_static("tracewell-complete");
 
 /// What the client takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accepts {
-    gzip: bool,
-    body: bool,
+    pub(crate) gzip: bool,
+    pub(crate) body: bool,
 }
 
 impl Accepts {
@@ -58,6 +58,14 @@ pub(crate) fn answer(json: String, complete: bool, accepts: Accepts) -> Response
     let mut response = self::json(json, accepts);
     let complete = HeaderValue::from_static(if complete { "true" } else { "false" });
     response.headers_mut().insert(COMPLETE, complete);
+    response
+}
+
+/// An answer that is still being made, of a type of its own.
+pub(crate) fn streamed(headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    common(response.headers_mut());
     response
 }
 
@@ -102,10 +110,15 @@ fn response(status: StatusCode, headers: HeaderMap, body: Vec<u8>, accepts: Acce
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    common(headers);
+    response
+}
+
+/// What every answer has.
+fn common(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

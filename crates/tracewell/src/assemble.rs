@@ -1,8 +1,9 @@
 //! Picks the backends and hands their seams down. The only place that names one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use tracewell_model::Clock;
 use tracewell_query::Readers;
 use tracewell_storage::{Error, SpanLog, StatsReader, StatsWriter};
@@ -10,9 +11,13 @@ use tracewell_storage_embedded::engine::{Engine, EngineOptions, Expiry, Retentio
 use tracewell_storage_embedded::fs::{DirLock, Fs, StdFs, lock_dir};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
-use tracewell_workers::{Options, Worker, aggregator, storage_writer};
+use tracewell_workers::{Options, Step, Worker, aggregator, storage_writer};
 
+use crate::client;
 use crate::config::{Config, DiskCap};
+
+/// How often in a row the store may fail to take in what the log has.
+const TRIES_MAX: u32 = 20;
 
 /// The embedded backend: log, engine and statistics of one data directory.
 pub(crate) struct Embedded {
@@ -97,7 +102,8 @@ impl Embedded {
         let stats: Arc<dyn StatsReader> = self.stats.clone();
         Readers {
             traces: traces.clone(),
-            finder: traces,
+            finder: traces.clone(),
+            scanner: traces,
             stats,
         }
     }
@@ -109,6 +115,24 @@ impl Embedded {
             Ok(expiry) => tracing::info!(?expiry, "removed what is too old"),
             Err(error) => tracing::warn!(%error, "removing what is too old"),
         }
+    }
+
+    /// Takes in what the log has beyond the segments, as a start does, on this thread.
+    pub(crate) fn take_in(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
+        let sink = Box::new(self.engine.sink());
+        let worker = storage_writer::start(&*self.log, sink, clock.clone(), Options::default());
+        let mut worker = worker.map_err(said)?;
+        for _ in 0..TRIES_MAX {
+            match take_in_until_it_fails(&mut worker) {
+                None => return Ok(()),
+                Some(wait) => client::wait(wait),
+            }
+        }
+        let error = worker.status().snapshot().last_error;
+        bail!(
+            "what the log has cannot be taken in: {}",
+            error.unwrap_or_default()
+        )
     }
 
     /// One worker a consumer group, joined to the log where its sink's durable state ends.
@@ -133,6 +157,17 @@ fn retention(config: &Config, fs: &dyn Fs) -> Retention {
         spans_ns: config.retention_s * 1_000_000_000,
         search_ns: config.search_retention_s * 1_000_000_000,
         disk_bytes_max,
+    }
+}
+
+/// Answers how long to wait before the next try; nothing at the log's end.
+fn take_in_until_it_fails(worker: &mut Worker) -> Option<Duration> {
+    loop {
+        match worker.step(Duration::ZERO) {
+            Step::Idle => return None,
+            Step::Applied { .. } | Step::SetAside { .. } => {}
+            Step::RetryIn { wait_ns } => return Some(Duration::from_nanos(wait_ns)),
+        }
     }
 }
 

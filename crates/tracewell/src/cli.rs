@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracewell_bench::BenchArgs;
+use tracewell_export::Format as ExportFormat;
 
 /// End-to-end request tracing: one binary, from a laptop to a cluster.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Find traces
     Search(SearchArgs),
+    /// Write all spans, or a part of them, to a file: OTLP JSON lines, or Parquet
+    Export(ExportArgs),
     /// Show a running server's account and health
     Status(ServerArgs),
     /// Check the settings and show each with where it came from
@@ -149,6 +152,41 @@ pub(crate) struct LoadArgs {
     /// Move all spans in time so that the latest ends at this moment: now, RFC 3339, or Unix nanoseconds
     #[arg(long, value_name = "TIME")]
     pub(crate) shift_to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The server's query address
+    #[arg(
+        long,
+        default_value = "http://127.0.0.1:4320",
+        value_name = "URL",
+        env = "TRACEWELL_URL"
+    )]
+    pub(crate) url: String,
+    /// Read the data directory of a stopped server instead
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// otlp-json: one ExportTraceServiceRequest a line, nothing lost; parquet: for DuckDB and others
+    #[arg(long, default_value = "otlp-json", value_name = "FORMAT", value_parser = export_format)]
+    pub(crate) format: ExportFormat,
+    /// File to write, - for standard output; it has its name once it is whole
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub(crate) out: String,
+    /// Spans that started at or after: now-15m, RFC 3339, or Unix nanoseconds
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<String>,
+    /// Spans that started before
+    #[arg(long, value_name = "TIME")]
+    pub(crate) end: Option<String>,
+    /// Spans of this service
+    #[arg(long, short)]
+    pub(crate) service: Option<String>,
+}
+
+fn export_format(name: &str) -> Result<ExportFormat, String> {
+    let accepted = ExportFormat::ALL.map(ExportFormat::name).join(", ");
+    ExportFormat::from_name(name).ok_or_else(|| format!("accepted: {accepted}"))
 }
 
 #[derive(Debug, Args)]

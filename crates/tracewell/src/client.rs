@@ -1,5 +1,6 @@
 //! Talks to a running server, for the commands that are clients: get, search, status, load, demo.
 
+use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -7,6 +8,9 @@ use serde_json::Value;
 
 /// How often an overloaded server is asked again before giving up.
 const TRIES_MAX: u32 = 60;
+
+/// How long an answer may take; of one that goes on and on, its beginning.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client of one server.
 #[derive(Debug, Clone)]
@@ -31,7 +35,7 @@ impl Client {
         }
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(ANSWER_TIMEOUT))
             .build()
             .new_agent();
         Ok(Client {
@@ -62,6 +66,28 @@ impl Client {
             Some(message) => bail!("{message}"),
             None => Ok(answer),
         }
+    }
+
+    /// The server's answer as it comes, however long that takes; its error message if it is one.
+    pub(crate) fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> anyhow::Result<impl Read + use<>> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
+        let request = request.config().timeout_global(None);
+        let request = request.timeout_recv_response(Some(ANSWER_TIMEOUT)).build();
+        let mut response = request.call().with_context(|| self.unreachable())?;
+        if response.status() == 200 {
+            return Ok(response.into_body().into_reader());
+        }
+        let text = response.body_mut().read_to_string()?;
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        let message = answer.pointer("/error/message").and_then(Value::as_str);
+        bail!("{}", message.unwrap_or("not a tracewell server?"))
     }
 
     /// Sends an OTLP request; waits and repeats while the server is overloaded, as it asks.

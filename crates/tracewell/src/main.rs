@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod export;
 mod load;
 mod node;
 mod readiness;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         allocator::give_back_soon();
     }
     let outcome = match command {
+        Command::Export(args) => return ended(export::run(&args)),
         Command::Start(args) => start::start(&args),
         Command::Demo(args) => start::demo(&args),
         Command::Load(args) => load::run(&args),
@@ -39,8 +41,12 @@ fn main() -> ExitCode {
         Command::CheckConfig(args) => start::check_config(&args),
         Command::Bench(args) => tracewell_bench::run(&args),
     };
+    ended(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             show::complain(&error);
             ExitCode::FAILURE

@@ -10,8 +10,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody as _};
 use axum::response::IntoResponse as _;
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -135,8 +137,7 @@ async fn converse(
                 Some(answering) => answering.await,
                 None => Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response()),
             };
-            turn.theirs();
-            answer
+            answer.map(|answer| answer.map(|body| hand_over(body, turn)))
         }
     });
     let connection = builder
@@ -146,6 +147,25 @@ async fn converse(
         // Clients vanish all the time; it is theirs to know.
         tracing::debug!(%error, "connection ended");
     }
+}
+
+/// The client's turn begins when it has its answer; one that is made while it is sent takes its time.
+fn hand_over(body: Body, turn: Turn) -> Body {
+    struct TheirsAtTheEnd(Turn);
+    impl Drop for TheirsAtTheEnd {
+        fn drop(&mut self) {
+            self.0.theirs();
+        }
+    }
+    if body.size_hint().exact().is_some() {
+        turn.theirs();
+        return body;
+    }
+    let at_the_end = TheirsAtTheEnd(turn);
+    Body::new(body.map_frame(move |frame| {
+        let _held = &at_the_end;
+        frame
+    }))
 }
 
 /// Whether a header list is within its cap: hyper looks after HTTP/2's only.

@@ -55,6 +55,8 @@ impl Answer {
 pub(crate) enum Serve {
     /// By a query on the pool.
     Query(fn(&Ask<'_>) -> Result<Answer, Failure>),
+    /// By a stream of everything.
+    Export,
     /// By the status source, outside the pool: an operator asks when the pool is full.
     Status,
     /// By a text that never changes.
@@ -110,6 +112,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/tags/{key}/values",
         params: &[once("prefix"), once("limit")],
         serve: Serve::Query(tags::list_values),
+    },
+    Endpoint {
+        path: "/api/export",
+        params: crate::export::PARAMS,
+        serve: Serve::Export,
     },
     Endpoint {
         path: "/api/status",

@@ -3,6 +3,7 @@
 mod bad_input;
 mod big;
 mod documented;
+mod export;
 mod overview;
 mod paging;
 mod pool;

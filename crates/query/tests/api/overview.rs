@@ -209,6 +209,7 @@ async fn requests_are_counted_by_endpoint_and_status() {
     let readers = Readers {
         traces: Arc::new(world.store.clone()),
         finder: Arc::new(world.store.clone()),
+        scanner: Arc::new(world.store.clone()),
         stats: Arc::new(world.stats.clone()),
     };
     let querier = Querier::new(readers, world.clock.clone(), QueryConfig::default());

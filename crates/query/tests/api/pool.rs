@@ -49,6 +49,7 @@ fn bench(behaviour: Behaviour) -> Bench {
             behaviour,
         }),
         finder: Arc::new(MemoryStore::new()),
+        scanner: Arc::new(MemoryStore::new()),
         stats: Arc::new(MemoryStats::new()),
     };
     let clock = Arc::new(ManualClock::at(NOW));

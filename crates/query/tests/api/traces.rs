@@ -356,7 +356,8 @@ async fn damage_makes_a_trace_partial_and_is_named() {
     let store = checkout().store;
     let readers = Readers {
         traces: Arc::new(Damaged(store.clone())),
-        finder: Arc::new(store),
+        finder: Arc::new(store.clone()),
+        scanner: Arc::new(store),
         stats: Arc::new(MemoryStats::new()),
     };
     let router = router(

@@ -141,6 +141,7 @@ impl World {
                 reads: trace_reads.clone(),
             }),
             finder: Arc::new(store.clone()),
+            scanner: Arc::new(store.clone()),
             stats: Arc::new(Counted {
                 reader: stats.clone(),
                 reads: stats_reads.clone(),

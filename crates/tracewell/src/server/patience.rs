@@ -5,7 +5,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -35,11 +35,23 @@ enum Phase {
 
 /// Where one connection stands; shared between its stream and its service.
 #[derive(Clone, Debug)]
-pub(super) struct Turn(Arc<Mutex<(Phase, Instant)>>);
+pub(super) struct Turn(Arc<Mutex<Standing>>);
+
+#[derive(Debug)]
+struct Standing {
+    phase: Phase,
+    since: Instant,
+    /// Who reads without a deadline, and gets one with the next phase.
+    reader: Option<Waker>,
+}
 
 impl Turn {
     pub(super) fn new() -> Turn {
-        Turn(Arc::new(Mutex::new((Phase::Head, Instant::now()))))
+        Turn(Arc::new(Mutex::new(Standing {
+            phase: Phase::Head,
+            since: Instant::now(),
+            reader: None,
+        })))
     }
 
     /// A request's head is complete.
@@ -54,20 +66,25 @@ impl Turn {
 
     fn becomes(&self, next: impl FnOnce(Phase) -> Phase) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, next) = (state.0, next(state.0));
+        let (before, next) = (state.phase, next(state.phase));
         // Streams stay streams, whatever becomes of one of them.
         if before != Phase::Streams && before != next {
-            *state = (next, Instant::now());
+            (state.phase, state.since) = (next, Instant::now());
+            state.reader.take().into_iter().for_each(Waker::wake);
         }
     }
 
-    /// Until when the client may keep silent.
-    fn deadline(&self) -> Option<Instant> {
-        let (phase, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match phase {
-            Phase::Head => Some(since + HEADER_TIMEOUT),
-            Phase::Next => Some(since + IDLE_TIMEOUT),
-            Phase::Answer | Phase::Streams => None,
+    /// Until when the client may keep silent; when it may as long as it likes, its reader is woken
+    /// with the next phase.
+    fn deadline(&self, cx: &Context<'_>) -> Option<Instant> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.phase {
+            Phase::Head => Some(state.since + HEADER_TIMEOUT),
+            Phase::Next => Some(state.since + IDLE_TIMEOUT),
+            Phase::Answer | Phase::Streams => {
+                state.reader = Some(cx.waker().clone());
+                None
+            }
         }
     }
 }
@@ -122,7 +139,7 @@ impl<S> Patient<S> {
         cx: &mut Context<'_>,
         read: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let Some(deadline) = self.turn.deadline() else {
+        let Some(deadline) = self.turn.deadline(cx) else {
             return read;
         };
         if self.reading.deadline() != deadline {

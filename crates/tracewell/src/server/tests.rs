@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::routing::{get, post};
+use http_body_util::channel::Channel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep};
 
@@ -13,13 +14,26 @@ fn connect(pipe_bytes: usize) -> (DuplexStream, tokio::task::JoinHandle<()>) {
     let (ours, theirs) = tokio::io::duplex(pipe_bytes);
     let router = axum::Router::new()
         .route("/", post(|_body: String| async { "ok" }))
-        .route("/big", get(|| async { "x".repeat(1 << 20) }));
+        .route("/big", get(|| async { "x".repeat(1 << 20) }))
+        .route("/slow", get(|| async { Body::new(slow()) }));
     let serving = async move {
         // Dropped, it would end its connections.
         let graceful = GracefulShutdown::new();
         converse(ours, router, graceful.watcher()).await;
     };
     (theirs, tokio::spawn(serving))
+}
+
+/// A body of a byte every half minute, ten times.
+fn slow() -> Channel<axum::body::Bytes, std::io::Error> {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        for _ in 0..10 {
+            sleep(Duration::from_secs(30)).await;
+            sender.send_data("x".into()).await.unwrap();
+        }
+    });
+    body
 }
 
 /// Sends a request and reads its answer.
@@ -86,6 +100,20 @@ async fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
     let since = Instant::now();
     served.await.unwrap();
     assert_eq!(since.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_made_while_it_is_sent_takes_its_time() {
+    let (mut client, _served) = connect(4_096);
+    let request = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let since = Instant::now();
+    let mut answer = Vec::new();
+    // Kept for the next request after its end, as any other connection.
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(since.elapsed().as_secs(), 300 + 65);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]

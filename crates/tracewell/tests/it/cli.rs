@@ -17,6 +17,7 @@ fn help_names_every_command() {
         "load",
         "get",
         "search",
+        "export",
         "status",
         "check-config",
         "bench",

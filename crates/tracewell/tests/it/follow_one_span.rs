@@ -159,7 +159,8 @@ async fn follow_one_span() {
     // Assembly and the answer: an orphan, so partial wins over error (D4), and everything verbatim.
     let readers = Readers {
         traces: traces.clone(),
-        finder: traces,
+        finder: traces.clone(),
+        scanner: traces,
         stats,
     };
     let querier = Arc::new(Querier::new(readers, clock, QueryConfig::default()));

@@ -11,6 +11,7 @@ mod crash;
 mod damage;
 mod demo;
 mod expect;
+mod export;
 mod follow_one_span;
 mod ingest;
 mod power_cut;
