@@ -30,7 +30,9 @@ fn slow() -> Channel<axum::body::Bytes, std::io::Error> {
     tokio::spawn(async move {
         for _ in 0..10 {
             sleep(Duration::from_secs(30)).await;
-            sender.send_data("x".into()).await.unwrap();
+            if sender.send_data("x".into()).await.is_err() {
+                return;
+            }
         }
     });
     body
@@ -114,6 +116,19 @@ async fn an_answer_that_is_made_while_it_is_sent_takes_its_time() {
     assert_eq!(since.elapsed().as_secs(), 300 + 65);
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_away_ends_an_answer_that_is_being_made() {
+    let (mut client, served) = connect(4_096);
+    let request = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let mut head = [0; 15];
+    client.read_exact(&mut head).await.unwrap();
+    // Long before the body has its first byte.
+    drop(client);
+    let ended = tokio::time::timeout(Duration::from_secs(1), served).await;
+    assert!(ended.is_ok(), "the answer is still being made");
 }
 
 #[tokio::test(start_paused = true)]
