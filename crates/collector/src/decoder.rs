@@ -2,11 +2,12 @@
 //! fresh memory for every request costs more than the decoding.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
 
 use tracewell_model::{BatchBuilder, SpanBatch};
 use tracewell_wire::decompress::{Encoding, decompress};
 use tracewell_wire::{DecodeError, Report};
+
+use crate::pool::Pool;
 
 /// A decoder of `wire`.
 pub(crate) type Decode = fn(&[u8], &mut BatchBuilder, &mut Report) -> Result<(), DecodeError>;
@@ -31,7 +32,7 @@ pub(crate) enum Stopped {
 /// The decoders that are not at work.
 pub(crate) struct Decoders {
     shards: u16,
-    idle: Mutex<Vec<BatchBuilder>>,
+    pool: Pool<BatchBuilder>,
 }
 
 /// Decoders kept idle: more than threads that ever decode at once on the machines we know. Each keeps
@@ -42,7 +43,7 @@ impl Decoders {
     pub(crate) fn new(shards: u16) -> Decoders {
         Decoders {
             shards,
-            idle: Mutex::default(),
+            pool: Pool::new(IDLE_MAX),
         }
     }
 
@@ -56,29 +57,13 @@ impl Decoders {
         decode: Decode,
     ) -> Result<Decoded, Stopped> {
         let work = || {
-            let mut builder = self.take();
+            let builder = self.pool.take();
+            let mut builder = builder.unwrap_or_else(|| BatchBuilder::new(self.shards));
             let decoded = decode_body(body, encoding, bytes_max, &mut builder, decode);
-            self.give_back(builder);
+            self.pool.give_back(builder);
             decoded.map_err(Stopped::Body)
         };
         catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stopped::Defect))
-    }
-
-    /// The one that was at work last: its room is the warmest.
-    fn take(&self) -> BatchBuilder {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        idle.unwrap_or_else(|| BatchBuilder::new(self.shards))
-    }
-
-    fn give_back(&self, builder: BatchBuilder) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX {
-            idle.push(builder);
-        }
     }
 }
 

@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use axum::body::{Body, HttpBody as _};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tracewell_model::{Clock, limits};
-use tracewell_storage::{Ack, SpanLog};
+use tracewell_storage::Ack;
 use tracewell_wire::DecodeError;
 use tracewell_wire::decompress::Encoding;
 
 use crate::admission::{Admission, Permit};
+use crate::appender::Appender;
+use crate::buffer::{Buffer, Buffers};
 use crate::config::Config;
 use crate::decoder::{Decode, Decoded, Decoders, Stopped};
 use crate::metrics::{Metrics, Warnings};
@@ -24,8 +26,9 @@ use crate::refusal::{Cause, Refusal};
 /// The header that asks for an acknowledgement level, over HTTP and gRPC alike.
 pub(crate) const ACK_HEADER: &str = "tracewell-ack";
 
-/// Compressed bodies above this leave the async thread: batches of spans shrink to about an eighth.
-const INLINE_COMPRESSED_BYTES_MAX: usize = limits::INLINE_BODY_BYTES_MAX / 8;
+/// Compressed bodies above this leave the async thread: batches of spans shrink to about an eighth, and
+/// decompressing takes as long as decoding.
+const INLINE_COMPRESSED_BYTES_MAX: usize = limits::INLINE_BODY_BYTES_MAX / 16;
 
 /// How long a refused request may go on sending before it is answered all the same.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,17 +38,16 @@ const RESERVE_BYTES_MAX: usize = 1024 * 1024;
 
 /// What all receivers share.
 pub(crate) struct Intake {
-    pub(crate) log: Arc<dyn SpanLog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) warnings: Warnings,
+    pub(crate) buffers: Buffers,
     pub(crate) decoders: Arc<Decoders>,
     /// One permit a decoding thread: bodies wait here rather than on the runtime's 512 threads.
     pub(crate) decoding: Arc<Semaphore>,
-    /// One permit an append that runs.
-    pub(crate) appends: Arc<Semaphore>,
+    pub(crate) appender: Appender,
 }
 
 impl Intake {
@@ -85,8 +87,9 @@ impl Intake {
     }
 
     async fn read_all(&self, body: &mut Body, permit: &mut Permit) -> Result<Bytes, Refusal> {
-        let mut first = Bytes::new();
-        let mut all = BytesMut::new();
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+        let (mut first, mut all) = (Bytes::new(), None::<Buffer>);
+        let mut bytes = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 *body = Body::empty();
@@ -95,25 +98,27 @@ impl Intake {
             let Ok(piece) = frame.into_data() else {
                 continue; // trailers
             };
-            if first.len() + all.len() + piece.len() > self.config.body_bytes_max {
+            bytes += piece.len();
+            if bytes > self.config.body_bytes_max {
                 return Err(self.too_large());
             }
             permit.charge(piece.len())?;
             // Small bodies come in one piece and are not copied.
-            if first.is_empty() && all.is_empty() {
+            if bytes == piece.len() {
                 first = piece;
                 continue;
             }
-            if all.is_empty() {
-                all.reserve((2 * (first.len() + piece.len())).min(RESERVE_BYTES_MAX));
-                all.extend_from_slice(&first);
-                first = Bytes::new();
-            }
-            all.extend_from_slice(&piece);
+            let all = all.get_or_insert_with(|| {
+                let mut all = self.buffers.take();
+                all.bytes.reserve(announced.min(RESERVE_BYTES_MAX));
+                all.bytes.extend_from_slice(&std::mem::take(&mut first));
+                all
+            });
+            all.bytes.extend_from_slice(&piece);
         }
         // A body that has ended must not be asked again, not even to be discarded.
         *body = Body::empty();
-        Ok(if all.is_empty() { first } else { all.freeze() })
+        Ok(all.map_or(first, Buffer::freeze))
     }
 
     /// Reads and forgets what is left of a refused body. A sender that is still writing when the

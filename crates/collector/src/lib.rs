@@ -11,10 +11,13 @@ use tracewell_model::Clock;
 use tracewell_storage::SpanLog;
 
 mod admission;
+mod appender;
+mod buffer;
 mod config;
 mod decoder;
 mod intake;
 mod metrics;
+mod pool;
 mod publish;
 mod receiver;
 mod refusal;
@@ -23,6 +26,8 @@ pub use config::Config;
 pub use metrics::{Counters, LOG_REFUSED};
 
 use admission::Admission;
+use appender::Appender;
+use buffer::Buffers;
 use decoder::Decoders;
 use intake::Intake;
 use metrics::{InFlight, Warnings};
@@ -54,15 +59,15 @@ impl Collector {
             config.retry_after_s,
         );
         let intake = Intake {
-            log,
+            appender: Appender::new(log),
             clock,
+            buffers: Buffers::new(),
             decoders: Arc::new(Decoders::new(config.shards)),
             config,
             admission,
             metrics: Arc::default(),
             warnings: Warnings::default(),
             decoding: Arc::new(Semaphore::new(threads)),
-            appends: Arc::new(Semaphore::new(publish::APPENDS_MAX)),
         };
         Collector {
             intake: Arc::new(intake),

@@ -11,10 +11,6 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::refusal::{Cause, Refusal};
 
-/// Appends that may run at once. A log writes one at a time, so few threads do; they exist because
-/// `append` is a plain call that a stalled disk holds up, which must hold up no answer.
-pub(crate) const APPENDS_MAX: usize = 16;
-
 /// Spans on their way into the log. They are counted here, not where the answer is awaited: the
 /// sender may hang up while the log still works. Dropped unsettled, they count as refused.
 struct Unsettled {
@@ -73,19 +69,13 @@ impl Intake {
         ack: Ack,
         unsettled: Unsettled,
     ) -> Option<Result<(), Error>> {
-        let permit = Arc::clone(&self.appends).acquire_owned().await.ok()?;
         let (answer, answered) = oneshot::channel();
         let done = move |result: Result<(), Error>| {
             unsettled.settle(result.is_ok());
             // Nobody listens when the sender hung up or the time was up.
             drop(answer.send(result));
         };
-        let log = Arc::clone(&self.log);
-        // Not awaited: the log's word comes through `done`, sooner or later than the call returns.
-        drop(tokio::task::spawn_blocking(move || {
-            log.append(batches, ack, Box::new(done));
-            drop(permit);
-        }));
+        self.appender.append(batches, ack, Box::new(done)).await;
         answered.await.ok()
     }
 }

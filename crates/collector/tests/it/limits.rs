@@ -55,7 +55,7 @@ async fn an_announced_length_over_the_cap_is_refused_before_reading() {
 #[tokio::test]
 async fn large_bodies_decode_on_the_pool() {
     let door = Door::new(|_| ());
-    let large = spans(5_000);
+    let large = spans(10_000);
     assert!(large.len() > tracewell_model::limits::INLINE_BODY_BYTES_MAX);
     let zipped = gzip(large.as_bytes());
     assert_eq!(door.send(post("/v1/spans", &[], large)).await.status, 202);
@@ -63,7 +63,7 @@ async fn large_bodies_decode_on_the_pool() {
         .send(post("/v1/spans", &[("content-encoding", "gzip")], zipped))
         .await;
     assert_eq!(reply.status, 202);
-    door.check_account(10_000, 0);
+    door.check_account(20_000, 0);
 }
 
 #[tokio::test]
