@@ -83,10 +83,8 @@ pub(crate) struct RunValues<'a> {
     columns: Vec<RunColumn>,
     column_of: HashMap<(u32, u8), u32>,
     hasher: DefaultHashBuilder,
-    /// What is kept for the whole run. Pairs of numbers have odd numbers, the others even ones.
-    texts: Interner,
-    numbers: Vec<(u32, u64)>,
-    number_of: HashMap<(u32, u64), u32>,
+    /// What is kept for the whole run: pairs, and what fixed columns hold. Numbers are 8 bytes.
+    pairs: Interner,
     /// What is kept for the present block: words from `high_base` on.
     highs: Interner,
     high_base: u32,
@@ -94,6 +92,8 @@ pub(crate) struct RunValues<'a> {
     shape_of: HashMap<Box<[u32]>, u32>,
     resources: Origins,
     scopes: Origins,
+    /// What was read only to have it near.
+    touched: u32,
     groups: Vec<(u32, u32)>,
     group_of: HashMap<(u32, u32), u32>,
 }
@@ -101,8 +101,8 @@ pub(crate) struct RunValues<'a> {
 /// What positions of a batch are in the run; `UNKNOWN` where nobody asked yet.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    texts: Vec<Known>,
-    bytes: Vec<Known>,
+    texts: KnownValues,
+    bytes: KnownValues,
     shapes: Vec<u32>,
     resources: Vec<u32>,
     scopes: Vec<u32>,
@@ -110,15 +110,26 @@ pub(crate) struct Tables {
 
 const UNKNOWN: u32 = u32::MAX;
 
-/// A text or byte string of a batch: its hash, and its word in the column it was last used in.
+/// Texts or byte strings of a batch.
+#[derive(Debug, Default)]
+struct KnownValues {
+    words: Vec<Known>,
+    hashes: Vec<u64>,
+}
+
+/// The word of a text or byte string in the column it was last used in.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    hash: u64,
     column: u32,
     word: u32,
 }
 
 impl Known {
+    const NOT: Known = Known {
+        column: UNKNOWN,
+        word: 0,
+    };
+
     /// True when the word is that of this column, and not of a block before.
     #[inline]
     fn is_good(self, column: u32, high_base: u32) -> bool {
@@ -142,19 +153,25 @@ impl Tables {
     }
 }
 
-fn hashed(ends: &[u32], bytes: &[u8], hasher: &DefaultHashBuilder) -> Vec<Known> {
+fn hashed(ends: &[u32], bytes: &[u8], hasher: &DefaultHashBuilder) -> KnownValues {
     let mut from = 0;
-    let known = |&end: &u32| {
+    let hash = |&end: &u32| {
         let mut hasher = hasher.build_hasher();
         hasher.write(&bytes[from..end as usize]);
         from = end as usize;
-        Known {
-            hash: hasher.finish(),
-            column: UNKNOWN,
-            word: 0,
-        }
+        hasher.finish()
     };
-    ends.iter().map(known).collect()
+    KnownValues {
+        hashes: ends.iter().map(hash).collect(),
+        words: vec![Known::NOT; ends.len()],
+    }
+}
+
+/// The bytes at a position of a dictionary.
+#[inline]
+fn bytes_at<'a>(ends: &[u32], bytes: &'a [u8], at: usize) -> &'a [u8] {
+    let from = at.checked_sub(1).map_or(0, |before| ends[before] as usize);
+    &bytes[from..ends[at] as usize]
 }
 
 impl<'a> RunValues<'a> {
@@ -177,15 +194,14 @@ impl<'a> RunValues<'a> {
             columns: fixed.to_vec(),
             column_of: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
-            texts: Interner::default(),
-            numbers: Vec::new(),
-            number_of: HashMap::new(),
+            pairs: Interner::default(),
             highs: Interner::default(),
             high_base: HIGH,
             shapes: Vec::new(),
             shape_of: HashMap::new(),
             resources: Origins::default(),
             scopes: Origins::default(),
+            touched: 0,
             groups: Vec::new(),
             group_of: HashMap::new(),
         }
@@ -198,26 +214,20 @@ impl<'a> RunValues<'a> {
 
     /// Pairs have numbers below this; not all such numbers are pairs.
     pub(crate) fn pair_count(&self) -> usize {
-        self.texts.len().max(self.numbers.len()) * 2
+        self.pairs.len()
     }
 
     /// A pair, by the number that a block posted.
     pub(crate) fn pair(&self, pair: u32) -> Pair<'_> {
-        let (column, number) = if pair % 2 == 1 {
-            let (column, number) = self.numbers[pair as usize / 2];
-            (column, Some(number))
-        } else {
-            (self.texts.column(pair / 2), None)
+        let column = self.columns[self.pairs.column(pair) as usize];
+        let bytes = self.pairs.bytes(pair);
+        let text = match column.value_type {
+            ValueType::Str => String::from_utf8_lossy(bytes),
+            ValueType::Bytes => Value::Bytes(bytes).text(),
+            ValueType::Any => Value::Any(bytes).text(),
+            number => number::read(number, bytes).text(),
         };
-        let RunColumn { key, value_type } = self.columns[column as usize];
-        let bytes = || self.texts.bytes(pair / 2);
-        let text = match (value_type, number) {
-            (_, Some(number)) => number::value(value_type, number).text(),
-            (ValueType::Str, _) => String::from_utf8_lossy(bytes()),
-            (ValueType::Any, _) => Value::Any(bytes()).text(),
-            _ => Value::Bytes(bytes()).text(),
-        };
-        let key = key.unwrap_or(UNKNOWN);
+        let key = column.key.unwrap_or(UNKNOWN);
         Pair { key, text }
     }
 
@@ -294,62 +304,57 @@ impl<'a> RunValues<'a> {
         if word >= HIGH {
             self.highs.bytes(word - self.high_base)
         } else {
-            self.texts.bytes(word / 2)
+            self.pairs.bytes(word)
         }
     }
 
     /// The word of a text of this batch.
-    pub(crate) fn text(
-        &mut self,
-        tables: &mut Tables,
-        c: &'a Columns,
-        column: u32,
-        at: u32,
-    ) -> u32 {
-        let known = tables.texts[at as usize];
-        if known.is_good(column, self.high_base) {
-            return known.word;
-        }
-        let known = &mut tables.texts[at as usize];
-        known.word = self.meet(column, known.hash, c.text.get(at).as_bytes());
-        known.column = column;
-        known.word
+    pub(crate) fn text(&mut self, tables: &mut Tables, c: &Columns, column: u32, at: u32) -> u32 {
+        let (ends, bytes) = (&c.text.ends, c.text.text.as_bytes());
+        self.word(&mut tables.texts, ends, bytes, column, at)
     }
 
     /// The word of a byte string of this batch.
+    pub(crate) fn bytes(&mut self, tables: &mut Tables, c: &Columns, column: u32, at: u32) -> u32 {
+        let (ends, bytes) = (&c.bytes.ends, &c.bytes.bytes);
+        self.word(&mut tables.bytes, ends, bytes, column, at)
+    }
+
     #[inline]
-    pub(crate) fn bytes(
+    fn word(
         &mut self,
-        tables: &mut Tables,
-        c: &'a Columns,
+        known: &mut KnownValues,
+        ends: &[u32],
+        bytes: &[u8],
         column: u32,
         at: u32,
     ) -> u32 {
-        let known = tables.bytes[at as usize];
-        if known.is_good(column, self.high_base) {
-            return known.word;
+        let at = at as usize;
+        let word = known.words[at];
+        if word.is_good(column, self.high_base) {
+            return word.word;
         }
-        let known = &mut tables.bytes[at as usize];
-        known.word = self.meet(column, known.hash, c.bytes.get(at));
-        known.column = column;
-        known.word
+        let word = self.meet(column, known.hashes[at], bytes_at(ends, bytes, at));
+        known.words[at] = Known { column, word };
+        word
     }
 
     /// Turns positions of texts of this batch into words of a column.
     pub(crate) fn texts(
         &mut self,
         tables: &mut Tables,
-        c: &'a Columns,
+        c: &Columns,
         column: u32,
         positions: &mut [u32],
     ) {
+        // All are fetched first: in the loop below each would be waited for.
+        let words = positions
+            .iter()
+            .map(|&at| tables.texts.words[at as usize].word);
+        self.touched ^= words.fold(0, |sum, word| sum ^ word);
+        let (ends, bytes) = (&c.text.ends, c.text.text.as_bytes());
         for position in positions {
-            let known = tables.texts[*position as usize];
-            *position = if known.is_good(column, self.high_base) {
-                known.word
-            } else {
-                self.text(tables, c, column, *position)
-            };
+            *position = self.word(&mut tables.texts, ends, bytes, column, *position);
         }
     }
 
@@ -361,26 +366,44 @@ impl<'a> RunValues<'a> {
             if self.keys[key as usize].high {
                 return self.high_base + self.highs.intern(hash, column, bytes);
             }
-            if let Some(at) = self.texts.find(hash, column, bytes) {
-                return at * 2;
+            if let Some(pair) = self.pairs.find(hash, column, bytes) {
+                return pair;
             }
             if !self.count_pair(key) {
                 return self.high_base + self.highs.intern(hash, column, bytes);
             }
         }
-        self.texts.intern(hash, column, bytes) * 2
+        self.pairs.intern(hash, column, bytes)
     }
 
     /// The word of bytes that are kept even if their key is high: origins outlive a block.
     fn keep(&mut self, column: u32, hash: u64, bytes: &[u8]) -> u32 {
         let hash = in_column(hash, column);
-        if let Some(at) = self.texts.find(hash, column, bytes) {
-            return at * 2;
+        if let Some(pair) = self.pairs.find(hash, column, bytes) {
+            return pair;
         }
         if let Some(key) = self.column(column).key {
             self.count_pair(key);
         }
-        self.texts.intern(hash, column, bytes) * 2
+        self.pairs.intern(hash, column, bytes)
+    }
+
+    /// The pair of a number met in a block, or the filter's hash when its key is high.
+    pub(crate) fn number(&mut self, column: u32, number: u64) -> Result<u32, u64> {
+        let RunColumn { key, value_type } = self.columns[column as usize];
+        let key = key.unwrap_or(UNKNOWN);
+        if !self.keys[key as usize].high {
+            let bytes = number.to_le_bytes();
+            let hash = in_column(self.hasher.hash_one(number), column);
+            if let Some(pair) = self.pairs.find(hash, column, &bytes) {
+                return Ok(pair);
+            }
+            if self.count_pair(key) {
+                return Ok(self.pairs.intern(hash, column, &bytes));
+            }
+        }
+        let seed = self.keys[key as usize].seed;
+        Err(hash::of_value(seed, &number::value(value_type, number)))
     }
 
     /// Counts one more pair of the key; false when those were too many.
@@ -389,25 +412,6 @@ impl<'a> RunValues<'a> {
         key.pairs += 1;
         key.high |= key.pairs > PAIRS_PER_KEY_MAX;
         !key.high
-    }
-
-    /// The pair of a number met in a block, or the filter's hash when its key is high.
-    pub(crate) fn number(&mut self, column: u32, number: u64) -> Result<u32, u64> {
-        let RunColumn { key, value_type } = self.columns[column as usize];
-        let key = key.unwrap_or(UNKNOWN);
-        if !self.keys[key as usize].high {
-            if let Some(at) = self.number_of.get(&(column, number)) {
-                return Ok(at * 2 + 1);
-            }
-            if self.count_pair(key) {
-                let at = self.numbers.len() as u32;
-                self.number_of.insert((column, number), at);
-                self.numbers.push((column, number));
-                return Ok(at * 2 + 1);
-            }
-        }
-        let seed = self.keys[key as usize].seed;
-        Err(hash::of_value(seed, &number::value(value_type, number)))
     }
 
     /// Appends the filter hashes of the high values that the block met.

@@ -18,7 +18,7 @@ use crate::segment::values::{HIGH, RunValues};
 const DISTINCT_MIN: usize = 16;
 const VALUES_PER_DISTINCT_MIN: usize = 4;
 /// Numbers below this are looked up in an array.
-const SMALL: u32 = 1 << 15;
+const SMALL: u32 = 1 << 12;
 
 /// What a reader needs to find a column's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Makes a batch of rows of a block.
 #![warn(clippy::indexing_slicing)]
 
-use std::cell::OnceCell;
 use std::ops::Range;
 
 use tracewell_model::SpanBatch;
@@ -9,84 +8,14 @@ use tracewell_model::attribute::ValueType;
 use tracewell_model::batch::{AttributeSet, Columns, Resource, Scope};
 use tracewell_storage::Error;
 
+use super::column_reader::{ColumnReader, Cursors};
 use super::layout::{class, column, has_bytes, lane};
-use super::open::{Block, senseless};
-use super::parents;
+use super::open::Block;
 use super::parts::Section;
-use super::structure::{OriginPlace, Slot, Structure};
+use super::structure::{OriginPlace, Structure};
 use super::tails::{EventValue, Tail};
-use super::values::Values;
 use crate::codec::Damaged;
 use crate::segment::values::word_of;
-
-/// Reads columns of a block when they are first asked for, as far as the rows need them.
-#[derive(Debug)]
-pub(super) struct ColumnReader<'b> {
-    structure: &'b Structure,
-    codes: &'b [u8],
-    texts: &'b [u8],
-    bits: &'b [u8],
-    /// How many values of each column are needed.
-    counts: Vec<u32>,
-    columns: Vec<OnceCell<Values<'b>>>,
-}
-
-impl<'b> ColumnReader<'b> {
-    /// For the rows before `end`.
-    pub(super) fn new(block: &'b Block, end: u32) -> Result<Self, Error> {
-        let structure = &block.structure;
-        let bits = block.section(Section::Bits)?;
-        let columns = structure.columns.iter().map(|_| OnceCell::new());
-        // Bits of columns follow the ids.
-        let ids = structure.traces.len() * 16 + structure.parents_elsewhere * 8;
-        Ok(ColumnReader {
-            structure,
-            codes: block.section(Section::Codes)?,
-            texts: block.section(Section::Texts)?,
-            bits: bits.get(ids..).unwrap_or_default(),
-            counts: structure.values_before(end as usize),
-            columns: columns.collect(),
-        })
-    }
-
-    pub(super) fn get(&self, column: usize) -> Result<&Values<'b>, Damaged> {
-        let no_column = Damaged("column");
-        let cell = self.columns.get(column).ok_or(no_column)?;
-        if let Some(values) = cell.get() {
-            return Ok(values);
-        }
-        let place = self.structure.columns.get(column).ok_or(no_column)?;
-        let count = self.counts.get(column).copied().unwrap_or(0) as usize;
-        let values = Values::read(place, count, self.codes, self.texts, self.bits)?;
-        Ok(cell.get_or_init(|| values))
-    }
-}
-
-/// Where in each column the next row's value is.
-#[derive(Debug)]
-pub(super) struct Cursors(Vec<u32>);
-
-impl Cursors {
-    /// At this row.
-    pub(super) fn at(structure: &Structure, row: u32) -> Self {
-        Cursors(structure.values_before(row as usize))
-    }
-
-    /// The place of a slot's value; every varying slot of every row is to be asked for, in order.
-    #[inline]
-    pub(super) fn next(&mut self, slot: Slot) -> u32 {
-        if let Some(constant) = slot.constant {
-            return constant;
-        }
-        match self.0.get_mut(slot.column as usize) {
-            Some(cursor) => {
-                *cursor += 1;
-                *cursor - 1
-            }
-            None => u32::MAX,
-        }
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -98,8 +27,8 @@ pub(super) struct RowReader<'b> {
     cursors: Cursors,
     batch: Columns,
     known: Known,
-    /// Tails of these and the following rows.
-    tails: &'b [u8],
+    /// Tails of the rows to come, once one is asked for.
+    tails: Option<&'b [u8]>,
 }
 
 /// What positions of the block are in the batch, plus one.
@@ -130,7 +59,7 @@ struct Class {
 }
 
 impl<'b> RowReader<'b> {
-    pub(super) fn new(block: &'b Block, rows: Range<u32>) -> Result<Self, Error> {
+    pub(super) fn new(block: &'b Block, rows: Range<u32>) -> Self {
         let s = &block.structure;
         let known = Known {
             values: s.columns.iter().map(|_| Vec::new()).collect(),
@@ -141,52 +70,34 @@ impl<'b> RowReader<'b> {
             operations: vec![0; s.templates.len()],
             classes: vec![None; s.classes],
         };
-        Ok(RowReader {
+        RowReader {
             block,
             structure: s,
-            columns: ColumnReader::new(block, rows.end)?,
+            columns: ColumnReader::new(block, &rows),
             cursors: Cursors::at(s, rows.start),
             rows,
             batch: Columns::default(),
             known,
-            tails: block.section(Section::Rest)?,
-        })
+            tails: None,
+        }
     }
 
     pub(super) fn read(mut self) -> Result<SpanBatch, Error> {
         self.take_columns()?;
         self.take_traces();
-        self.skip_tails().map_err(senseless)?;
         for row in self.rows.clone() {
-            self.take_row(row).map_err(senseless)?;
+            self.take_row(row)?;
         }
         SpanBatch::new(self.batch).map_err(|unsound| Error::corrupt(unsound.to_string()))
     }
 
     /// Takes what is not coded by template.
     fn take_columns(&mut self) -> Result<(), Error> {
-        let (from, to) = (self.rows.start as usize, self.rows.end as usize);
-        let block = self.block;
-        let ids = block.span_ids()?;
-        let structure = block.section(Section::Structure)?;
-        let elsewhere = block.section(Section::Bits)?;
-        let elsewhere = elsewhere.get(self.structure.traces.len() * 16..);
-        let bytes = self.structure.parents_elsewhere * 8;
-        let elsewhere = elsewhere.and_then(|ids| ids.get(..bytes));
-        let parents = parents::read(
-            structure
-                .get(self.structure.parents.clone())
-                .unwrap_or_default(),
-            self.rows.end,
-            &self.structure.traces,
-            &ids,
-            elsewhere.unwrap_or_default(),
-        );
-        let parents = parents.map_err(senseless)?;
-        self.batch.span_id = slice(&ids, from..to);
-        self.batch.parent = slice(&parents, from..to);
-        self.batch.start_unix_ns = slice(&block.starts_until(self.rows.end)?, from..to);
-        self.batch.duration_ns = block.durations_of(self.rows.clone())?;
+        let rows = self.rows.clone();
+        self.batch.span_id = self.block.span_ids(rows.clone())?;
+        self.batch.parent = self.block.parents_of(rows.clone())?;
+        self.batch.start_unix_ns = self.block.starts_of(rows.clone())?;
+        self.batch.duration_ns = self.block.durations_of(rows)?;
         Ok(())
     }
 
@@ -202,31 +113,57 @@ impl<'b> RowReader<'b> {
         }
     }
 
-    /// Leaves out the tails of the rows before.
-    fn skip_tails(&mut self) -> Result<(), Damaged> {
-        if self.tails.is_empty() {
-            return Ok(());
-        }
-        let mut cursors = Cursors::at(self.structure, 0);
-        let mut skipped = 0usize;
-        for row in 0..self.rows.start as usize {
-            let (_, template) = self.structure.template(row).ok_or(Damaged("row"))?;
-            if let Some(&slot) = self.structure.slots(template).get(lane::TAIL) {
-                let tail = self.number(slot.column, cursors.next(slot))?;
-                skipped = skipped.saturating_add(usize::try_from(tail).unwrap_or(usize::MAX));
+    /// The tails from the first row on.
+    fn open_tails(&self) -> Result<&'b [u8], Error> {
+        let column = column::LANES + lane::TAIL;
+        let mut before = 0u64;
+        let templates = self.structure.templates.iter();
+        let counts = self.structure.rows_of_templates(self.rows.start as usize);
+        for (template, count) in templates.zip(counts) {
+            let slot = self.structure.slots(template).get(lane::TAIL);
+            if let (Some(constant), true) = (slot.and_then(|slot| slot.constant), count > 0) {
+                let tail = self.number(column as u32, constant)?;
+                before = before.saturating_add(tail.saturating_mul(u64::from(count)));
             }
         }
-        self.tails = self.tails.get(skipped..).ok_or(Damaged("tails"))?;
+        let place = self.structure.columns.get(column);
+        let varying = place.map_or(0, |place| place.constants)..self.columns.start_of(column);
+        if !varying.is_empty() {
+            let column = self.columns.read(column, 0..varying.end as usize);
+            let column = column?;
+            for at in varying {
+                let tail = column.number(at)?;
+                before = before.saturating_add(tail);
+            }
+        }
+        let tails = self.block.section(Section::Rest)?;
+        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        tails
+            .get(before..)
+            .ok_or_else(|| Error::corrupt("place of a tail"))
+    }
+
+    fn take_row(&mut self, row: u32) -> Result<(), Error> {
+        let (tail, events) = self.take_slots(row)?;
+        if tail > 0 || !self.structure.shape(events).is_empty() {
+            if self.tails.is_none() {
+                self.tails = Some(self.open_tails()?);
+            }
+            self.take_tail(tail, events)?;
+        }
+        let c = &mut self.batch;
+        c.value_end.push(end(c.values.len())?);
+        c.rest_end.push(end(c.rest.len())?);
         Ok(())
     }
 
-    fn take_row(&mut self, row: u32) -> Result<(), Damaged> {
+    /// Takes the slots of a row; answers how many bytes its tail has, and the shape of its events.
+    fn take_slots(&mut self, row: u32) -> Result<(u64, u32), Error> {
         let structure = self.structure;
         let (number, template) = structure.template(row as usize).ok_or(Damaged("row"))?;
         let slots = structure.slots(template);
-        let (lanes, own) = slots
-            .split_first_chunk::<{ lane::COUNT }>()
-            .ok_or(Damaged("lanes"))?;
+        let lanes = slots.split_first_chunk::<{ lane::COUNT }>();
+        let (lanes, own) = lanes.ok_or(Damaged("lanes"))?;
         let operation = self.operation(number)?;
         let mut numbers = [0u64; lane::COUNT];
         for (number, &slot) in numbers.iter_mut().zip(lanes) {
@@ -241,7 +178,6 @@ impl<'b> RowReader<'b> {
             let word = self.word(slot.column, at)?;
             self.batch.values.push(word);
         }
-        self.take_tail(tail, class.event_shape)?;
         let shape = self.shape(template.shape)?;
         let c = &mut self.batch;
         c.operation.push(operation);
@@ -254,26 +190,20 @@ impl<'b> RowReader<'b> {
         c.marks.push(class.marks);
         c.shape.push(shape);
         c.event_shape.push(class.events);
-        c.value_end.push(end(c.values.len())?);
-        c.rest_end.push(end(c.rest.len())?);
-        Ok(())
+        Ok((tail, class.event_shape))
     }
 
     /// Takes a row's rest and the values of its events' attributes.
-    fn take_tail(&mut self, bytes: u64, event_shape: u32) -> Result<(), Damaged> {
-        let events = self.structure.shape(event_shape);
-        if bytes == 0 && events.is_empty() {
-            return Ok(());
-        }
+    fn take_tail(&mut self, bytes: u64, event_shape: u32) -> Result<(), Error> {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let (tail, others) = self
-            .tails
+        let tails = self.tails.unwrap_or_default();
+        let (tail, others) = tails
             .split_at_checked(bytes)
             .ok_or(Damaged("bytes of a tail"))?;
-        self.tails = others;
+        self.tails = Some(others);
         let mut tail = Tail::open(tail)?;
         self.batch.rest.extend_from_slice(tail.rest);
-        for &column in events {
+        for &column in self.structure.shape(event_shape) {
             let value_type = self.value_type(column)?;
             let word = match tail.value(value_type)? {
                 EventValue::Number(word) => word,
@@ -281,20 +211,20 @@ impl<'b> RowReader<'b> {
             };
             self.batch.values.push(word);
         }
-        tail.finish()
+        Ok(tail.finish()?)
     }
 
-    fn value_type(&self, column: u32) -> Result<ValueType, Damaged> {
+    fn value_type(&self, column: u32) -> Result<ValueType, Error> {
         let place = self.structure.columns.get(column as usize);
-        place.map(|place| place.value_type).ok_or(Damaged("column"))
+        Ok(place.ok_or(Damaged("column"))?.value_type)
     }
 
-    fn number(&self, column: u32, at: u32) -> Result<u64, Damaged> {
-        self.columns.get(column as usize)?.number(at)
+    fn number(&self, column: u32, at: u32) -> Result<u64, Error> {
+        Ok(self.columns.get(column as usize)?.number(at)?)
     }
 
     /// The batch's word of a value.
-    fn word(&mut self, column: u32, at: u32) -> Result<u64, Damaged> {
+    fn word(&mut self, column: u32, at: u32) -> Result<u64, Error> {
         let value_type = self.value_type(column)?;
         if has_bytes(value_type) {
             return Ok(u64::from(self.position(column, at)?));
@@ -302,13 +232,13 @@ impl<'b> RowReader<'b> {
         let word = word_of(value_type, self.number(column, at)?);
         // Anything but a truth value is no number of that type.
         if value_type == ValueType::Bool && word > 1 {
-            return Err(Damaged("truth value"));
+            return Err(Damaged("truth value").into());
         }
         Ok(word)
     }
 
     /// The batch's position of a text or byte string.
-    fn position(&mut self, column: u32, at: u32) -> Result<u32, Damaged> {
+    fn position(&mut self, column: u32, at: u32) -> Result<u32, Error> {
         let values = self.columns.get(column as usize)?;
         let code = values.code(at)?;
         let known = self
@@ -321,12 +251,11 @@ impl<'b> RowReader<'b> {
         {
             return Ok(position - 1);
         }
-        if known.is_empty()
-            && let Values::Bytes { dictionary, .. } = values
-        {
+        let dictionary = values.dictionary()?;
+        if known.is_empty() {
             known.resize(dictionary.len(), 0);
         }
-        let bytes = values.bytes(at)?;
+        let bytes = dictionary.get(code)?;
         let value_type = self.value_type(column)?;
         let position = self.push_bytes(value_type, bytes)?;
         let known = self.known.values.get_mut(column as usize);
@@ -337,7 +266,7 @@ impl<'b> RowReader<'b> {
     }
 
     /// Appends a text or byte string to the batch's dictionary.
-    fn push_bytes(&mut self, value_type: ValueType, bytes: &[u8]) -> Result<u32, Damaged> {
+    fn push_bytes(&mut self, value_type: ValueType, bytes: &[u8]) -> Result<u32, Error> {
         if value_type == ValueType::Str {
             let text = std::str::from_utf8(bytes).map_err(|_| Damaged("text is not UTF-8"))?;
             return self.push_text(text);
@@ -348,7 +277,7 @@ impl<'b> RowReader<'b> {
         Ok(dictionary.ends.len() as u32 - 1)
     }
 
-    fn push_text(&mut self, text: &str) -> Result<u32, Damaged> {
+    fn push_text(&mut self, text: &str) -> Result<u32, Error> {
         let dictionary = &mut self.batch.text;
         dictionary.text.push_str(text);
         dictionary.ends.push(end(dictionary.text.len())?);
@@ -356,7 +285,7 @@ impl<'b> RowReader<'b> {
     }
 
     /// The operation of a template.
-    fn operation(&mut self, template: u32) -> Result<u32, Damaged> {
+    fn operation(&mut self, template: u32) -> Result<u32, Error> {
         if let Some(known) = known(&self.known.operations, template) {
             return Ok(known);
         }
@@ -364,7 +293,7 @@ impl<'b> RowReader<'b> {
         Ok(learn(&mut self.known.operations, template, position))
     }
 
-    fn shape(&mut self, shape: u32) -> Result<u32, Damaged> {
+    fn shape(&mut self, shape: u32) -> Result<u32, Error> {
         if let Some(known) = known(&self.known.shapes, shape) {
             return Ok(known);
         }
@@ -389,7 +318,7 @@ impl<'b> RowReader<'b> {
         Ok(learn(&mut self.known.shapes, shape, position))
     }
 
-    fn resource(&mut self, number: u64) -> Result<u32, Damaged> {
+    fn resource(&mut self, number: u64) -> Result<u32, Error> {
         let at = u32::try_from(number).map_err(|_| Damaged("resource"))?;
         if let Some(known) = known(&self.known.resources, at) {
             return Ok(known);
@@ -408,7 +337,7 @@ impl<'b> RowReader<'b> {
         Ok(learn(&mut self.known.resources, at, position))
     }
 
-    fn scope(&mut self, number: u64) -> Result<u32, Damaged> {
+    fn scope(&mut self, number: u64) -> Result<u32, Error> {
         let at = u32::try_from(number).map_err(|_| Damaged("scope"))?;
         if let Some(known) = known(&self.known.scopes, at) {
             return Ok(known);
@@ -433,7 +362,7 @@ impl<'b> RowReader<'b> {
         Ok(learn(&mut self.known.scopes, at, position))
     }
 
-    fn attributes(&mut self, place: OriginPlace) -> Result<AttributeSet, Damaged> {
+    fn attributes(&mut self, place: OriginPlace) -> Result<AttributeSet, Error> {
         let structure = self.structure;
         let mut values = Vec::new();
         for (column, at) in structure.values_of(place) {
@@ -443,7 +372,7 @@ impl<'b> RowReader<'b> {
         Ok(AttributeSet { shape, values })
     }
 
-    fn class(&mut self, number: u64) -> Result<Class, Damaged> {
+    fn class(&mut self, number: u64) -> Result<Class, Error> {
         let at = usize::try_from(number).map_err(|_| Damaged("class"))?;
         if let Some(known) = *self.known.classes.get(at).ok_or(Damaged("class"))? {
             return Ok(known);
@@ -486,10 +415,6 @@ fn learn(table: &mut [u32], at: u32, position: u32) -> u32 {
         *known = position + 1;
     }
     position
-}
-
-fn slice<T: Copy>(column: &[T], rows: Range<usize>) -> Vec<T> {
-    column.get(rows).unwrap_or_default().to_vec()
 }
 
 fn end(length: usize) -> Result<u32, Damaged> {

@@ -4,6 +4,8 @@
 
 mod bits;
 mod classes;
+mod column_reader;
+mod column_values;
 mod columns;
 mod decode;
 mod encode;
@@ -26,7 +28,6 @@ mod tails;
 mod templates;
 #[cfg(test)]
 mod tests;
-mod values;
 mod wide;
 
 pub(crate) use encode::{BlockRow, BlockWriter};

@@ -10,6 +10,7 @@ use tracewell_storage::{Error, TagFilter};
 
 use super::decode::RowReader;
 use super::ids;
+use super::parents::ParentReader;
 use super::parts::{BlockParts, SECTIONS, Section};
 use super::section;
 use super::structure::Structure;
@@ -44,7 +45,7 @@ impl Block {
         let (_, codes) = parts.section(Section::Codes);
         let opened: [OnceLock<Vec<u8>>; SECTIONS] = Default::default();
         let raw = open_section(&parts, &bytes, Section::Structure)?;
-        let structure = Structure::read(&raw, parts.rows, codes.raw as usize).map_err(senseless)?;
+        let structure = Structure::read(&raw, parts.rows, codes.raw as usize)?;
         if let Some(cell) = opened.get(Section::Structure as usize) {
             cell.get_or_init(|| raw);
         }
@@ -105,7 +106,7 @@ impl Block {
         if rows.start > rows.end || rows.end > self.parts.rows {
             return Err(Error::corrupt("rows beyond the block"));
         }
-        RowReader::new(self, rows)?.read()
+        RowReader::new(self, rows).read()
     }
 
     /// Each row's duration: for a search whose index cannot decide.
@@ -128,13 +129,12 @@ impl Block {
         let mut durations = Vec::with_capacity(rows.len());
         bits::read(these, bits, bits::bits_of(before), |number| {
             durations.push(number);
-        })
-        .map_err(senseless)?;
+        })?;
         Ok(durations)
     }
 
-    /// The starts of the rows before `end`.
-    pub(super) fn starts_until(&self, end: u32) -> Result<Vec<u64>, Error> {
+    /// The starts of these rows. Of traces before only the first spans' are read.
+    pub(super) fn starts_of(&self, rows: Range<u32>) -> Result<Vec<u64>, Error> {
         let structure = self.section(Section::Structure)?;
         let classes = |place: &Range<usize>| structure.get(place.clone()).unwrap_or_default();
         let durations = bits::bytes_of(classes(&self.structure.duration_classes));
@@ -146,34 +146,93 @@ impl Block {
             .and_then(|from| from.checked_sub(durations));
         let bits = from.and_then(|from| bits.get(from..));
         let bits = bits.ok_or_else(|| Error::corrupt("bits of starts"))?;
-        let these = classes.get(..end as usize).unwrap_or_default();
-        let mut starts = Vec::with_capacity(these.len());
-        bits::read(these, bits, 0, |since| starts.push(since)).map_err(senseless)?;
-        let (mut first, mut rest) = (0u64, starts.as_mut_slice());
-        for &spans in &self.structure.traces {
-            let (trace, others) = rest.split_at_mut(rest.len().min(spans as usize));
+        let mut starts = Vec::with_capacity(rows.len());
+        let (mut first, mut at) = (0u64, 0);
+        for trace in &self.traces {
+            if trace.first >= rows.end {
+                break;
+            }
+            let end = trace.first + trace.spans;
+            // Those that are asked for, or the first one, and those before it in the trace.
+            let to = if end > rows.start {
+                end.min(rows.end)
+            } else {
+                trace.first + 1
+            };
+            let these = trace.first as usize..to.min(end) as usize;
             let mut before = first;
-            for (at, start) in trace.iter_mut().enumerate() {
-                *start = start.wrapping_add(before);
-                before = *start;
-                if at == 0 {
+            let mut row = trace.first;
+            let take = |since: u64| {
+                before = before.wrapping_add(since);
+                if row == trace.first {
                     first = before;
                 }
-            }
-            rest = others;
+                if rows.contains(&row) {
+                    starts.push(before);
+                }
+                row += 1;
+            };
+            let these = classes.get(these).unwrap_or_default();
+            bits::read(these, bits, at, take)?;
+            let all = trace.first as usize..end as usize;
+            at += bits::bits_of(classes.get(all).unwrap_or_default());
         }
         Ok(starts)
     }
 
-    /// The ids of all rows.
-    pub(super) fn span_ids(&self) -> Result<Vec<SpanId>, Error> {
-        let chunks = self.bytes.get(self.parts.ids_at()..).unwrap_or_default();
-        let ids = ids::ids_of_chunks(chunks)?;
-        if ids.len() == self.parts.rows as usize {
-            Ok(ids)
-        } else {
-            Err(Error::corrupt("number of span ids"))
+    /// The ids of these rows.
+    pub(super) fn span_ids(&self, rows: Range<u32>) -> Result<Vec<SpanId>, Error> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
         }
+        let (from, _) = self.parts.id_chunk(rows.start);
+        let (last, length) = self.parts.id_chunk(rows.end - 1);
+        let chunks = self.bytes.get(from..last + length).unwrap_or_default();
+        let ids = ids::ids_of_chunks(chunks)?;
+        let skip = rows.start as usize % ids::IDS_PER_CHUNK;
+        let ids = ids.get(skip..skip + rows.len());
+        ids.map(<[_]>::to_vec)
+            .ok_or_else(|| Error::corrupt("number of span ids"))
+    }
+
+    /// The parents of these rows.
+    pub(super) fn parents_of(&self, rows: Range<u32>) -> Result<Vec<SpanId>, Error> {
+        let s = &self.structure;
+        let structure = self.section(Section::Structure)?;
+        let told = self.section(Section::Bits)?;
+        let told = told.get(s.traces.len() * 16..);
+        let told = told.and_then(|told| told.get(..s.parents_elsewhere * 8));
+        let mut reader = ParentReader::new(
+            structure.get(s.parents.clone()).unwrap_or_default(),
+            told.unwrap_or_default(),
+        );
+        let mut parents = Vec::with_capacity(rows.len());
+        for trace in &self.traces {
+            let all = trace.first..trace.first + trace.spans;
+            if all.start >= rows.end {
+                break;
+            }
+            if all.end <= rows.start {
+                reader.skip(trace.spans)?;
+                continue;
+            }
+            let ids = self.span_ids(all.clone())?;
+            for (at, row) in all.enumerate() {
+                let parent = reader.next(at, &ids)?;
+                if rows.contains(&row) {
+                    parents.push(parent);
+                }
+            }
+        }
+        Ok(parents)
+    }
+
+    /// The bits of columns: they follow the ids.
+    pub(super) fn column_bits(&self) -> Result<&[u8], Error> {
+        let s = &self.structure;
+        let ids = s.traces.len() * 16 + s.parents_elsewhere * 8;
+        let bits = self.section(Section::Bits)?;
+        Ok(bits.get(ids..).unwrap_or_default())
     }
 
     /// The bytes of a section, decompressed.
@@ -209,6 +268,8 @@ fn open_section(parts: &BlockParts, bytes: &[u8], which: Section) -> Result<Vec<
 }
 
 /// A section that does not make sense, though its checksum holds.
-pub(super) fn senseless(Damaged(what): Damaged) -> Error {
-    Error::corrupt(what)
+impl From<Damaged> for Error {
+    fn from(Damaged(what): Damaged) -> Self {
+        Error::corrupt(what)
+    }
 }

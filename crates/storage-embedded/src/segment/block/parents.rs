@@ -86,38 +86,50 @@ fn find(trace: &[SpanId], row: usize, parent: SpanId) -> Option<usize> {
     above.or_else(|| below.iter().position(is_parent).map(|at| row + at))
 }
 
-/// Reads the parents of the first rows of a block, given the ids of all and the ids written out.
-pub(super) fn read(
-    bytes: &[u8],
-    rows: u32,
-    traces: &[u32],
-    ids: &[SpanId],
-    elsewhere: &[u8],
-) -> Result<Vec<SpanId>, Damaged> {
-    let mut r = Reader::new(bytes);
-    let mut elsewhere = elsewhere.as_chunks::<8>().0.iter();
-    let mut parents = Vec::new();
-    let mut first = 0usize;
-    for &spans in traces {
-        if parents.len() >= rows as usize {
-            break;
+/// Reads the parents of a block, row by row.
+#[derive(Debug)]
+pub(super) struct ParentReader<'b> {
+    places: Reader<'b>,
+    /// Ids that are written out.
+    told: &'b [[u8; 8]],
+}
+
+impl<'b> ParentReader<'b> {
+    pub(super) fn new(places: &'b [u8], told: &'b [u8]) -> Self {
+        ParentReader {
+            places: Reader::new(places),
+            told: told.as_chunks().0,
         }
-        let end = first + spans as usize;
-        let trace = ids.get(first..end).ok_or(Damaged("ids of a trace"))?;
-        for row in 0..trace.len() {
-            let parent = match r.varint()? {
-                NONE => Some(SpanId::default()),
-                ELSEWHERE => elsewhere.next().copied().map(SpanId),
-                code => {
-                    let above = word_of(ValueType::Int, code - FIRST) as i64;
-                    let at = (row as i64).checked_sub(above);
-                    let at = at.and_then(|at| usize::try_from(at).ok());
-                    at.and_then(|at| trace.get(at)).copied()
-                }
-            };
-            parents.push(parent.ok_or(Damaged("place of a parent"))?);
-        }
-        first = end;
     }
-    Ok(parents)
+
+    fn next_told(&mut self) -> Option<SpanId> {
+        let (&id, others) = self.told.split_first()?;
+        self.told = others;
+        Some(SpanId(id))
+    }
+
+    /// Passes over the parents of so many rows.
+    pub(super) fn skip(&mut self, rows: u32) -> Result<(), Damaged> {
+        for _ in 0..rows {
+            if self.places.varint()? == ELSEWHERE {
+                self.next_told();
+            }
+        }
+        Ok(())
+    }
+
+    /// The parent of the row at this place of its trace, whose rows have these ids.
+    pub(super) fn next(&mut self, row: usize, trace: &[SpanId]) -> Result<SpanId, Damaged> {
+        let parent = match self.places.varint()? {
+            NONE => Some(SpanId::default()),
+            ELSEWHERE => self.next_told(),
+            code => {
+                let above = word_of(ValueType::Int, code - FIRST) as i64;
+                let at = (row as i64).checked_sub(above);
+                let at = at.and_then(|at| usize::try_from(at).ok());
+                at.and_then(|at| trace.get(at)).copied()
+            }
+        };
+        parent.ok_or(Damaged("place of a parent"))
+    }
 }

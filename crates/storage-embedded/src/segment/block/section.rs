@@ -1,6 +1,8 @@
 //! Sections: the compressed parts of a block, each with a checksum.
 #![warn(clippy::indexing_slicing)]
 
+use std::cell::RefCell;
+
 use tracewell_storage::Error;
 
 use super::parts::SectionBytes;
@@ -64,13 +66,28 @@ pub(super) fn open(bytes: &[u8], raw: u32) -> Result<Vec<u8>, Error> {
     if stored.len() == raw as usize {
         return Ok(stored.to_vec());
     }
-    let opened = zstd::bulk::decompress(stored, raw as usize)
-        .map_err(|_| damaged("a section does not decompress"))?;
+    let opened =
+        decompress(stored, raw as usize).ok_or_else(|| damaged("a section does not decompress"))?;
     if opened.len() == raw as usize {
         Ok(opened)
     } else {
         Err(damaged("a section decompresses to another length"))
     }
+}
+
+thread_local! {
+    /// Making one costs as much as a small section.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> =
+        const { RefCell::new(None) };
+}
+
+fn decompress(stored: &[u8], raw: usize) -> Option<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = zstd::bulk::Decompressor::new().ok();
+        }
+        kept.as_mut()?.decompress(stored, raw).ok()
+    })
 }
 
 impl std::fmt::Debug for Packer {

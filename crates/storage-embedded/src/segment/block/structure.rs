@@ -35,8 +35,12 @@ pub(super) struct Structure {
     pub(super) templates: Vec<TemplatePlace>,
     /// The template of each row.
     pub(super) rows: Vec<u32>,
+    /// Values of each column.
+    counts: Vec<u32>,
     origin_values: Vec<u32>,
     slots: Vec<Slot>,
+    /// The columns of the templates' varying slots.
+    varying: Vec<u32>,
 }
 
 /// A column and where its values are.
@@ -68,6 +72,8 @@ pub(super) struct TemplatePlace {
     pub(super) shape: u32,
     slots: u32,
     slot_count: u32,
+    varying: u32,
+    varying_count: u32,
 }
 
 /// A slot of a template.
@@ -94,7 +100,7 @@ impl Structure {
         let templates = read_positions(r, shapes.len())?;
         let fixed = (0..column::ATTRIBUTES).map(|at| (String::new(), fixed_type(at)));
         let mut counter = Counter::new(column::ATTRIBUTES + own.len(), codes_bytes);
-        let (mut origin_values, mut slots) = (Vec::new(), Vec::new());
+        let (mut origin_values, mut slots, mut varying) = (Vec::new(), Vec::new(), Vec::new());
         let mut origins = |shapes_of: &[u32], names: u64| {
             counter.add(column::NAME, names * shapes_of.len() as u64)?;
             counter.add(column::OPAQUE, shapes_of.len() as u64)?;
@@ -117,12 +123,17 @@ impl Structure {
         let mut places = Vec::with_capacity(templates.len());
         for shape in templates {
             let columns = shapes.get(shape as usize).into_iter().flatten().copied();
-            let first = slots.len();
+            let (slots_at, varying_at) = (slots.len(), varying.len());
             read_slots(r, columns, &mut counter, &mut slots)?;
+            let these = slots.get(slots_at..).unwrap_or_default().iter();
+            let these = these.filter(|slot| slot.constant.is_none());
+            varying.extend(these.map(|slot| slot.column));
             places.push(TemplatePlace {
                 shape,
-                slots: first as u32,
-                slot_count: (slots.len() - first) as u32,
+                slots: slots_at as u32,
+                slot_count: (slots.len() - slots_at) as u32,
+                varying: varying_at as u32,
+                varying_count: (varying.len() - varying_at) as u32,
             });
         }
         let constants = counter.counts.clone();
@@ -136,14 +147,16 @@ impl Structure {
             start_classes: 0..0,
             duration_classes: 0..0,
             columns: Vec::new(),
+            counts: Vec::new(),
             shapes,
             resources,
             scopes,
             classes: usize::try_from(classes).map_err(|_| Damaged("count of classes"))?,
             templates: places,
-            rows: symbols::read(symbols, rows as usize, template_count)?,
+            rows: symbols::read(symbols, 0..rows as usize, template_count)?,
             origin_values,
             slots,
+            varying,
         };
         structure.count_rows(&mut counter)?;
         let mut directory = Directory::default();
@@ -157,6 +170,7 @@ impl Structure {
                 ..place
             });
         }
+        structure.counts = counter.counts;
         structure.start_classes = take(r, raw, rows as usize)?;
         structure.duration_classes = take(r, raw, rows as usize)?;
         if r.remaining() > 0 || directory.codes != codes_bytes {
@@ -173,12 +187,8 @@ impl Structure {
             .iter()
             .zip(self.rows_of_templates(self.rows.len()))
         {
-            for slot in self
-                .slots(template)
-                .iter()
-                .filter(|slot| slot.constant.is_none())
-            {
-                counter.add(slot.column as usize, u64::from(count))?;
+            for &column in self.varying(template) {
+                counter.add(column as usize, u64::from(count))?;
             }
             words += u64::from(template.slot_count) * u64::from(count);
         }
@@ -203,12 +213,8 @@ impl Structure {
     pub(super) fn values_before(&self, row: usize) -> Vec<u32> {
         let mut values: Vec<u32> = self.columns.iter().map(|column| column.constants).collect();
         for (template, count) in self.templates.iter().zip(self.rows_of_templates(row)) {
-            for slot in self
-                .slots(template)
-                .iter()
-                .filter(|slot| slot.constant.is_none())
-            {
-                if let Some(values) = values.get_mut(slot.column as usize) {
+            for &column in self.varying(template) {
+                if let Some(values) = values.get_mut(column as usize) {
                     *values += count;
                 }
             }
@@ -216,11 +222,23 @@ impl Structure {
         values
     }
 
+    /// How many values a column has.
+    pub(super) fn values_of_column(&self, column: usize) -> u32 {
+        self.counts.get(column).copied().unwrap_or(0)
+    }
+
     /// The slots of a template: the lanes, then those of its shape.
     pub(super) fn slots(&self, template: &TemplatePlace) -> &[Slot] {
         let from = template.slots as usize;
         let to = from + template.slot_count as usize;
         self.slots.get(from..to).unwrap_or_default()
+    }
+
+    /// The columns of a template's varying slots.
+    fn varying(&self, template: &TemplatePlace) -> &[u32] {
+        let from = template.varying as usize;
+        let to = from + template.varying_count as usize;
+        self.varying.get(from..to).unwrap_or_default()
     }
 
     /// The template of a row.

@@ -3,6 +3,8 @@
 //! ones, and one that rarely changes nearly all zeroes: both compress to almost nothing.
 #![warn(clippy::indexing_slicing)]
 
+use std::ops::Range;
+
 use crate::codec::{Damaged, Reader, put_varint};
 
 const AGAIN: u32 = 0;
@@ -45,29 +47,68 @@ impl Coder {
     }
 }
 
-/// Reads the first `count` codes of a column of `distinct` codes.
-pub(super) fn read(bytes: &[u8], count: usize, distinct: u32) -> Result<Vec<u32>, Damaged> {
+/// Reads the codes from one place to another of a column of `distinct` codes.
+pub(super) fn read(bytes: &[u8], codes: Range<usize>, distinct: u32) -> Result<Vec<u32>, Damaged> {
     // A symbol is a byte at least: this bounds what is allocated.
-    if count > bytes.len() {
+    if codes.start > codes.end || codes.end > bytes.len() {
         return Err(Damaged("symbols are cut"));
     }
-    let mut codes = Vec::with_capacity(count);
+    let mut read = Vec::with_capacity(codes.len());
     let mut decoder = Decoder {
         before: 0,
         next: 0,
         distinct,
     };
     if distinct <= BYTE_CODES_MAX {
-        for &symbol in bytes.iter().take(count) {
-            codes.push(decoder.code(u32::from(symbol))?);
+        let (before, these) = bytes.split_at_checked(codes.start).unwrap_or_default();
+        decoder.skip(before);
+        for &symbol in these.iter().take(codes.len()) {
+            read.push(decoder.code(u32::from(symbol))?);
         }
     } else {
-        let mut r = Reader::new(bytes);
-        for _ in 0..count {
-            codes.push(decoder.code(r.u32()?)?);
+        let mut symbols = Varints::new(bytes);
+        for _ in 0..codes.start {
+            decoder.code(symbols.next()?)?;
+        }
+        for _ in codes {
+            read.push(decoder.code(symbols.next()?)?);
         }
     }
-    Ok(codes)
+    Ok(read)
+}
+
+/// Reads small numbers, most of them of one byte or two.
+pub(super) struct Varints<'b>(&'b [u8]);
+
+impl<'b> Varints<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
+        Varints(bytes)
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<u32, Damaged> {
+        match *self.0 {
+            [byte @ 0..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u32::from(byte))
+            }
+            [low, high @ 0..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u32::from(low & 0x7f) | u32::from(high) << 7)
+            }
+            _ => {
+                let mut r = Reader::new(self.0);
+                let number = r.u32()?;
+                self.0 = r.take(r.remaining())?;
+                Ok(number)
+            }
+        }
+    }
+
+    /// What follows.
+    pub(super) fn rest(self) -> &'b [u8] {
+        self.0
+    }
 }
 
 struct Decoder {
@@ -92,6 +133,26 @@ impl Decoder {
         } else {
             Err(Damaged("code of a value"))
         }
+    }
+
+    /// Passes over symbols: what counts is how many were new, and the last one that was no repeat.
+    fn skip(&mut self, symbols: &[u8]) {
+        let is_new = |symbols: &[u8]| {
+            let chunks = symbols.chunks(usize::from(u8::MAX));
+            let new = |chunk: &[u8]| {
+                let new = chunk.iter().map(|&symbol| u8::from(symbol == NEXT as u8));
+                u32::from(new.sum::<u8>())
+            };
+            chunks.map(new).sum::<u32>()
+        };
+        let Some(last) = symbols.iter().rposition(|&symbol| symbol != AGAIN as u8) else {
+            return;
+        };
+        self.next = is_new(symbols);
+        self.before = match symbols.get(last).copied().map(u32::from) {
+            Some(NEXT) => self.next.wrapping_sub(1),
+            other => other.unwrap_or(FIRST).wrapping_sub(FIRST),
+        };
     }
 }
 
@@ -126,22 +187,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn codes_come_back((codes, distinct) in codes(), part in any::<prop::sample::Index>()) {
+        fn codes_come_back(
+            (codes, distinct) in codes(),
+            from in any::<prop::sample::Index>(),
+            to in any::<prop::sample::Index>(),
+        ) {
             let mut out = Vec::new();
             let coded = Coder::default().put(&mut out, codes.iter().copied());
             prop_assert_eq!(coded, distinct);
-            let count = part.index(codes.len() + 1);
-            prop_assert_eq!(&read(&out, count, distinct).unwrap(), &codes[..count]);
-            prop_assert!(read(&out, out.len() + 1, distinct).is_err());
+            let (from, to) = (from.index(codes.len() + 1), to.index(codes.len() + 1));
+            let part = from.min(to)..from.max(to);
+            prop_assert_eq!(&read(&out, part.clone(), distinct).unwrap(), &codes[part]);
+            prop_assert!(read(&out, 0..out.len() + 1, distinct).is_err());
         }
 
         #[test]
         fn any_bytes_give_codes_below_the_bound(
             bytes in prop::collection::vec(any::<u8>(), 0..50),
+            from in 0usize..60,
             count in 0usize..60,
             distinct in 0u32..400,
         ) {
-            if let Ok(codes) = read(&bytes, count, distinct) {
+            if let Ok(codes) = read(&bytes, from..from + count, distinct) {
                 prop_assert!(codes.iter().all(|&code| code < distinct));
             }
         }

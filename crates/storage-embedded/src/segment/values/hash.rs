@@ -36,19 +36,26 @@ pub(super) fn of_text(seed: u64, text: &[u8]) -> u64 {
 
 /// The number whose text form this is.
 fn whole_number(text: &[u8]) -> Option<i64> {
-    const DIGITS_MAX: usize = 20; // with a sign
-    let (first, second) = (text.first()?, text.get(1));
-    let may_be = text.len() <= DIGITS_MAX
-        && match first {
-            b'-' => matches!(second, Some(b'1'..=b'9')),
-            b'0' => second.is_none(),
-            b'1'..=b'9' => true,
-            _ => false,
-        };
-    if may_be {
-        std::str::from_utf8(text).ok()?.parse().ok()
+    const BYTES_MAX: usize = 20; // of the longest, with its sign
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if text.len() <= BYTES_MAX => {}
+        _ => return None,
+    }
+    let mut number = 0i64;
+    for digit in digits {
+        let digit = i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+        // Below zero, where there is room for one more.
+        number = number.checked_mul(10)?.checked_sub(digit)?;
+    }
+    if negative {
+        Some(number)
     } else {
-        None
+        number.checked_neg()
     }
 }
 

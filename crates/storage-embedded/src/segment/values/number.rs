@@ -31,6 +31,12 @@ pub(super) fn value(value_type: ValueType, number: u64) -> Value<'static> {
     }
 }
 
+/// The value of a column's number that is kept as bytes.
+pub(super) fn read(value_type: ValueType, bytes: &[u8]) -> Value<'static> {
+    let number = bytes.first_chunk().copied().map(u64::from_le_bytes);
+    value(value_type, number.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use tracewell_model::attribute::ValueType;
 use tracewell_model::batch::{AttributeSet, Columns};
 
-use super::{RunValues, Tables, UNKNOWN, fixed, number_of};
+use super::{RunValues, Tables, UNKNOWN, bytes_at, fixed, number_of};
 
 /// A resource or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,9 +92,13 @@ impl<'a> RunValues<'a> {
         let values = words.map(|(column, &word)| {
             let at = word as usize;
             let (hash, bytes) = match self.column(column).value_type {
-                ValueType::Str => (tables.texts[at].hash, c.text.get(at as u32).as_bytes()),
+                ValueType::Str => {
+                    let bytes = bytes_at(&c.text.ends, c.text.text.as_bytes(), at);
+                    (tables.texts.hashes[at], bytes)
+                }
                 ValueType::Bytes | ValueType::Any => {
-                    (tables.bytes[at].hash, c.bytes.get(at as u32))
+                    let bytes = bytes_at(&c.bytes.ends, &c.bytes.bytes, at);
+                    (tables.bytes.hashes[at], bytes)
                 }
                 number => return number_of(number, word),
             };

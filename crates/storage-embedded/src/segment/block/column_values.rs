@@ -1,0 +1,206 @@
+//! The values of a column, read: those of some rows at once, and any other one by one.
+#![warn(clippy::indexing_slicing)]
+
+use std::ops::Range;
+
+use tracewell_model::attribute::ValueType;
+
+use super::bits;
+use super::layout::has_bytes;
+use super::structure::ColumnPlace;
+use super::symbols::{self, Varints};
+use crate::codec::{Damaged, Reader};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Values<'b> {
+    /// Where the values that were read stand in the column.
+    place: Range<usize>,
+    read: Read,
+    source: Source<'b>,
+}
+
+/// Codes of texts and bytes, or numbers.
+#[derive(Debug)]
+enum Read {
+    Codes(Vec<u32>),
+    Numbers(Vec<u64>),
+}
+
+/// What a column lies in.
+#[derive(Debug)]
+enum Source<'b> {
+    Bytes {
+        symbols: &'b [u8],
+        dictionary: Dictionary<'b>,
+    },
+    Numbers {
+        symbols: &'b [u8],
+        dictionary: Vec<u64>,
+    },
+    Bits {
+        classes: &'b [u8],
+        bits: &'b [u8],
+    },
+}
+
+/// Distinct byte strings.
+#[derive(Debug)]
+pub(super) struct Dictionary<'b> {
+    ends: Vec<u32>,
+    bytes: &'b [u8],
+}
+
+impl<'b> Dictionary<'b> {
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn get(&self, code: u32) -> Result<&'b [u8], Damaged> {
+        let at = code as usize;
+        let end = |at: usize| self.ends.get(at).map(|&end| end as usize);
+        let from = at.checked_sub(1).map_or(Some(0), end);
+        let bytes = from
+            .zip(end(at))
+            .and_then(|(from, to)| self.bytes.get(from..to));
+        bytes.ok_or(Damaged("place of a text"))
+    }
+}
+
+impl<'b> Values<'b> {
+    /// Reads the values at this place of a column, given the codes, and the texts or bits.
+    pub(super) fn read(
+        column: &ColumnPlace,
+        place: Range<usize>,
+        codes: &'b [u8],
+        others: &'b [u8],
+    ) -> Result<Values<'b>, Damaged> {
+        let cut = Damaged("a column is cut");
+        let codes = codes.get(column.codes.clone()).ok_or(cut)?;
+        let source = match column.distinct {
+            None => Source::Bits {
+                classes: codes,
+                bits: others.get(column.other.clone()).ok_or(cut)?,
+            },
+            Some(distinct) if has_bytes(column.value_type) => {
+                let texts = others.get(column.other.clone()).ok_or(cut)?;
+                Source::Bytes {
+                    symbols: codes,
+                    dictionary: read_dictionary(texts, distinct)?,
+                }
+            }
+            Some(distinct) => read_numbers(codes, distinct, column.value_type)?,
+        };
+        let read = source.read(place.clone())?;
+        Ok(Values {
+            place,
+            read,
+            source,
+        })
+    }
+
+    /// The number at this place.
+    #[inline]
+    pub(super) fn number(&self, at: u32) -> Result<u64, Damaged> {
+        let no_number = Damaged("place of a number");
+        let at = at as usize;
+        if let (Some(at), Read::Numbers(numbers)) = (at.checked_sub(self.place.start), &self.read) {
+            return numbers.get(at).copied().ok_or(no_number);
+        }
+        match self.source.read(at..at + 1)? {
+            Read::Numbers(numbers) => numbers.first().copied().ok_or(no_number),
+            Read::Codes(_) => Err(no_number),
+        }
+    }
+
+    /// The code at this place.
+    #[inline]
+    pub(super) fn code(&self, at: u32) -> Result<u32, Damaged> {
+        let no_code = Damaged("place of a code");
+        let at = at as usize;
+        if let (Some(at), Read::Codes(codes)) = (at.checked_sub(self.place.start), &self.read) {
+            return codes.get(at).copied().ok_or(no_code);
+        }
+        match self.source.read(at..at + 1)? {
+            Read::Codes(codes) => codes.first().copied().ok_or(no_code),
+            Read::Numbers(_) => Err(no_code),
+        }
+    }
+
+    /// The dictionary of texts or bytes.
+    pub(super) fn dictionary(&self) -> Result<&Dictionary<'b>, Damaged> {
+        match &self.source {
+            Source::Bytes { dictionary, .. } => Ok(dictionary),
+            Source::Numbers { .. } | Source::Bits { .. } => Err(Damaged("dictionary")),
+        }
+    }
+
+    /// True for numbers.
+    pub(super) fn has_numbers(&self) -> bool {
+        matches!(self.read, Read::Numbers(_))
+    }
+}
+
+impl Source<'_> {
+    fn read(&self, place: Range<usize>) -> Result<Read, Damaged> {
+        Ok(match self {
+            Source::Bytes {
+                symbols,
+                dictionary,
+            } => Read::Codes(symbols::read(symbols, place, dictionary.len() as u32)?),
+            Source::Numbers {
+                symbols,
+                dictionary,
+            } => {
+                let codes = symbols::read(symbols, place, dictionary.len() as u32)?;
+                let number = |code: u32| dictionary.get(code as usize).copied().unwrap_or(0);
+                Read::Numbers(codes.into_iter().map(number).collect())
+            }
+            Source::Bits { classes, bits } => {
+                let (before, rest) = classes
+                    .split_at_checked(place.start)
+                    .ok_or(Damaged("a column is cut"))?;
+                let these = rest.get(..place.len()).ok_or(Damaged("a column is cut"))?;
+                let mut numbers = Vec::with_capacity(these.len());
+                let from = bits::bits_of(before);
+                bits::read(these, bits, from, |number| numbers.push(number))?;
+                Read::Numbers(numbers)
+            }
+        })
+    }
+}
+
+fn read_numbers(codes: &[u8], distinct: u32, value_type: ValueType) -> Result<Source<'_>, Damaged> {
+    let mut r = Reader::new(codes);
+    let mut dictionary = Vec::new();
+    for _ in 0..distinct {
+        dictionary.push(if value_type == ValueType::Double {
+            u64::from_le_bytes(r.array()?)
+        } else {
+            r.varint()?
+        });
+    }
+    let symbols = r.take(r.remaining())?;
+    Ok(Source::Numbers {
+        symbols,
+        dictionary,
+    })
+}
+
+fn read_dictionary(texts: &[u8], distinct: u32) -> Result<Dictionary<'_>, Damaged> {
+    let mut lengths = Varints::new(texts);
+    let mut ends = Vec::new();
+    let mut end = 0u32;
+    for _ in 0..distinct {
+        end = end
+            .checked_add(lengths.next()?)
+            .ok_or(Damaged("lengths of texts"))?;
+        ends.push(end);
+    }
+    let bytes = lengths.rest();
+    if bytes.len() == end as usize {
+        Ok(Dictionary { ends, bytes })
+    } else {
+        Err(Damaged("bytes of a dictionary"))
+    }
+}
