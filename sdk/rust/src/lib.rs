@@ -47,9 +47,14 @@ mod context;
 mod core;
 mod drops;
 mod encode;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+mod exchange;
 mod flush;
 mod fork;
+pub mod handoff;
 mod id;
+#[cfg(feature = "tower")]
+pub mod layer;
 mod panic;
 pub mod propagation;
 mod random;

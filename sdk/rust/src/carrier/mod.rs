@@ -1,11 +1,25 @@
 //! What contexts are written into and read from: headers, metadata, attributes of messages.
 //!
 //! A carrier of your own is two small traits; everything that is a map or a list of string pairs (an
-//! SQS message's attributes, say) needs none.
+//! SQS message's attributes, say, behind [`Attributes`]) needs none.
 
+mod attributes;
+mod bytes;
 #[cfg(feature = "http")]
 mod http;
 mod pairs;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(feature = "tonic")]
+mod tonic;
+
+pub use attributes::{Attributes, StringAttributes};
+pub use bytes::text_of;
+
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::SendTraced;
+#[cfg(feature = "tonic")]
+pub use self::tonic::CurrentContext;
 
 /// A carrier to read from.
 pub trait Extract {

@@ -7,6 +7,7 @@ mod delivery;
 mod errors;
 mod fork;
 mod invisible;
+mod layers;
 mod overload;
 mod panic;
 mod propagation;
@@ -14,6 +15,7 @@ mod protocols;
 mod server;
 mod spans;
 mod w3c;
+mod w3c_echo;
 
 use std::process::{Command, Output};
 use std::time::Duration;
