@@ -34,6 +34,7 @@ pub(crate) struct Asked<'a> {
 
 impl Exchange {
     /// The answering side, which continues the caller's trace.
+    #[cfg(feature = "tower")]
     pub(crate) fn answering(tracer: &Tracer, asked: &Asked<'_>, route: Option<&str>) -> Exchange {
         let caller = tracer.propagator().extract(asked.headers);
         let mut exchange = Exchange::begin(tracer, asked, route, Kind::Server, &caller);
@@ -97,6 +98,7 @@ impl Exchange {
     }
 
     /// The end of an answer came, with this after it.
+    #[cfg(feature = "tower")]
     pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
         self.grpc_status(trailers);
     }

@@ -40,6 +40,8 @@
 //! ```
 #![warn(missing_docs)]
 
+#[cfg(any(feature = "opentelemetry", feature = "tracing"))]
+pub mod bridge;
 mod buffers;
 pub mod carrier;
 mod clock;

@@ -208,6 +208,18 @@ impl Record {
         }
     }
 
+    /// What others left out before it came here.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn note_dropped(&mut self, attributes: u32, events: u32, links: u32) {
+        for (count, more) in [
+            (&mut self.attributes, attributes),
+            (&mut self.events, events),
+            (&mut self.links, links),
+        ] {
+            count.dropped = count.dropped.saturating_add(more);
+        }
+    }
+
     pub(crate) fn has_status(&self) -> bool {
         !matches!(self.status, Status::Unset)
     }

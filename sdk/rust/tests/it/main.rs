@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a test's way to fail
 
 mod allocations;
+mod bridges;
 mod collector;
 mod delivery;
 mod errors;
