@@ -112,7 +112,10 @@ impl Gather {
                 at,
                 row: rows[at as usize].row,
             });
-            in_order(members, &mut scratch);
+            let is_dense = in_order(members, &mut scratch);
+            if is_dense {
+                self.touched ^= touch(c, &scratch.of_batch);
+            }
             self.batch(&mut source, &mut scratch);
             let tables = source.tables;
             values.return_tables(number, tables);
@@ -139,9 +142,6 @@ impl Gather {
     /// Takes the members that are of one batch in.
     fn batch(&mut self, source: &mut Source<'_, '_>, scratch: &mut Scratch) {
         self.classes.begin_batch();
-        self.touched = self
-            .touched
-            .wrapping_add(touch(source.c, &scratch.of_batch));
         self.columns(source.c, &scratch.of_batch);
         let mut by_shape = std::mem::take(&mut self.by_shape);
         let shape = |member: &Member| source.c.shape[member.row as usize];
@@ -320,8 +320,9 @@ impl Gather {
     }
 }
 
-/// Puts the rows of a batch into `of_batch`, in the order of the batch.
-fn in_order(members: impl ExactSizeIterator<Item = Member> + Clone, scratch: &mut Scratch) {
+/// Puts the rows of a batch into `of_batch`, in the order of the batch; answers whether they lie
+/// close together.
+fn in_order(members: impl ExactSizeIterator<Item = Member> + Clone, scratch: &mut Scratch) -> bool {
     /// A stretch with fewer of its rows here is not worth a look at all of them.
     const ROWS_PER_MEMBER_MAX: usize = 8;
     const NOT_HERE: u32 = u32::MAX;
@@ -332,7 +333,7 @@ fn in_order(members: impl ExactSizeIterator<Item = Member> + Clone, scratch: &mu
     if stretch > members.len() * ROWS_PER_MEMBER_MAX {
         scratch.of_batch.extend(members);
         scratch.of_batch.sort_unstable_by_key(|member| member.row);
-        return;
+        return false;
     }
     scratch.places.clear();
     scratch.places.resize(stretch, NOT_HERE);
@@ -343,6 +344,7 @@ fn in_order(members: impl ExactSizeIterator<Item = Member> + Clone, scratch: &mu
     let members = members.filter(|&(_, &at)| at != NOT_HERE);
     let members = members.map(|(row, &at)| Member { at, row });
     scratch.of_batch.extend(members);
+    true
 }
 
 /// Reads a word of each line of the cache that the members' rows lie in. Reads that do not depend on
