@@ -14,6 +14,7 @@ mod panic;
 mod propagation;
 mod protocols;
 mod server;
+mod shop;
 mod spans;
 mod w3c;
 mod w3c_echo;

@@ -12,7 +12,7 @@ use tracewell_sdk::{Kind, Tracer};
 
 use crate::PATIENCE;
 
-struct Server {
+pub(crate) struct Server {
     process: Child,
     folder: std::path::PathBuf,
     addresses: Json,
@@ -20,7 +20,7 @@ struct Server {
 
 impl Server {
     #[allow(clippy::print_stdout)] // xtask counts this line as a skipped test
-    fn start(name: &str) -> Option<Server> {
+    pub(crate) fn start(name: &str) -> Option<Server> {
         let Some(binary) = std::env::var_os("TRACEWELL_BIN") else {
             println!("skipped: TRACEWELL_BIN names no binary");
             return None;
@@ -50,14 +50,14 @@ impl Server {
         Some(server)
     }
 
-    fn at(&self, listener: &str) -> String {
+    pub(crate) fn at(&self, listener: &str) -> String {
         self.addresses[listener]
             .as_str()
             .unwrap_or_else(|| panic!("{}", self.addresses))
             .to_owned()
     }
 
-    fn get(&self, path: &str) -> Option<Json> {
+    pub(crate) fn get(&self, path: &str) -> Option<Json> {
         let mut stream = TcpStream::connect(self.at("query")).ok()?;
         let request = format!("GET {path} HTTP/1.0\r\nhost: x\r\n\r\n");
         stream.write_all(request.as_bytes()).ok()?;
@@ -82,7 +82,7 @@ fn read_json(path: &Path) -> Option<Json> {
 }
 
 /// Asks again until there is an answer.
-fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     for _ in 0..PATIENCE.as_millis() / 20 {
         if let Some(answer) = ask() {
             return answer;
