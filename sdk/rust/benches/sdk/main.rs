@@ -8,7 +8,9 @@ mod allocations;
 mod collectors;
 mod enqueue;
 mod latency;
+mod others;
 mod overload;
+mod requests;
 mod span_cost;
 
 use std::fmt::Write;
@@ -22,7 +24,12 @@ struct Row {
 
 fn main() {
     let mut rows = Vec::new();
-    for measure in [span_cost::rows, enqueue::rows, overload::rows] {
+    for measure in [
+        span_cost::rows,
+        enqueue::rows,
+        overload::rows,
+        requests::rows,
+    ] {
         let measured = measure();
         print!("{}", table(&measured));
         rows.extend(measured);

@@ -8,6 +8,7 @@ use tracewell_sdk::{Context, Kind, Sampler, Tracer};
 use crate::Row;
 use crate::allocations;
 use crate::collectors;
+use crate::others;
 
 const SLICES: usize = 500;
 const SPANS: u64 = 1_000;
@@ -31,6 +32,12 @@ fn contenders() -> Vec<Contender> {
         within: Context::default(),
         record,
         settle: Box::new(flush),
+    };
+    let other = |name, (record, settle): others::Ways| Contender {
+        name,
+        within: Context::default(),
+        record,
+        settle,
     };
     vec![
         contender(
@@ -59,6 +66,16 @@ fn contenders() -> Vec<Contender> {
             "tracewell: not sampled",
             Box::new(move |number| attributed(never, number)),
         ),
+        other(
+            "opentelemetry_sdk: root, BatchSpanProcessor",
+            others::opentelemetry_batch(),
+        ),
+        other(
+            "opentelemetry_sdk: root, our RingProcessor",
+            others::opentelemetry_ring(),
+        ),
+        other("fastrace: root", others::fastrace_root()),
+        other("fastrace: local child", others::fastrace_local()),
     ]
 }
 
