@@ -25,7 +25,7 @@ use crate::query::EmbeddedTraces;
 use crate::segment::Segment;
 use crate::segment::cache::{Cache, UnitKey};
 use crate::segment::meta::{SegmentMeta, data_name, index_name, segments_dir};
-use crate::segment::seal::{self, SealOptions};
+use crate::segment::seal::{self, SealOptions, SealScratch};
 
 pub use expire::Expiry;
 pub use retention::Retention;
@@ -100,6 +100,8 @@ pub struct EngineStatus {
     pub segment_spans: u64,
     /// Bytes of their files.
     pub disk_bytes: u64,
+    /// Bytes kept from one seal for the next.
+    pub seal_scratch_bytes: u64,
     /// Blocks, pages and files seen damaged since the start, each counted once.
     pub damaged_blocks: u64,
     /// Start of the oldest span.
@@ -145,6 +147,7 @@ struct Sealer {
     /// Written, but their edit failed: on disk or not, nobody can tell. They go once another
     /// manifest is safe.
     uncertain: Vec<u64>,
+    scratch: SealScratch,
 }
 
 /// Positions, apart from the writer: status must not wait for a seal.
@@ -165,6 +168,7 @@ pub struct Engine {
     /// Taken before `sealer`, never after it.
     writer: Mutex<Writer>,
     sealer: Mutex<Sealer>,
+    seal_scratch_bytes: AtomicU64,
     positions: Mutex<Positions>,
     damaged: Mutex<BTreeSet<UnitKey>>,
     problems: Vec<String>,
@@ -222,7 +226,9 @@ impl Engine {
                 manifest: recovered.manifest,
                 next_id: recovered.next_id,
                 uncertain: Vec::new(),
+                scratch: SealScratch::new()?,
             }),
+            seal_scratch_bytes: AtomicU64::new(0),
             positions: Mutex::new(Positions {
                 applied: offsets.clone(),
                 durable: offsets,
@@ -292,6 +298,7 @@ impl Engine {
             segments: view.segments.len() as u64,
             segment_spans,
             disk_bytes: metas().map(|meta| meta.data_bytes + meta.index_bytes).sum(),
+            seal_scratch_bytes: self.seal_scratch_bytes.load(Ordering::Relaxed),
             damaged_blocks: damaged,
             oldest_unix_ns: oldest.chain(head.oldest_unix_ns).min(),
             applied: as_positions(&positions.applied),
@@ -414,7 +421,7 @@ impl Engine {
         let mut sealed = None;
         if spans > 0 {
             sealer.next_id += 1;
-            let segment = self.write_segment(&head, id)?;
+            let segment = self.write_segment(&head, id, &mut sealer.scratch)?;
             edit.added.push(segment.meta.clone());
             sealed = Some(Arc::new(segment));
         }
@@ -435,14 +442,22 @@ impl Engine {
         Ok(true)
     }
 
-    fn write_segment(&self, head: &Head, id: u64) -> Result<Segment, Error> {
+    fn write_segment(
+        &self,
+        head: &Head,
+        id: u64,
+        scratch: &mut SealScratch,
+    ) -> Result<Segment, Error> {
         let dir = segments_dir(&self.dir);
         let options = SealOptions {
             id,
             block_spans: self.options.block_spans,
         };
-        let sealed = seal::seal(self.fs.as_ref(), &dir, head, options)
+        let sealed = seal::seal(self.fs.as_ref(), &dir, head, options, scratch)
             .and_then(|meta| self.open_written(meta));
+        let scratch_bytes = scratch.memory_bytes() as u64;
+        self.seal_scratch_bytes
+            .store(scratch_bytes, Ordering::Relaxed);
         if sealed.is_err() {
             // No edit names it, so its files can go: on a full disk they would be in the way.
             self.unlink(id);
@@ -454,9 +469,10 @@ impl Engine {
     fn open_written(&self, meta: SegmentMeta) -> Result<Segment, Error> {
         let id = meta.id;
         let segment = Segment::open(self.fs.as_ref(), &segments_dir(&self.dir), meta);
-        match (&segment.data, &segment.index) {
-            (Ok(_), Ok(_)) => Ok(segment),
-            (Err(error), _) | (_, Err(error)) => {
+        let filter = segment.data.as_ref().map(|data| &data.filter);
+        match (filter, &segment.index) {
+            (Ok(Ok(_)), Ok(_)) => Ok(segment),
+            (Ok(Err(error)) | Err(error), _) | (_, Err(error)) => {
                 let said = format!("read back segment {id:016x}: {error}");
                 Err(Error {
                     message: said,

@@ -2,8 +2,9 @@
 //! took its batches once works on them without any lock while the writer goes on.
 //!
 //! Batches stay as they came, by `Arc`; what is added is, per batch, the rows of each of its
-//! traces, and over all a table trace → (batch, its trace). The table is touched once per
-//! (batch, trace), never per span.
+//! traces, and over all a list of parts, (batch, its trace), each linked to the one before it of
+//! the same trace, with a table trace → last part. Both are touched once per (batch, trace), never
+//! per span, and allocate nothing for a trace.
 
 mod view;
 
@@ -19,8 +20,8 @@ pub(crate) use view::{HeadCandidate, HeadView};
 /// What a batch costs beside its columns: the vectors' headers, the allocator, the tables here.
 /// Without it a flood of one-span batches would fill the memory unseen.
 const BATCH_OVERHEAD_BYTES: usize = 2_048;
-/// An entry of the trace table.
-const PART_BYTES: usize = 96;
+/// A part and its trace's place in the table, both half used after they grew.
+const PART_BYTES: usize = 72;
 
 /// The earliest start and the latest end of some spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,52 @@ pub(crate) struct Part {
     pub(crate) trace: u32,
 }
 
+/// The parts of a head's traces, in order of arrival: batch by batch, each batch's by its table.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    list: Vec<Link>,
+    /// Each trace's last part.
+    last: HashMap<TraceId, u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    part: Part,
+    /// The part before it of the same trace, or `NONE`.
+    before: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Parts {
+    fn push(&mut self, id: TraceId, part: Part) {
+        let number = self.list.len() as u32;
+        let before = self.last.insert(id, number).unwrap_or(NONE);
+        self.list.push(Link { part, before });
+    }
+
+    /// All of them, each with the number of the part before it of the same trace.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Part, Option<u32>)> {
+        let before = |link: &Link| (link.before != NONE).then_some(link.before);
+        self.list.iter().map(move |link| (link.part, before(link)))
+    }
+
+    /// How many traces there are.
+    pub(crate) fn traces(&self) -> usize {
+        self.last.len()
+    }
+
+    /// Those of one trace, the last one first.
+    fn of(&self, id: TraceId) -> impl Iterator<Item = Part> {
+        let mut next = self.last.get(&id).copied().unwrap_or(NONE);
+        std::iter::from_fn(move || {
+            let link = self.list.get(next as usize)?;
+            next = link.before;
+            Some(link.part)
+        })
+    }
+}
+
 /// Offsets of one partition that are in the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OffsetRange {
@@ -126,7 +173,7 @@ pub(crate) struct Head {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) batches: Vec<Arc<HeadBatch>>,
-    pub(crate) traces: HashMap<TraceId, Vec<Part>>,
+    pub(crate) parts: Parts,
     spans: u64,
     bytes: u64,
     ranges: BTreeMap<u32, (u64, u64)>,
@@ -160,7 +207,7 @@ impl Head {
                     batch: number,
                     trace: trace as u32,
                 };
-                state.traces.entry(id).or_default().push(part);
+                state.parts.push(id, part);
             }
         }
         state.spans += batch.batch.len() as u64;

@@ -7,7 +7,7 @@ use tracewell_model::{SpanRef, TraceId};
 use tracewell_storage::{Error, ReadContext, TraceQuery};
 
 use super::{Extent, Head, HeadBatch, Part};
-use crate::segment::fragment::Steps;
+use crate::segment::steps::Steps;
 
 /// Batches between two looks at the deadline.
 const BATCHES_PER_CHECK: usize = 64;
@@ -61,13 +61,14 @@ impl HeadView {
         let mut found = Vec::new();
         for (head, first) in &self.heads {
             let state = head.read();
-            let parts = state.traces.get(&id).map_or(&[][..], |parts| parts);
-            let placed = parts.iter().map(|part| Part {
+            let from = found.len();
+            let placed = state.parts.of(id).map(|part| Part {
                 batch: part.batch + *first as u32,
                 trace: part.trace,
             });
             // Only the last head grows, so a place beyond the view is never another head's.
-            found.extend(placed.take_while(|part| (part.batch as usize) < self.batches.len()));
+            found.extend(placed.filter(|part| (part.batch as usize) < self.batches.len()));
+            found[from..].reverse();
         }
         found
     }

@@ -100,16 +100,17 @@ fn segment_part(
             let Some(block) = probe.block(segment, number, cost) else {
                 continue;
             };
-            let columns = block.columns();
-            let Some(position) = columns.traces.iter().position(|&trace| trace == id) else {
-                // Another trace with the same hash.
+            // None: another trace with the same hash.
+            let Some(rows) = block.rows_of(id) else {
                 continue;
             };
-            let of_trace = (0u32..)
-                .zip(&columns.trace)
-                .filter(|(_, at)| **at == position as u32);
-            let rows: Vec<u32> = of_trace.map(|(row, _)| row).collect();
-            if !gathered.add(probe, block, rows) {
+            let cost = cost(rows.end - rows.start);
+            let batch = block.batch_of(rows);
+            let Some(batch) = probe.decoded(segment, number, batch, &cost) else {
+                continue;
+            };
+            let rows = (0..batch.len() as u32).collect();
+            if !gathered.add(probe, Arc::new(batch), rows) {
                 return false;
             }
         }
@@ -124,19 +125,14 @@ pub(super) fn fragments_of(probe: &mut Probe<'_>, segment: &Segment, id: TraceId
     let Ok(data) = &segment.data else {
         return Vec::new();
     };
+    if !probe.may_hold(segment, data, hash) {
+        return Vec::new();
+    }
     let mut fragments = Vec::new();
     for page in data.pages_of(hash) {
-        let Some(entries) = probe.trace_page(segment, data, page) else {
-            continue;
-        };
-        let from = entries.partition_point(|&(entry, _)| entry < hash);
-        let these = entries.get(from..).unwrap_or(&[]);
-        fragments.extend(
-            these
-                .iter()
-                .take_while(|(entry, _)| *entry == hash)
-                .map(|&(_, fragment)| fragment),
-        );
+        if let Some(entries) = probe.trace_page(segment, data, page) {
+            fragments.extend(data::fragments_with(&entries, hash));
+        }
     }
     fragments
 }

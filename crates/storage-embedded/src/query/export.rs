@@ -103,11 +103,11 @@ impl Export<'_, '_> {
         for (number, entry) in data.blocks.iter().enumerate() {
             self.probe.context.check()?;
             let cost = |rows| format!("{rows} spans are missing");
-            let Some(block) = self.probe.block(segment, number, cost) else {
-                self.spans_missing += u64::from(entry.rows);
+            let Some(batch) = self.probe.batch(segment, number, cost) else {
+                self.spans_missing += u64::from(entry.parts.rows);
                 continue;
             };
-            if self.hand_over(&block, 0..block.len() as u32).is_break() {
+            if self.hand_over(&batch, 0..batch.len() as u32).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

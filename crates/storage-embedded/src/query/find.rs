@@ -35,11 +35,6 @@ pub(super) fn find_traces(engine: &Engine, query: &TraceQuery, context: &ReadCon
     let mut search = Search {
         query,
         horizon_unix_ns,
-        // Without a cursor the present is the horizon; a clock that stood still, or went back,
-        // must not hide anything from the first page.
-        keys_at_unix_ns: query
-            .cursor
-            .map_or(u64::MAX, |cursor| cursor.horizon_unix_ns),
         visited: HashSet::new(),
         held: BinaryHeap::new(),
         found: Found::default(),
@@ -94,7 +89,6 @@ struct Search<'a> {
     query: &'a TraceQuery,
     probe: Probe<'a>,
     horizon_unix_ns: u64,
-    keys_at_unix_ns: u64,
     visited: HashSet<TraceId>,
     held: BinaryHeap<Pending>,
     found: Found,
@@ -207,10 +201,16 @@ impl Search<'_> {
             return;
         }
         let located = locate::locate(&mut self.probe, trace_id, seen);
-        let Some(now) = located.at(u64::MAX) else {
+        let Some(now) = located.now() else {
             return;
         };
-        let Some(then) = located.at(self.keys_at_unix_ns) else {
+        let then = match self.query.cursor {
+            // Without a cursor the present is the horizon; a clock that stood still, or went back,
+            // must not hide anything from the first page.
+            None => Some(now),
+            Some(cursor) => located.at(&mut self.probe, cursor.horizon_unix_ns),
+        };
+        let Some(then) = then else {
             return;
         };
         let ends_before = self.query.end_unix_ns.is_some_and(|to| now.start >= to);

@@ -10,8 +10,9 @@ use super::by_id;
 use super::probe::Probe;
 use crate::head::{Extent, Part};
 use crate::segment::Segment;
-use crate::segment::fragment::{Fragment, Steps};
+use crate::segment::fragment::Fragment;
 use crate::segment::names::NameTable;
+use crate::segment::steps::Steps;
 
 /// A fragment with a matching span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +35,31 @@ pub(super) struct Located {
 }
 
 impl Located {
-    /// How far the trace reached at this log time; none when it was not there yet.
-    pub(super) fn at(&self, horizon_unix_ns: u64) -> Option<Extent> {
-        let mut whole = Extent::NONE;
-        let steps = self.fragments.iter().map(|(_, fragment)| &fragment.steps);
-        for steps in steps.chain([&self.head_steps]) {
-            if let Some(extent) = steps.at(horizon_unix_ns) {
-                whole.join(extent);
-            }
+    /// How far the trace reaches now.
+    pub(super) fn now(&self) -> Option<Extent> {
+        let mut whole = self.head_steps.last();
+        for (_, fragment) in &self.fragments {
+            whole.join(fragment.extent);
+        }
+        (whole != Extent::NONE).then_some(whole)
+    }
+
+    /// How far it reached at this log time; none when it was not there yet.
+    pub(super) fn at(&self, probe: &mut Probe<'_>, horizon_unix_ns: u64) -> Option<Extent> {
+        let mut whole = self.head_steps.at(horizon_unix_ns).unwrap_or(Extent::NONE);
+        for (segment, fragment) in &self.fragments {
+            let Some(step) = fragment.step_at(horizon_unix_ns) else {
+                continue;
+            };
+            let reached = step.reach.and_then(|reach| {
+                let segment = probe.segment(*segment);
+                let row = |row: u32| fragment.first_row + u64::from(row);
+                let start = probe.times(&segment, row(reach.start_row))?.start;
+                let end = probe.times(&segment, row(reach.end_row))?.end;
+                Some(Extent { start, end })
+            });
+            // What cannot be read is named; the present order is the best that is left.
+            whole.join(reached.unwrap_or(fragment.extent));
         }
         (whole != Extent::NONE).then_some(whole)
     }
@@ -142,7 +160,7 @@ fn hit_of<'a>(query: &TraceQuery, spans: impl Iterator<Item = SpanRef<'a>>) -> O
 
 /// A fragment that is the whole trace, as a summary.
 fn summarize(fragment: &Fragment, names: &NameTable) -> TraceSummary {
-    let Extent { start, end } = fragment.extent();
+    let Extent { start, end } = fragment.extent;
     let share = |share: &crate::segment::fragment::Share| summary::ServiceShare {
         name: names.service(share.service).to_owned(),
         span_count: u64::from(share.spans),

@@ -7,6 +7,7 @@ mod export;
 mod find;
 mod locate;
 mod names;
+mod narrow;
 mod probe;
 mod scan;
 

@@ -80,10 +80,13 @@ pub(super) fn list_tag_keys(
 pub(super) fn list_tag_values(engine: &Engine, values: Values<'_>, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
     let mut names = from_head(&mut probe, |span, names| values_of(span, values, names));
+    let mut has_more = false;
     each_segment(&mut probe, |probe, segment| {
-        segment_values(probe, segment, values, &mut names)
+        has_more |= segment_values(probe, segment, values, &mut names)
     });
-    answer(probe, names, values.limit)
+    let mut answer = answer(probe, names, values.limit);
+    answer.capped |= has_more;
+    answer
 }
 
 fn values_of(span: SpanRef<'_>, values: Values<'_>, names: &mut BTreeSet<String>) {
@@ -96,18 +99,19 @@ fn values_of(span: SpanRef<'_>, values: Values<'_>, names: &mut BTreeSet<String>
     }
 }
 
-/// Values are sorted, so the first few of each segment are enough to know the first of all.
+/// Values are sorted, so the first few of each segment are enough to know the first of all. True
+/// when the segment lists only some of the key's values.
 fn segment_values(
     probe: &mut Probe<'_>,
     segment: &Segment,
     values: Values<'_>,
     names: &mut BTreeSet<String>,
-) {
+) -> bool {
     let Some(table) = probe.keys(segment) else {
-        return;
+        return false;
     };
     let Some(key) = table.find(values.key) else {
-        return;
+        return false;
     };
     let mut found = BTreeSet::new();
     for (frame, first) in key.frames_from(values.prefix) {
@@ -129,6 +133,7 @@ fn segment_values(
         }
     }
     names.extend(found);
+    key.high
 }
 
 /// The whole texts of values of which only the beginning is posted.
@@ -145,10 +150,10 @@ fn long_values(
     }
     for &number in &posting.blocks {
         let cost = |_| "values may be missing".to_owned();
-        let Some(block) = probe.block(segment, number as usize, cost) else {
+        let Some(batch) = probe.batch(segment, number as usize, cost) else {
             continue;
         };
-        block
+        batch
             .spans()
             .for_each(|span| values_of(span, values, found));
     }

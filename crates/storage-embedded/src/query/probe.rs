@@ -10,14 +10,17 @@ use tracewell_model::{SpanBatch, SpanId};
 use tracewell_storage::{Class, Error, ReadContext, Searched};
 
 use crate::engine::{Engine, View};
-use crate::head::HeadView;
+use crate::head::{Extent, HeadView};
 use crate::segment::Segment;
+use crate::segment::block::Block;
 use crate::segment::cache::{Cache, Unit, UnitKey};
 use crate::segment::data::{DataFile, TraceEntry};
-use crate::segment::fragment::{FRAGMENTS_PER_PAGE, Fragment, FragmentPage};
+use crate::segment::filter::FilterFrame;
+use crate::segment::fragment::{Fragment, FragmentPage};
 use crate::segment::frame::FrameRef;
 use crate::segment::index::IndexFile;
 use crate::segment::names::NameTable;
+use crate::segment::pages::FRAGMENTS_PER_PAGE;
 use crate::segment::postings::{KeyTable, PostingFrame};
 use crate::segment::projection::ProjectionFrame;
 
@@ -192,13 +195,48 @@ impl<'a> Probe<'a> {
         segment: &Segment,
         number: usize,
         cost: impl Fn(u32) -> String,
-    ) -> Option<Arc<SpanBatch>> {
+    ) -> Option<Arc<Block>> {
         let data = self.data(segment, "its spans are missing")?;
         let entry = *data.blocks.get(number)?;
         let key = unit(segment, Unit::Block, number);
-        let weigh = SpanBatch::memory_bytes;
-        let block = self.load(key, entry.bytes(), weigh, || data.read_block(&entry));
-        self.or_note(block, key, &cost(entry.rows))
+        let (bytes, weigh) = (entry.parts.bytes(), Block::memory_bytes);
+        let block = self.load(key, bytes, weigh, || data.read_block(&entry));
+        self.or_note(block, key, &cost(entry.parts.rows))
+    }
+
+    /// What is decoded of a block that was read.
+    pub(super) fn decoded<T>(
+        &mut self,
+        segment: &Segment,
+        number: usize,
+        decoded: Result<T, Error>,
+        cost: &str,
+    ) -> Option<T> {
+        self.or_note(decoded, unit(segment, Unit::Block, number), cost)
+    }
+
+    /// All spans of a block.
+    pub(super) fn batch(
+        &mut self,
+        segment: &Segment,
+        number: usize,
+        cost: impl Fn(u32) -> String,
+    ) -> Option<SpanBatch> {
+        let block = self.block(segment, number, &cost)?;
+        self.decoded(segment, number, block.batch(), &cost(block.rows()))
+    }
+
+    /// False when no trace with this hash lies in the segment. A damaged filter costs time, but no
+    /// answer anything: it is counted, and not named.
+    pub(super) fn may_hold(&self, segment: &Segment, data: &DataFile, hash: u64) -> bool {
+        if let Err(error) = &data.filter {
+            let known = !self.engine.note_damage(unit(segment, Unit::TraceFilter, 0));
+            if !known {
+                let id = format!("{:016x}", segment.meta.id);
+                tracing::warn!(segment = id, %error, "damaged trace-id filter");
+            }
+        }
+        data.may_hold(hash)
     }
 
     /// The id of the span at this row of the data file.
@@ -211,6 +249,21 @@ impl<'a> Probe<'a> {
         let (id, bytes) = self.or_note(read, unit(segment, Unit::SpanIds, number), cost)?;
         self.searched.bytes_read += bytes as u64;
         Some(id)
+    }
+
+    /// Start and end of the span at this row of the data file.
+    pub(super) fn times(&mut self, segment: &Segment, row: u64) -> Option<Extent> {
+        let cost = "traces that grew meanwhile may stand in another place";
+        let data = self.data(segment, cost)?;
+        let number = data.block_of_row(row)?;
+        let row = (row - data.blocks.get(number)?.first_row) as u32;
+        let block = self.block(segment, number, |_| cost.to_owned())?;
+        let batch = self.decoded(segment, number, block.batch_of(row..row + 1), cost)?;
+        let span = batch.spans().next()?;
+        Some(Extent {
+            start: span.start_unix_ns(),
+            end: span.end_unix_ns(),
+        })
     }
 
     /// A page of the trace-id table.
@@ -233,7 +286,7 @@ impl<'a> Probe<'a> {
         page: usize,
     ) -> Option<Arc<FragmentPage>> {
         let index = self.index(segment)?;
-        let entry = index.pages.get(page)?;
+        let entry = index.directory.pages.get(page)?;
         let key = unit(segment, Unit::Fragments, page);
         let bytes = entry.frame.bytes as usize;
         let loaded = self.load(key, bytes, FragmentPage::memory_bytes, || {
@@ -254,7 +307,7 @@ impl<'a> Probe<'a> {
     pub(super) fn names(&mut self, segment: &Segment) -> Option<Arc<NameTable>> {
         let index = self.index(segment)?;
         let key = unit(segment, Unit::Names, 0);
-        let bytes = index.names.bytes as usize;
+        let bytes = index.directory.names.bytes as usize;
         let loaded = self.load(key, bytes, NameTable::memory_bytes, || index.read_names());
         let cost = format!("its {} spans cannot be searched", segment.meta.spans);
         self.or_note(loaded, key, &cost)
@@ -263,7 +316,7 @@ impl<'a> Probe<'a> {
     pub(super) fn keys(&mut self, segment: &Segment) -> Option<Arc<KeyTable>> {
         let index = self.index(segment)?;
         let key = unit(segment, Unit::Keys, 0);
-        let bytes = index.keys.bytes as usize;
+        let bytes = index.directory.keys.bytes as usize;
         let loaded = self.load(key, bytes, KeyTable::memory_bytes, || index.read_keys());
         let cost = format!(
             "its {} spans cannot be searched by attribute",
@@ -294,13 +347,35 @@ impl<'a> Probe<'a> {
         )
     }
 
+    pub(super) fn filters(
+        &mut self,
+        segment: &Segment,
+        frame: &FrameRef,
+    ) -> Option<Arc<FilterFrame>> {
+        let index = self.index(segment)?;
+        let key = UnitKey {
+            segment: segment.meta.id,
+            unit: Unit::Filters,
+            number: frame.offset,
+        };
+        let weigh = FilterFrame::memory_bytes;
+        let loaded = self.load(key, frame.bytes as usize, weigh, || {
+            index.read_filters(frame)
+        });
+        self.or_note(
+            loaded,
+            key,
+            "traces with the attributes in it may be missing",
+        )
+    }
+
     pub(super) fn projection(
         &mut self,
         segment: &Segment,
         number: usize,
     ) -> Option<Arc<ProjectionFrame>> {
         let index = self.index(segment)?;
-        let entry = index.projection.get(number)?;
+        let entry = index.directory.projection.get(number)?;
         let key = unit(segment, Unit::Projection, number);
         let weigh = ProjectionFrame::memory_bytes;
         let bytes = entry.frame.bytes as usize;

@@ -1,19 +1,25 @@
 //! The fragments of one segment that have a matching span, latest start first, a page of the
-//! fragment table at a time. Service, operation, error and duration are decided by the projection;
-//! attributes narrow to blocks by the postings, and are decided on the spans themselves.
+//! fragment table at a time. What the index says (narrow.rs) leaves out most of them; attributes,
+//! and durations asked for to the last digit, are decided on the blocks.
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tracewell_model::{SpanBatch, TraceId};
-use tracewell_storage::{TagFilter, TraceQuery};
+use tracewell_model::TraceId;
+use tracewell_storage::TraceQuery;
 
 use super::locate::{self, Seen};
+use super::narrow::{self, ProjectedRow};
 use super::probe::Probe;
 use crate::head::Extent;
 use crate::segment::Segment;
-use crate::segment::fragment::Fragment;
+use crate::segment::block::Block;
+use crate::segment::fragment::{Fragment, PageEntry};
+use crate::segment::pages::FRAGMENTS_PER_PAGE;
+
+/// What an answer lacks when a block cannot be read.
+const COST: &str = "traces that match may be missing";
 
 /// A fragment with a matching span.
 #[derive(Clone, Copy, Debug)]
@@ -28,16 +34,28 @@ pub(super) struct Candidate {
 pub(super) struct SegmentScan {
     at: usize,
     segment: Arc<Segment>,
-    /// Rows that satisfy the predicates of the projection, in order; none: all may.
-    rows: Option<Vec<u64>>,
+    /// Rows that satisfy the predicates of the projection, in order; none: all do.
+    rows: Option<Vec<ProjectedRow>>,
     /// Blocks that may satisfy the attributes; none: no attribute was asked for.
     blocks: Option<BTreeSet<u32>>,
-    /// Pages not yet looked at are those before this one.
-    pages_left: usize,
-    /// Fragments found, the next one last.
+    /// Pages looked at, of those by their latest start.
+    pages_seen: usize,
+    /// Fragments found, the latest start last.
     found: Vec<Candidate>,
     /// The block at hand: fragments side by side share it.
-    block: Option<(usize, Option<Arc<SpanBatch>>)>,
+    block: Option<BlockAtHand>,
+}
+
+/// A block, and which of its rows satisfy what the index left open.
+#[derive(Debug)]
+struct BlockAtHand {
+    number: usize,
+    first_row: u64,
+    /// None when it is damaged.
+    block: Option<Arc<Block>>,
+    /// By row, once it was asked for.
+    attributes: Option<Vec<bool>>,
+    durations: Option<Vec<u64>>,
 }
 
 impl SegmentScan {
@@ -51,74 +69,65 @@ impl SegmentScan {
         if locate::is_too_early(query, &segment) {
             return None;
         }
-        let pages_left = probe.index(&segment)?.pages.len();
-        let by_name = query.service.is_some() || query.operation.is_some();
-        let mut rows = None;
-        // With attributes but no name, the spans are asked anyway: the projection would say little.
-        if by_name || query.tags.is_empty() && query.has_span_predicates() {
-            let projected = projected_rows(probe, query, &segment);
-            if projected.is_empty() {
-                return None;
-            }
-            rows = Some(projected);
-        }
+        probe.index(&segment)?;
+        let rows = match narrow::is_projected(query) {
+            true => Some(narrow::projected_rows(probe, query, &segment)?),
+            false => None,
+        };
         let blocks = match query.tags.as_slice() {
             [] => None,
-            tags => Some(posted_blocks(probe, tags, &segment)?),
+            tags => Some(narrow::tagged_blocks(probe, tags, &segment)?),
         };
-        let found = Vec::new();
         Some(SegmentScan {
             at,
             segment,
             rows,
             blocks,
-            pages_left,
-            found,
+            pages_seen: 0,
+            found: Vec::new(),
             block: None,
         })
     }
 
     /// No fragment to come starts later than this; none at the end.
     pub(super) fn bound(&self) -> Option<u64> {
-        if let Some(next) = self.found.last() {
-            return Some(next.start);
-        }
-        let last = self.pages_left.checked_sub(1)?;
-        let after = self
-            .segment
-            .index
-            .as_ref()
-            .ok()
-            .and_then(|index| index.pages.get(last + 1));
-        Some(after.map_or(self.segment.meta.start_max_unix_ns, |page| {
-            page.start_unix_ns
-        }))
+        let found = self.found.last().map(|next| next.start);
+        let to_come = self.next_page().map(|(_, page)| page.start_max_unix_ns);
+        found.max(to_come)
     }
 
     /// The next fragment, if it is at hand.
     pub(super) fn pop(&mut self) -> Option<Candidate> {
-        self.found.pop()
+        let to_come = self.next_page().map(|(_, page)| page.start_max_unix_ns);
+        self.found
+            .pop_if(|next| to_come.is_none_or(|to_come| next.start >= to_come))
+    }
+
+    fn next_page(&self) -> Option<(u32, &PageEntry)> {
+        let index = self.segment.index.as_ref().ok()?;
+        let number = *index.pages_by_start.get(self.pages_seen)?;
+        Some((number, index.directory.pages.get(number as usize)?))
     }
 
     /// Looks at one more page.
     pub(super) fn advance(&mut self, probe: &mut Probe<'_>, query: &TraceQuery) {
-        let Some(number) = self.pages_left.checked_sub(1) else {
+        let Some((number, entry)) = self.next_page() else {
             return;
         };
-        self.pages_left = number;
+        let starts_before = |start: u64| query.start_unix_ns.is_some_and(|from| start < from);
+        if starts_before(entry.start_max_unix_ns) {
+            // So do all pages after it.
+            self.pages_seen = usize::MAX;
+            return;
+        }
+        self.pages_seen += 1;
         let segment = Arc::clone(&self.segment);
-        let Some(page) = probe.fragments(&segment, number) else {
+        let Some(page) = probe.fragments(&segment, number as usize) else {
             return;
         };
-        let first = number as u32 * crate::segment::fragment::FRAGMENTS_PER_PAGE;
-        for (ordinal, fragment) in (first..).zip(&page.fragments) {
-            let Extent { start, .. } = fragment.extent();
-            if query.start_unix_ns.is_some_and(|from| start < from) {
-                // So do all pages before this one.
-                self.pages_left = 0;
-                continue;
-            }
-            if locate::is_hopeless(query, fragment.extent()) {
+        for (ordinal, fragment) in (number * FRAGMENTS_PER_PAGE..).zip(&page.fragments) {
+            let Extent { start, .. } = fragment.extent;
+            if locate::is_hopeless(query, fragment.extent) {
                 continue;
             }
             if let Some(row) = self.first_match(probe, query, fragment) {
@@ -134,8 +143,9 @@ impl SegmentScan {
                 });
             }
         }
-        // Equal starts are ordered by trace id upwards in the table and in answers: the order
-        // among them is the caller's business, which sorts by (key, trace id).
+        // Equal starts may stand in any order: it is the caller's business, who sorts by (key,
+        // trace id).
+        self.found.sort_by_key(|candidate| candidate.start);
     }
 
     /// The first row of the fragment that satisfies all span predicates.
@@ -146,137 +156,96 @@ impl SegmentScan {
         fragment: &Fragment,
     ) -> Option<u64> {
         let rows = fragment.first_row..fragment.end_row();
-        if self.blocks.is_none() {
-            let Some(projected) = &self.rows else {
-                return Some(rows.start);
-            };
-            let at = projected.partition_point(|&row| row < rows.start);
-            return projected.get(at).copied().filter(|&row| row < rows.end);
-        }
-        match self.rows.take() {
-            None => rows.into_iter().find(|&row| self.holds(probe, query, row)),
-            Some(projected) => {
-                let from = projected.partition_point(|&row| row < rows.start);
-                let to = projected.partition_point(|&row| row < rows.end);
-                let these = projected.get(from..to).unwrap_or(&[]);
-                let found = these
-                    .iter()
-                    .copied()
-                    .find(|&row| self.holds(probe, query, row));
-                self.rows = Some(projected);
-                found
-            }
-        }
+        let Some(projected) = self.rows.take() else {
+            return rows
+                .into_iter()
+                .find(|&row| self.has_attributes(probe, query, row));
+        };
+        let from = projected.partition_point(|at| u64::from(at.row) < rows.start);
+        let these = projected.get(from..).unwrap_or_default().iter();
+        let mut these = these.take_while(|at| u64::from(at.row) < rows.end);
+        let found = these.find(|at| {
+            let row = u64::from(at.row);
+            self.has_attributes(probe, query, row)
+                && (at.is_sure || self.has_duration(probe, query, row))
+        });
+        let found = found.map(|at| u64::from(at.row));
+        self.rows = Some(projected);
+        found
     }
 
-    /// Asks the span itself.
-    fn holds(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, row: u64) -> bool {
+    /// True when the attributes of this row are those that are asked for.
+    fn has_attributes(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, row: u64) -> bool {
+        let Some(blocks) = &self.blocks else {
+            return true;
+        };
+        let data = self.segment.data.as_ref().ok();
+        let number = data.and_then(|data| data.block_of_row(row));
+        if number.is_none_or(|number| !blocks.contains(&(number as u32))) {
+            return false;
+        }
         let segment = Arc::clone(&self.segment);
-        let cost = "traces that match may be missing";
-        let Some(data) = probe.data(&segment, cost) else {
+        let Some(at_hand) = self.at_hand(probe, row) else {
             return false;
         };
-        let Some(number) = data.block_of_row(row) else {
-            return false;
-        };
-        let posted = self
-            .blocks
+        if at_hand.attributes.is_none() {
+            let block = at_hand.block.clone();
+            let holding = block.map(|block| narrow::rows_with(&block, &query.tags));
+            let holding =
+                holding.and_then(|holding| probe.decoded(&segment, at_hand.number, holding, COST));
+            at_hand.attributes = Some(holding.unwrap_or_default());
+        }
+        let at = (row - at_hand.first_row) as usize;
+        at_hand
+            .attributes
             .as_ref()
-            .is_none_or(|blocks| blocks.contains(&(number as u32)));
-        if !posted {
-            return false;
-        }
-        if self.block.as_ref().is_none_or(|(at, _)| *at != number) {
-            self.block = Some((number, probe.block(&segment, number, |_| cost.to_owned())));
-        }
-        let Some((_, Some(block))) = &self.block else {
+            .and_then(|holding| holding.get(at).copied())
+            .unwrap_or(false)
+    }
+
+    /// True when the duration of this row lies in the range that is asked for.
+    fn has_duration(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, row: u64) -> bool {
+        let segment = Arc::clone(&self.segment);
+        let Some(at_hand) = self.at_hand(probe, row) else {
             return false;
         };
-        let first_row = data.blocks.get(number).map_or(0, |block| block.first_row);
-        let row = (row - first_row) as u32;
-        (row as usize) < block.len() && query.matches_span(block.span(row))
-    }
-}
-
-/// Rows that satisfy the span predicates other than attributes.
-fn projected_rows(probe: &mut Probe<'_>, query: &TraceQuery, segment: &Segment) -> Vec<u64> {
-    let Some(names) = probe.names(segment) else {
-        return Vec::new();
-    };
-    let wanted = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
-    let groups: BTreeSet<u32> = (0u32..names.groups.len() as u32)
-        .filter(|&group| {
-            names.group(group).is_some_and(|(service, operation)| {
-                wanted(&query.service, service) && wanted(&query.operation, operation)
-            })
+        if at_hand.durations.is_none() {
+            let durations = at_hand.block.as_ref().map(|block| block.durations());
+            let durations = durations
+                .and_then(|durations| probe.decoded(&segment, at_hand.number, durations, COST));
+            at_hand.durations = Some(durations.unwrap_or_default());
+        }
+        let at = (row - at_hand.first_row) as usize;
+        let durations = at_hand.durations.as_ref();
+        let duration = durations.and_then(|durations| durations.get(at).copied());
+        duration.is_some_and(|duration| {
+            query
+                .min_span_duration_ns
+                .is_none_or(|least| duration >= least)
+                && query
+                    .max_span_duration_ns
+                    .is_none_or(|most| duration <= most)
         })
-        .collect();
-    let Ok(index) = &segment.index else {
-        return Vec::new();
-    };
-    let mut rows = Vec::new();
-    for (number, entry) in index.projection.iter().enumerate() {
-        if groups
-            .range(entry.first_group..=entry.last_group.max(entry.first_group))
-            .next()
-            .is_none()
-        {
-            continue;
-        }
-        if let Err(stopped) = probe.context.check() {
-            probe.note(stopped.message);
-            break;
-        }
-        let Some(frame) = probe.projection(segment, number) else {
-            continue;
-        };
-        for piece in frame
-            .pieces
-            .iter()
-            .filter(|piece| groups.contains(&piece.group))
-        {
-            let Some((service, operation)) = names.group(piece.group) else {
-                continue;
-            };
-            let matching = piece.spans.iter().filter(|span| {
-                query.matches_span_columns(service, operation, span.error, span.duration_ns)
-            });
-            rows.extend(matching.map(|span| span.row));
-        }
     }
-    rows.sort_unstable();
-    rows
-}
 
-/// Blocks that may satisfy all of these attributes; none when no block may.
-fn posted_blocks(
-    probe: &mut Probe<'_>,
-    tags: &[TagFilter],
-    segment: &Segment,
-) -> Option<BTreeSet<u32>> {
-    let keys = probe.keys(segment)?;
-    let mut common: Option<BTreeSet<u32>> = None;
-    for tag in tags {
-        let key = keys.find(&tag.key)?;
-        let mut blocks = BTreeSet::new();
-        for (frame, _) in key.frames_for(&tag.condition) {
-            let Some(frame) = probe.postings(segment, frame) else {
-                continue;
-            };
-            let holding = frame
-                .postings
-                .iter()
-                .filter(|posting| posting.may_hold(&tag.condition));
-            blocks.extend(holding.flat_map(|posting| &posting.blocks));
+    /// The block with this row.
+    fn at_hand(&mut self, probe: &mut Probe<'_>, row: u64) -> Option<&mut BlockAtHand> {
+        let segment = Arc::clone(&self.segment);
+        let data = probe.data(&segment, COST)?;
+        let number = data.block_of_row(row)?;
+        if self
+            .block
+            .as_ref()
+            .is_none_or(|at_hand| at_hand.number != number)
+        {
+            self.block = Some(BlockAtHand {
+                number,
+                first_row: data.blocks.get(number)?.first_row,
+                block: probe.block(&segment, number, |_| COST.to_owned()),
+                attributes: None,
+                durations: None,
+            });
         }
-        let both = match common {
-            None => blocks,
-            Some(before) => before.intersection(&blocks).copied().collect(),
-        };
-        if both.is_empty() {
-            return None;
-        }
-        common = Some(both);
+        self.block.as_mut()
     }
-    common
 }

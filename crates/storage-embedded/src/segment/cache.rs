@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     Block,
     /// A stretch of raw span ids.
     SpanIds,
+    /// The filter over the trace ids.
+    TraceFilter,
     /// A page of the trace-id table.
     TraceIds,
     /// A page of the fragment table.
@@ -25,6 +27,8 @@ pub(crate) enum Unit {
     Keys,
     /// A frame of postings.
     Postings,
+    /// A frame of block filters.
+    Filters,
     /// The data file as a whole.
     Data,
     /// The index file as a whole.
@@ -37,12 +41,14 @@ impl Unit {
         match self {
             Unit::Block => "block",
             Unit::SpanIds => "span ids of block",
+            Unit::TraceFilter => "trace-id filter",
             Unit::TraceIds => "trace-id page",
             Unit::Fragments => "fragment page",
             Unit::Names => "name table",
             Unit::Projection => "projection frame",
             Unit::Keys => "attribute directory",
             Unit::Postings => "posting frame at byte",
+            Unit::Filters => "filter frame at byte",
             Unit::Data => "data file",
             Unit::Index => "index file",
         }

@@ -1,36 +1,32 @@
 //! The data file: blocks of spans, and the table by which a trace id finds its blocks. It answers
 //! a read by id alone; search's index may be missing. Byte by byte: docs/formats/segment.md.
 //!
-//! A block is whole traces, about 4,096 spans: a coded, compressed batch, then its span ids raw,
-//! in chunks with a checksum each. Ids do not compress, and a search result needs one of them: it
-//! reads a chunk instead of a block.
+//! Of the many segments that a trace may lie in, a filter over their trace ids, kept in memory,
+//! leaves out nearly all that do not have it; the table, read page by page, has the last word.
 #![warn(clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracewell_model::{SpanBatch, SpanId, SpanRef, TraceId};
+use tracewell_model::{SpanId, TraceId};
 use tracewell_storage::Error;
 
+use super::block::{Block, BlockParts, IDS_PER_CHUNK, ids_of_chunks};
 use super::frame::{self, FrameRef, FrameWriter};
+use super::fuse::{Fuse16, FuseBuilder};
 use super::meta::{SegmentMeta, data_name};
-use crate::codec::{self, Damaged, Reader, put_varint};
-use crate::format::{self, Kind};
+use crate::codec::{Damaged, Reader, put_varint};
+use crate::format::Kind;
 use crate::fs::{File, Fs};
 
-/// Span ids with a checksum of their own: 260 bytes to read for one id, 0.13 bytes a span.
-const IDS_PER_CHUNK: usize = 32;
-const CHUNK_BYTES: usize = IDS_PER_CHUNK * 8 + 4;
-/// Entries in a page of the trace-id table: 1 KiB.
+/// Entries in a page of the trace-id table: about 750 bytes.
 const ENTRIES_PER_PAGE: usize = 128;
 
 /// Where a block lies and what it holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockEntry {
-    pub(crate) frame: FrameRef,
-    /// Where the span ids belong in the coded batch.
-    ids_at: u32,
-    pub(crate) rows: u32,
+    pub(crate) offset: u64,
+    pub(crate) parts: BlockParts,
     pub(crate) first_row: u64,
     /// Its first and last fragment; a giant one lies in several blocks.
     pub(crate) first_fragment: u32,
@@ -38,17 +34,28 @@ pub(crate) struct BlockEntry {
 }
 
 impl BlockEntry {
-    fn ids_bytes(&self) -> usize {
-        self.rows as usize * 8 + (self.rows as usize).div_ceil(IDS_PER_CHUNK) * 4
-    }
-
     pub(crate) fn end_row(&self) -> u64 {
-        self.first_row + u64::from(self.rows)
+        self.first_row + u64::from(self.parts.rows)
     }
 
-    /// Bytes to read for all of it.
-    pub(crate) fn bytes(&self) -> usize {
-        self.frame.bytes as usize + self.ids_bytes()
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.offset);
+        self.parts.put(out);
+        put_varint(out, u64::from(self.first_fragment));
+        put_varint(out, u64::from(self.last_fragment - self.first_fragment));
+    }
+
+    fn read(r: &mut Reader<'_>, first_row: u64) -> Result<BlockEntry, Damaged> {
+        let (offset, parts) = (r.varint()?, BlockParts::read(r)?);
+        let first_fragment = r.u32()?;
+        let last_fragment = first_fragment.checked_add(r.u32()?);
+        Ok(BlockEntry {
+            offset,
+            parts,
+            first_row,
+            first_fragment,
+            last_fragment: last_fragment.ok_or(Damaged("fragments of a block"))?,
+        })
     }
 }
 
@@ -58,7 +65,7 @@ struct TablePage {
     first_hash: u32,
 }
 
-/// An entry of the trace-id table.
+/// An entry of the trace-id table: hash and fragment.
 pub(crate) type TraceEntry = (u32, u32);
 
 /// The open data file.
@@ -68,59 +75,45 @@ pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     pub(crate) blocks: Vec<BlockEntry>,
     pages: Vec<TablePage>,
+    /// Its trace ids. If it is damaged, or someone chose ids that no filter fits, the table is
+    /// asked about each.
+    pub(crate) filter: Result<Option<Fuse16>, Error>,
 }
 
-/// What traces are found by: 32 bits of a hash whose spread no sender can spoil by padding ids.
-pub(crate) fn trace_hash(id: TraceId) -> u32 {
-    xxhash_rust::xxh3::xxh3_64(&id.0) as u32
+/// What traces are found by: a hash whose spread no sender can spoil by padding ids.
+pub(crate) fn trace_hash(id: TraceId) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(&id.0)
+}
+
+/// As much of it as stands in the table.
+fn table_hash(hash: u64) -> u32 {
+    hash as u32
 }
 
 impl DataFile {
-    /// Opens it and reads its footer.
+    /// Opens it and reads its footer and its filter.
     pub(crate) fn open(fs: &dyn Fs, path: &Path) -> Result<(DataFile, SegmentMeta), Error> {
         let file = fs
             .open(path)
             .map_err(|error| crate::fs::io_error("open", path, &error))?;
         let footer = frame::read_footer(file.as_ref(), path, Kind::Segment)?;
-        let (meta, blocks, pages) =
-            read_footer(&mut Reader::new(&footer)).map_err(frame::senseless)?;
-        Ok((
-            DataFile {
-                file,
-                path: path.to_owned(),
-                blocks,
-                pages,
-            },
-            meta,
-        ))
+        let footer = Footer::read(&mut Reader::new(&footer)).map_err(frame::senseless)?;
+        let filter = frame::read_frame(file.as_ref(), path, &footer.filter)
+            .and_then(|raw| read_filter(&raw).map_err(frame::senseless));
+        let data = DataFile {
+            file,
+            path: path.to_owned(),
+            blocks: footer.blocks,
+            pages: footer.pages,
+            filter,
+        };
+        Ok((data, footer.meta))
     }
 
     /// Reads a block; one `pread`.
-    pub(crate) fn read_block(&self, block: &BlockEntry) -> Result<SpanBatch, Error> {
-        let bytes = frame::read(
-            self.file.as_ref(),
-            &self.path,
-            block.frame.offset,
-            block.bytes(),
-        )?;
-        let (coded, chunks) = bytes
-            .split_at_checked(block.frame.bytes as usize)
-            .ok_or_else(|| Error::corrupt("the block is cut"))?;
-        let mut coded = frame::open_frame(&block.frame, coded)?;
-        let ids = open_chunks(chunks)?;
-        let at = block.ids_at as usize;
-        if at > coded.len() {
-            return Err(Error::corrupt("the place of its span ids"));
-        }
-        coded.splice(at..at, ids);
-        let batch = codec::decode(&coded)?;
-        if batch.len() == block.rows as usize {
-            Ok(batch)
-        } else {
-            Err(Error::corrupt(
-                "it has another number of spans than its entry says",
-            ))
-        }
+    pub(crate) fn read_block(&self, block: &BlockEntry) -> Result<Block, Error> {
+        let bytes = self.read(block.offset, block.parts.bytes())?;
+        Block::open(block.parts, bytes)
     }
 
     /// The id of one span, by its row in the block, and how many bytes were read for it.
@@ -129,24 +122,26 @@ impl DataFile {
         block: &BlockEntry,
         row: u32,
     ) -> Result<(SpanId, usize), Error> {
-        let chunk = row as usize / IDS_PER_CHUNK * CHUNK_BYTES;
-        let length = CHUNK_BYTES.min(block.ids_bytes().saturating_sub(chunk));
-        let offset = block.frame.offset + u64::from(block.frame.bytes) + chunk as u64;
-        let bytes = frame::read(self.file.as_ref(), &self.path, offset, length)?;
-        let ids = open_chunks(&bytes)?;
-        let at = row as usize % IDS_PER_CHUNK * 8;
-        let id = ids
-            .get(at..at + 8)
-            .and_then(|id| id.try_into().ok())
-            .map(SpanId);
-        Ok((
-            id.ok_or_else(|| Error::corrupt("the row is beyond its chunk"))?,
-            length,
-        ))
+        let (at, length) = block.parts.id_chunk(row);
+        let ids = ids_of_chunks(&self.read(block.offset + at as u64, length)?)?;
+        let id = ids.get(row as usize % IDS_PER_CHUNK).copied();
+        let id = id.ok_or_else(|| Error::corrupt("the row is beyond its chunk"))?;
+        Ok((id, length))
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
+        frame::read(self.file.as_ref(), &self.path, offset, length)
+    }
+
+    /// False when no trace of this hash is here; true when one is, and rarely otherwise.
+    pub(crate) fn may_hold(&self, hash: u64) -> bool {
+        let filter = self.filter.as_ref().ok().and_then(Option::as_ref);
+        filter.is_none_or(|filter| filter.may_hold(hash))
     }
 
     /// The pages of the trace-id table that may have this hash; two if it is a page's first.
-    pub(crate) fn pages_of(&self, hash: u32) -> std::ops::Range<usize> {
+    pub(crate) fn pages_of(&self, hash: u64) -> std::ops::Range<usize> {
+        let hash = table_hash(hash);
         let after = self.pages.partition_point(|page| page.first_hash <= hash);
         let before = self.pages.partition_point(|page| page.first_hash < hash);
         before.saturating_sub(1)..after
@@ -158,19 +153,14 @@ impl DataFile {
             .map_or(0, |page| page.frame.bytes as usize)
     }
 
-    /// Reads a page of the trace-id table: (hash, fragment), by hash.
+    /// Reads a page of the trace-id table, by hash.
     pub(crate) fn read_page(&self, page: usize) -> Result<Vec<TraceEntry>, Error> {
         let page = self
             .pages
             .get(page)
             .ok_or_else(|| Error::corrupt("no such page"))?;
         let raw = frame::read_frame(self.file.as_ref(), &self.path, &page.frame)?;
-        let number = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).unwrap_or_default();
-        let entry = |entry: &[u8]| {
-            let (hash, fragment) = entry.split_at_checked(4).unwrap_or_default();
-            (number(hash), number(fragment))
-        };
-        Ok(raw.chunks_exact(8).map(entry).collect())
+        read_table_page(&raw).map_err(frame::senseless)
     }
 
     /// The block that has this row.
@@ -195,58 +185,97 @@ impl DataFile {
     }
 }
 
-/// The ids of some chunks, each checked.
-fn open_chunks(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut ids = Vec::with_capacity(bytes.len());
-    for chunk in bytes.chunks(CHUNK_BYTES) {
-        let (these, crc) = chunk
-            .split_last_chunk::<4>()
-            .ok_or_else(|| Error::corrupt("its span ids are cut"))?;
-        if u32::from_le_bytes(*crc) != format::checksum(these) {
-            return Err(Error::corrupt("the checksum of its span ids does not hold"));
+/// The fragments of a page that have this hash.
+pub(crate) fn fragments_with(page: &[TraceEntry], hash: u64) -> impl Iterator<Item = u32> {
+    let hash = table_hash(hash);
+    let from = page.partition_point(|&(entry, _)| entry < hash);
+    let these = page.get(from..).unwrap_or_default().iter();
+    let these = these.take_while(move |(entry, _)| *entry == hash);
+    these.map(|&(_, fragment)| fragment)
+}
+
+/// Nothing stands for no filter.
+fn read_filter(bytes: &[u8]) -> Result<Option<Fuse16>, Damaged> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Fuse16::read(&mut Reader::new(bytes)).map(Some)
+}
+
+fn put_table_page(out: &mut Vec<u8>, entries: &[TraceEntry]) {
+    let mut before = 0;
+    for &(hash, fragment) in entries {
+        put_varint(out, u64::from(hash - before));
+        put_varint(out, u64::from(fragment));
+        before = hash;
+    }
+}
+
+fn read_table_page(bytes: &[u8]) -> Result<Vec<TraceEntry>, Damaged> {
+    let mut r = Reader::new(bytes);
+    let mut entries = Vec::with_capacity(ENTRIES_PER_PAGE);
+    let mut hash = 0u32;
+    while r.remaining() > 0 {
+        hash = hash
+            .checked_add(r.u32()?)
+            .ok_or(Damaged("hash of a trace"))?;
+        entries.push((hash, r.u32()?));
+    }
+    Ok(entries)
+}
+
+#[derive(Debug)]
+struct Footer {
+    meta: SegmentMeta,
+    blocks: Vec<BlockEntry>,
+    filter: FrameRef,
+    pages: Vec<TablePage>,
+}
+
+impl Footer {
+    fn read(r: &mut Reader<'_>) -> Result<Footer, Damaged> {
+        let meta = SegmentMeta::read(r)?;
+        let mut blocks: Vec<BlockEntry> = Vec::new();
+        for _ in 0..r.count(6)? {
+            let first_row = blocks.last().map_or(0, BlockEntry::end_row);
+            blocks.push(BlockEntry::read(r, first_row)?);
         }
-        ids.extend_from_slice(these);
+        let filter = FrameRef::read(r)?;
+        let mut pages = Vec::new();
+        for _ in 0..r.count(4)? {
+            pages.push(TablePage {
+                frame: FrameRef::read(r)?,
+                first_hash: r.u32()?,
+            });
+        }
+        Ok(Footer {
+            meta,
+            blocks,
+            filter,
+            pages,
+        })
     }
-    Ok(ids)
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.meta.put(out);
+        put_varint(out, self.blocks.len() as u64);
+        self.blocks.iter().for_each(|block| block.put(out));
+        self.filter.put(out);
+        put_varint(out, self.pages.len() as u64);
+        for page in &self.pages {
+            page.frame.put(out);
+            put_varint(out, u64::from(page.first_hash));
+        }
+    }
 }
 
-type Footer = (SegmentMeta, Vec<BlockEntry>, Vec<TablePage>);
-
-fn read_footer(r: &mut Reader<'_>) -> Result<Footer, Damaged> {
-    let meta = SegmentMeta::read(r)?;
-    let mut blocks = Vec::new();
-    let mut row = 0u64;
-    for _ in 0..r.count(7)? {
-        let frame = FrameRef::read(r)?;
-        let (ids_at, rows) = (r.u32()?, r.u32()?);
-        let (first_fragment, last_fragment) = (r.u32()?, r.u32()?);
-        let block = BlockEntry {
-            frame,
-            ids_at,
-            rows,
-            first_row: row,
-            first_fragment,
-            last_fragment,
-        };
-        row += u64::from(rows);
-        blocks.push(block);
-    }
-    let mut pages = Vec::new();
-    for _ in 0..r.count(4)? {
-        pages.push(TablePage {
-            frame: FrameRef::read(r)?,
-            first_hash: r.u32()?,
-        });
-    }
-    Ok((meta, blocks, pages))
-}
-
-/// A data file that is being put together.
+/// A data file that is being written.
 #[derive(Debug)]
 pub(crate) struct DataWriter<'f> {
     out: FrameWriter<'f>,
     blocks: Vec<BlockEntry>,
-    rows: u64,
+    /// Hash of each fragment's trace.
+    hashes: Vec<u64>,
 }
 
 impl<'f> DataWriter<'f> {
@@ -255,94 +284,66 @@ impl<'f> DataWriter<'f> {
         Ok(DataWriter {
             out: FrameWriter::create(fs, dir, &data_name(id), Kind::Segment)?,
             blocks: Vec::new(),
-            rows: 0,
+            hashes: Vec::new(),
         })
     }
 
-    /// Appends a block of these spans, which are those of these fragments; answers what it holds.
-    pub(crate) fn block<'a>(
+    /// Blocks so far: the number of the next one.
+    pub(crate) fn blocks(&self) -> u32 {
+        self.blocks.len() as u32
+    }
+
+    /// Appends a block as it is, with the traces that begin in it. The last trace before them may
+    /// go on in it: `goes_on` says so.
+    pub(crate) fn block(
         &mut self,
-        spans: &[SpanRef<'a>],
-        fragments: std::ops::RangeInclusive<u32>,
-    ) -> Result<SpanBatch, Error> {
-        let mut builder = tracewell_model::BatchBuilder::new(1);
-        let mut scratch = tracewell_model::CopyScratch::default();
-        spans
-            .iter()
-            .for_each(|span| builder.copy(*span, &mut scratch));
-        let batch = builder.finish_one();
-        let mut coded = Vec::new();
-        codec::encode(&batch, &mut coded);
-        let ids: Vec<u8> = batch.columns().span_id.iter().flat_map(|id| id.0).collect();
-        // Wherever these bytes are found first: putting them back there gives the same batch.
-        let ids_at = find(&coded, &ids)
-            .ok_or_else(|| Error::invalid("a coded batch does not hold its span ids in a row"))?;
-        coded.drain(ids_at..ids_at + ids.len());
-        let frame = self.out.put(&coded)?;
-        for chunk in ids.chunks(IDS_PER_CHUNK * 8) {
-            self.out.append(chunk)?;
-            self.out.append(&format::checksum(chunk).to_le_bytes())?;
-        }
-        self.blocks.push(BlockEntry {
-            frame,
-            ids_at: ids_at as u32,
-            rows: spans.len() as u32,
-            first_row: self.rows,
-            first_fragment: *fragments.start(),
-            last_fragment: *fragments.end(),
-        });
-        self.rows += spans.len() as u64;
-        Ok(batch)
-    }
-
-    /// Ends the file, given the traces in fragment order. Answers its length.
-    pub(crate) fn finish(
-        mut self,
-        meta: &SegmentMeta,
+        bytes: &[u8],
+        parts: BlockParts,
+        goes_on: bool,
         traces: impl Iterator<Item = TraceId>,
-    ) -> Result<u64, Error> {
-        let mut entries: Vec<TraceEntry> = traces
-            .zip(0..)
-            .map(|(id, fragment)| (trace_hash(id), fragment))
-            .collect();
-        entries.sort_unstable();
-        let mut footer = Vec::new();
-        meta.put(&mut footer);
-        put_varint(&mut footer, self.blocks.len() as u64);
-        for block in &self.blocks {
-            block.frame.put(&mut footer);
-            for number in [
-                block.ids_at,
-                block.rows,
-                block.first_fragment,
-                block.last_fragment,
-            ] {
-                put_varint(&mut footer, u64::from(number));
-            }
+    ) -> Result<(), Error> {
+        let begun = self.hashes.len() as u32;
+        self.hashes.extend(traces.map(trace_hash));
+        let entry = BlockEntry {
+            offset: self.out.offset(),
+            parts,
+            first_row: self.blocks.last().map_or(0, BlockEntry::end_row),
+            first_fragment: begun - u32::from(goes_on),
+            last_fragment: (self.hashes.len() as u32).saturating_sub(1),
+        };
+        // The index names rows and fragments by 32 bits.
+        if entry.end_row() > u64::from(u32::MAX) {
+            return Err(Error::invalid("a segment has room for 2^32 spans"));
         }
-        put_varint(&mut footer, entries.len().div_ceil(ENTRIES_PER_PAGE) as u64);
-        for page in entries.chunks(ENTRIES_PER_PAGE) {
-            let bytes =
-                |&(hash, fragment): &TraceEntry| [hash.to_le_bytes(), fragment.to_le_bytes()];
-            let raw = page.iter().flat_map(bytes).flatten().collect::<Vec<u8>>();
-            self.out.put_raw(&raw)?.put(&mut footer);
-            put_varint(
-                &mut footer,
-                page.first().map_or(0, |&(hash, _)| u64::from(hash)),
-            );
-        }
-        self.out.finish(&footer)
+        self.out.append(bytes)?;
+        self.blocks.push(entry);
+        Ok(())
     }
-}
 
-/// Where `needle` lies in `hay`.
-fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    let Some(&first) = needle.first() else {
-        return Some(0);
-    };
-    let last = hay.len().checked_sub(needle.len())?;
-    (0..=last).find(|&at| {
-        let from = hay.get(at..).unwrap_or(&[]);
-        from.first() == Some(&first) && from.starts_with(needle)
-    })
+    /// Ends the file; answers its length.
+    pub(crate) fn finish(mut self, meta: &SegmentMeta) -> Result<u64, Error> {
+        let filter: Option<Fuse16> = FuseBuilder::default().build(&self.hashes);
+        let mut raw = Vec::new();
+        filter.iter().for_each(|filter| filter.put(&mut raw));
+        let mut footer = Footer {
+            meta: meta.clone(),
+            blocks: self.blocks,
+            filter: self.out.put_raw(&raw)?,
+            pages: Vec::new(),
+        };
+        let hashes = self.hashes.iter().map(|&hash| table_hash(hash));
+        let mut entries: Vec<TraceEntry> = hashes.zip(0..).collect();
+        entries.sort_unstable();
+        for page in entries.chunks(ENTRIES_PER_PAGE) {
+            raw.clear();
+            put_table_page(&mut raw, page);
+            footer.pages.push(TablePage {
+                frame: self.out.put_raw(&raw)?,
+                first_hash: page.first().map_or(0, |&(hash, _)| hash),
+            });
+        }
+        raw.clear();
+        footer.put(&mut raw);
+        self.out.finish(&raw)
+    }
 }

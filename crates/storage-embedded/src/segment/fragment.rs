@@ -1,58 +1,18 @@
-//! Trace fragments (D13): what one segment holds of one trace, in one record. The fragment table
-//! is ordered by (start, trace id), as the spans of the data file are, so that a fragment's rows
-//! are consecutive and follow from the counts of those before it.
+//! Trace fragments (D13): what one segment holds of one trace, in one record. They stand in pages
+//! in the order of the spans of the data file, so that a fragment's rows are consecutive and follow
+//! from the counts of those before it. What one seal wrote is ordered by (start, trace id); a merged
+//! segment is several such stretches, so a page says from when to when its fragments start.
 #![warn(clippy::indexing_slicing)]
 
-use crate::codec::{Damaged, Reader, put_varint, put_zigzag};
-use crate::head::Extent;
 use tracewell_model::TraceId;
 
-/// Fragments in a page: about 5 KB, a page of results rarely needs more than two.
-pub(crate) const FRAGMENTS_PER_PAGE: u32 = 128;
+use super::frame::FrameRef;
+use super::steps::Reach;
+use crate::codec::{Damaged, Reader, put_varint};
+use crate::head::Extent;
 
-/// How far a fragment reached by when: an entry for each arrival that moved its start or end.
-///
-/// A page after the first orders traces by their key as of its horizon (D18); these are the exact
-/// answer to "as of". Most fragments have one or two.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Steps(pub(crate) Vec<(u64, Extent)>);
-
-impl Steps {
-    /// More spans arrived. Arrivals never go back; if one does all the same, it counts as the last.
-    pub(crate) fn add(&mut self, arrived_unix_ns: u64, extent: Extent) {
-        if extent == Extent::NONE {
-            return;
-        }
-        let Some((last_arrived, last)) = self.0.last_mut() else {
-            return self.0.push((arrived_unix_ns, extent));
-        };
-        let mut joined = *last;
-        joined.join(extent);
-        if joined == *last {
-            return;
-        }
-        if arrived_unix_ns <= *last_arrived {
-            *last = joined;
-        } else {
-            self.0.push((arrived_unix_ns, joined));
-        }
-    }
-
-    /// How far it reached at this log time; none if nothing had arrived.
-    pub(crate) fn at(&self, horizon_unix_ns: u64) -> Option<Extent> {
-        let arrived = self
-            .0
-            .iter()
-            .rev()
-            .find(|(arrived, _)| *arrived <= horizon_unix_ns);
-        arrived.map(|(_, extent)| *extent)
-    }
-
-    /// How far it reaches now.
-    pub(crate) fn last(&self) -> Extent {
-        self.0.last().map_or(Extent::NONE, |(_, extent)| *extent)
-    }
-}
+/// Columns of a page, each compressed on its own: they take a fifth less than together.
+pub(super) const COLUMNS: usize = 8;
 
 /// A service's part in a fragment; the service is a position in the segment's name table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,29 +22,78 @@ pub(crate) struct Share {
     pub(crate) errors: u32,
 }
 
+/// An arrival that moved a fragment's start or end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) arrived_unix_ns: u64,
+    /// How far it reached then; none: as far as it does now. Only the last one says so.
+    pub(crate) reach: Option<Reach>,
+}
+
 /// One trace's spans in one segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
     pub(crate) trace_id: TraceId,
-    pub(crate) steps: Steps,
+    pub(crate) extent: Extent,
+    /// By arrival; never empty.
+    pub(crate) steps: Vec<Step>,
     pub(crate) spans: u32,
     pub(crate) errors: u32,
     /// Spans whose parent is named but not in this fragment.
     pub(crate) orphans: u32,
     /// The root's (service, operation), a position in the name table.
     pub(crate) root: Option<u32>,
+    /// By service.
     pub(crate) shares: Vec<Share>,
     /// Its first row in the data file; not stored, but counted.
     pub(crate) first_row: u64,
 }
 
 impl Fragment {
-    pub(crate) fn extent(&self) -> Extent {
-        self.steps.last()
-    }
-
     pub(crate) fn end_row(&self) -> u64 {
         self.first_row + u64::from(self.spans)
+    }
+
+    /// The step that was the last at this log time; none if nothing had arrived.
+    pub(crate) fn step_at(&self, horizon_unix_ns: u64) -> Option<&Step> {
+        let mut latest_first = self.steps.iter().rev();
+        latest_first.find(|step| step.arrived_unix_ns <= horizon_unix_ns)
+    }
+}
+
+/// What the index's footer says of a page: enough to leave it out of most searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageEntry {
+    pub(crate) frame: FrameRef,
+    /// The earliest and the latest start of a fragment.
+    pub(crate) start_min_unix_ns: u64,
+    pub(crate) start_max_unix_ns: u64,
+    pub(crate) end_max_unix_ns: u64,
+    /// The longest fragment.
+    pub(crate) duration_max_ns: u64,
+    pub(crate) has_error: bool,
+}
+
+impl PageEntry {
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        self.frame.put(out);
+        put_varint(out, self.start_min_unix_ns);
+        put_varint(out, self.start_max_unix_ns - self.start_min_unix_ns);
+        put_varint(out, self.end_max_unix_ns - self.start_min_unix_ns);
+        put_varint(out, self.duration_max_ns);
+        out.push(u8::from(self.has_error));
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<PageEntry, Damaged> {
+        let (frame, start_min_unix_ns) = (FrameRef::read(r)?, r.varint()?);
+        Ok(PageEntry {
+            frame,
+            start_min_unix_ns,
+            start_max_unix_ns: start_min_unix_ns.wrapping_add(r.varint()?),
+            end_max_unix_ns: start_min_unix_ns.wrapping_add(r.varint()?),
+            duration_max_ns: r.varint()?,
+            has_error: r.byte()? != 0,
+        })
     }
 }
 
@@ -97,107 +106,139 @@ pub(crate) struct FragmentPage {
 impl FragmentPage {
     pub(crate) fn memory_bytes(&self) -> usize {
         let one = |f: &Fragment| {
-            size_of::<Fragment>() + f.shares.len() * size_of::<Share>() + f.steps.0.len() * 24
+            let (shares, steps) = (size_of_val(&*f.shares), size_of_val(&*f.steps));
+            size_of::<Fragment>() + shares + steps
         };
         self.fragments.iter().map(one).sum()
     }
-}
 
-/// Appends a page. Ids lie apart: they do not compress, and would disturb what does.
-pub(crate) fn put_page(out: &mut Vec<u8>, fragments: &[Fragment]) {
-    put_varint(out, fragments.len() as u64);
-    put_varint(
-        out,
-        fragments.first().map_or(0, |fragment| fragment.first_row),
-    );
-    fragments
-        .iter()
-        .for_each(|fragment| out.extend_from_slice(&fragment.trace_id.0));
-    let (mut start_before, mut arrived_before) = (0u64, 0u64);
-    for fragment in fragments {
-        let Extent { start, end } = fragment.extent();
-        put_varint(out, start.wrapping_sub(start_before));
-        put_varint(out, end.wrapping_sub(start));
-        start_before = start;
-        put_varint(out, u64::from(fragment.spans));
-        put_varint(out, u64::from(fragment.errors));
-        put_varint(out, u64::from(fragment.orphans));
-        put_varint(out, fragment.root.map_or(0, |root| u64::from(root) + 1));
-        put_varint(out, fragment.shares.len() as u64);
-        for share in &fragment.shares {
-            put_varint(out, u64::from(share.service));
-            put_varint(out, u64::from(share.spans));
-            put_varint(out, u64::from(share.errors));
+    pub(crate) fn read(columns: &[Vec<u8>; COLUMNS]) -> Result<FragmentPage, Damaged> {
+        let mut columns = columns.each_ref().map(|column| Reader::new(column));
+        let [
+            ids,
+            starts,
+            durations,
+            counts,
+            services,
+            shares,
+            arrivals,
+            reaches,
+        ] = &mut columns;
+        let mut row = counts.varint()?;
+        let mut arrivals = Arrivals::read(arrivals)?;
+        let mut fragments = Vec::new();
+        let mut start = 0u64;
+        while ids.remaining() > 0 {
+            let trace_id = TraceId(ids.array()?);
+            start = start.wrapping_add(starts.zigzag()? as u64);
+            let end = start.wrapping_add(durations.varint()?);
+            let (spans, errors, orphans) = (counts.u32()?, counts.u32()?, counts.u32()?);
+            if spans == 0 || end < start {
+                return Err(Damaged("a fragment without spans"));
+            }
+            let first_row = row;
+            row = row.checked_add(u64::from(spans)).ok_or(Damaged("rows"))?;
+            fragments.push(Fragment {
+                trace_id,
+                extent: Extent { start, end },
+                spans,
+                errors,
+                orphans,
+                root: counts.u32()?.checked_sub(1),
+                shares: read_shares(counts.u32()?, services, shares)?,
+                steps: arrivals.read_steps(spans, reaches)?,
+                first_row,
+            });
         }
-        put_varint(out, fragment.steps.0.len() as u64);
-        for &(arrived, extent) in &fragment.steps.0 {
-            put_zigzag(out, arrived.wrapping_sub(arrived_before) as i64);
-            put_varint(out, extent.start.wrapping_sub(start));
-            put_varint(out, end.wrapping_sub(extent.end));
-            arrived_before = arrived;
+        if arrivals.r.remaining() > 0 || columns.iter().any(|column| column.remaining() > 0) {
+            return Err(Damaged("bytes after a fragment page"));
         }
+        Ok(FragmentPage { fragments })
     }
 }
 
-/// Reads a page.
-pub(crate) fn read_page(bytes: &[u8]) -> Result<FragmentPage, Damaged> {
-    let mut r = Reader::new(bytes);
-    let r = &mut r;
-    let count = r.count(16)?;
-    let mut row = r.varint()?;
-    let ids = (0..count)
-        .map(|_| r.array().map(TraceId))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut fragments = Vec::with_capacity(count);
-    let (mut start, mut arrived) = (0u64, 0u64);
-    for trace_id in ids {
-        start = start.wrapping_add(r.varint()?);
-        let end = start.wrapping_add(r.varint()?);
-        let (spans, errors, orphans) = (r.u32()?, r.u32()?, r.u32()?);
-        let root = r.u32()?.checked_sub(1);
-        let shares = (0..r.count(3)?)
-            .map(|_| read_share(r))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut steps = Vec::new();
-        for _ in 0..r.count(3)? {
-            arrived = arrived.wrapping_add(r.zigzag()? as u64);
-            let from = start.wrapping_add(r.varint()?);
-            let to = end.wrapping_sub(r.varint()?);
-            steps.push((
-                arrived,
-                Extent {
-                    start: from,
-                    end: to,
-                },
-            ));
-        }
-        if steps.is_empty() || spans == 0 || end < start {
-            return Err(Damaged("a fragment without spans"));
-        }
-        let first_row = row;
-        row = row.checked_add(u64::from(spans)).ok_or(Damaged("rows"))?;
-        let steps = Steps(steps);
-        fragments.push(Fragment {
-            trace_id,
-            steps,
-            spans,
-            errors,
-            orphans,
-            root,
-            shares,
-            first_row,
+fn read_shares(
+    count: u32,
+    services: &mut Reader<'_>,
+    shares: &mut Reader<'_>,
+) -> Result<Vec<Share>, Damaged> {
+    if count as usize > services.remaining() {
+        return Err(Damaged("services of a fragment"));
+    }
+    let mut read = Vec::with_capacity(count as usize);
+    let mut service = 0u32;
+    for _ in 0..count {
+        service = service
+            .checked_add(services.u32()?)
+            .ok_or(Damaged("service of a fragment"))?;
+        let packed = shares.varint()?;
+        read.push(Share {
+            service,
+            spans: u32::try_from(packed >> 1).map_err(|_| Damaged("spans of a service"))?,
+            errors: if packed & 1 == 1 { shares.u32()? } else { 0 },
         });
     }
-    if r.remaining() > 0 {
-        return Err(Damaged("bytes after a fragment page"));
-    }
-    Ok(FragmentPage { fragments })
+    Ok(read)
 }
 
-fn read_share(r: &mut Reader<'_>) -> Result<Share, Damaged> {
-    Ok(Share {
-        service: r.u32()?,
-        spans: r.u32()?,
-        errors: r.u32()?,
-    })
+/// The arrivals of a page: all that there are, then each fragment's.
+struct Arrivals<'a> {
+    all_unix_ns: Vec<u64>,
+    r: Reader<'a>,
+    /// The first arrival of the fragment before.
+    first: i64,
+}
+
+impl<'a> Arrivals<'a> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, Damaged> {
+        let count = r.count(1)?;
+        let mut all_unix_ns = Vec::with_capacity(count);
+        let mut arrived = 0u64;
+        for _ in 0..count {
+            arrived = arrived.wrapping_add(r.varint()?);
+            all_unix_ns.push(arrived);
+        }
+        let whole = r.remaining();
+        Ok(Arrivals {
+            all_unix_ns,
+            r: Reader::new(r.take(whole)?),
+            first: 0,
+        })
+    }
+
+    fn read_steps(&mut self, spans: u32, reaches: &mut Reader<'_>) -> Result<Vec<Step>, Damaged> {
+        let count = self.r.count(1)?;
+        if count == 0 {
+            return Err(Damaged("a fragment that never arrived"));
+        }
+        let mut steps = Vec::with_capacity(count);
+        self.first = self.first.wrapping_add(self.r.zigzag()?);
+        let mut at = self.first;
+        for number in 1..=count {
+            if number > 1 {
+                at = at.wrapping_add(self.r.varint()? as i64).wrapping_add(1);
+            }
+            let arrived = usize::try_from(at).ok();
+            let arrived = arrived.and_then(|at| self.all_unix_ns.get(at).copied());
+            steps.push(Step {
+                arrived_unix_ns: arrived.ok_or(Damaged("arrival of a step"))?,
+                reach: match number < count {
+                    true => Some(read_reach(spans, reaches)?),
+                    false => None,
+                },
+            });
+        }
+        Ok(steps)
+    }
+}
+
+fn read_reach(spans: u32, r: &mut Reader<'_>) -> Result<Reach, Damaged> {
+    let reach = Reach {
+        start_row: r.u32()?,
+        end_row: r.u32()?,
+    };
+    if reach.start_row.max(reach.end_row) >= spans {
+        return Err(Damaged("row of a step"));
+    }
+    Ok(reach)
 }

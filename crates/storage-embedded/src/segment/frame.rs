@@ -2,15 +2,19 @@
 //! a segment but the span ids are frames; who reads one knows its place from a directory.
 #![warn(clippy::indexing_slicing)]
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::format;
 use crate::fs::{self, File, FileWriter, Fs};
 use tracewell_storage::{Class, Error};
+use zstd::bulk::{Compressor, Decompressor};
 
 /// zstd's level: 1 costs a third of 3 for 3 % more bytes (STORAGE.md, measured).
 const LEVEL: i32 = 1;
+/// Before the columns of a frame, for each: bytes in the file and decompressed, u32 both.
+const LENGTHS_BYTES: usize = 8;
 /// No frame of ours is larger; a directory that says so is damaged.
 const RAW_BYTES_MAX: u32 = 1 << 30;
 
@@ -47,8 +51,9 @@ impl FrameRef {
 /// A file that is being written from frames, as they come.
 pub(crate) struct FrameWriter<'a> {
     file: FileWriter<'a>,
-    compressor: zstd::bulk::Compressor<'static>,
+    compressor: Compressor<'static>,
     packed: Vec<u8>,
+    gathered: Vec<u8>,
 }
 
 impl<'a> FrameWriter<'a> {
@@ -59,7 +64,7 @@ impl<'a> FrameWriter<'a> {
         name: &str,
         kind: format::Kind,
     ) -> Result<Self, Error> {
-        let compressor = zstd::bulk::Compressor::new(LEVEL)
+        let compressor = Compressor::new(LEVEL)
             .map_err(|error| Error::retryable(format!("make a compressor: {error}")))?;
         let file = FileWriter::create(fs, dir, name)
             .map_err(|error| fs::io_error("create", &dir.join(name), &error))?;
@@ -67,6 +72,7 @@ impl<'a> FrameWriter<'a> {
             file,
             compressor,
             packed: Vec::new(),
+            gathered: Vec::new(),
         };
         out.append(&format::header(kind))?;
         Ok(out)
@@ -87,18 +93,44 @@ impl<'a> FrameWriter<'a> {
     pub(crate) fn put(&mut self, raw: &[u8]) -> Result<FrameRef, Error> {
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
-        packed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-        self.compressor
-            .compress_to_buffer(raw, &mut packed)
-            .map_err(|error| Error::retryable(format!("compress a frame: {error}")))?;
-        let shorter = if packed.len() < raw.len() {
-            packed.as_slice()
-        } else {
-            raw
-        };
-        let frame = self.store(raw.len(), shorter);
+        let shorter = self.compress(raw, &mut packed)?;
+        let frame = self.store(raw.len(), if shorter { &packed } else { raw });
         self.packed = packed;
         frame
+    }
+
+    /// Appends a frame of several columns, each compressed on its own: columns that differ in kind
+    /// would spoil each other's statistics.
+    pub(crate) fn put_columns(&mut self, columns: &[&[u8]]) -> Result<FrameRef, Error> {
+        let (mut packed, mut body) = (
+            std::mem::take(&mut self.packed),
+            std::mem::take(&mut self.gathered),
+        );
+        body.clear();
+        body.resize(columns.len() * LENGTHS_BYTES, 0);
+        for (number, raw) in columns.iter().enumerate() {
+            packed.clear();
+            let shorter = self.compress(raw, &mut packed)?;
+            let stored = if shorter { packed.as_slice() } else { raw };
+            body.extend_from_slice(stored);
+            let lengths = [stored.len() as u32, raw.len() as u32].map(u32::to_le_bytes);
+            let places = body.as_chunks_mut::<LENGTHS_BYTES>().0;
+            if let Some(place) = places.get_mut(number) {
+                place.copy_from_slice(lengths.as_flattened());
+            }
+        }
+        let raw_bytes = columns.iter().map(|raw| raw.len()).sum();
+        let frame = self.store(raw_bytes, &body);
+        (self.packed, self.gathered) = (packed, body);
+        frame
+    }
+
+    /// Compresses into the empty vector; true when that is shorter.
+    fn compress(&mut self, raw: &[u8], packed: &mut Vec<u8>) -> Result<bool, Error> {
+        packed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        let compressed = self.compressor.compress_to_buffer(raw, packed);
+        compressed.map_err(|error| Error::retryable(format!("compress a frame: {error}")))?;
+        Ok(packed.len() < raw.len())
     }
 
     /// Appends a frame of what does not compress.
@@ -151,22 +183,42 @@ impl std::fmt::Debug for FrameWriter<'_> {
 
 /// What lay in the frame, given its bytes of the file.
 pub(crate) fn open_frame(frame: &FrameRef, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let damaged = |what: &str| Error::corrupt(what.to_owned());
+    decompress(checked(bytes)?, frame.raw_bytes)
+}
+
+/// What follows the checksum, if it holds.
+fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
     let (crc, stored) = bytes
         .split_first_chunk::<4>()
-        .ok_or_else(|| damaged("the frame is cut"))?;
-    if u32::from_le_bytes(*crc) != format::checksum(stored) {
-        return Err(damaged("its checksum does not hold"));
+        .ok_or_else(|| Error::corrupt("the frame is cut"))?;
+    if u32::from_le_bytes(*crc) == format::checksum(stored) {
+        Ok(stored)
+    } else {
+        Err(Error::corrupt("its checksum does not hold"))
     }
-    if stored.len() == frame.raw_bytes as usize {
+}
+
+thread_local! {
+    /// Making one asks the processor what it can, which takes longer than most frames do.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Bytes as they were; those of their own length were not compressed.
+fn decompress(stored: &[u8], raw_bytes: u32) -> Result<Vec<u8>, Error> {
+    if stored.len() == raw_bytes as usize {
         return Ok(stored.to_vec());
     }
-    let raw = zstd::bulk::decompress(stored, frame.raw_bytes as usize)
-        .map_err(|_| damaged("it does not decompress"))?;
-    if raw.len() == frame.raw_bytes as usize {
+    let raw = DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+        Some(decompressor) => decompressor.decompress(stored, raw_bytes as usize),
+        None => decompressor
+            .insert(Decompressor::new()?)
+            .decompress(stored, raw_bytes as usize),
+    });
+    let raw = raw.map_err(|_| Error::corrupt("it does not decompress"))?;
+    if raw.len() == raw_bytes as usize {
         Ok(raw)
     } else {
-        Err(damaged("it decompresses to another length"))
+        Err(Error::corrupt("it decompresses to another length"))
     }
 }
 
@@ -174,6 +226,35 @@ pub(crate) fn open_frame(frame: &FrameRef, bytes: &[u8]) -> Result<Vec<u8>, Erro
 pub(crate) fn read_frame(file: &dyn File, path: &Path, frame: &FrameRef) -> Result<Vec<u8>, Error> {
     let bytes = read(file, path, frame.offset, frame.bytes as usize)?;
     open_frame(frame, &bytes)
+}
+
+/// Reads the columns of a frame from the disk.
+pub(crate) fn read_columns<const N: usize>(
+    file: &dyn File,
+    path: &Path,
+    frame: &FrameRef,
+) -> Result<[Vec<u8>; N], Error> {
+    let bytes = read(file, path, frame.offset, frame.bytes as usize)?;
+    let mut r = Reader::new(checked(&bytes)?);
+    let mut lengths = [(0, 0); N];
+    let mut left = u64::from(frame.raw_bytes);
+    for (stored, raw) in &mut lengths {
+        *stored = u32::from_le_bytes(r.array().map_err(senseless)?);
+        *raw = u32::from_le_bytes(r.array().map_err(senseless)?);
+        // No more is made room for than the directory says.
+        left = left
+            .checked_sub(u64::from(*raw))
+            .ok_or_else(|| Error::corrupt("the lengths of its columns"))?;
+    }
+    let mut columns = [const { Vec::new() }; N];
+    for (column, (stored, raw)) in columns.iter_mut().zip(lengths) {
+        let stored = r.take(stored as usize).map_err(senseless)?;
+        *column = decompress(stored, raw)?;
+    }
+    if r.remaining() > 0 || left > 0 {
+        return Err(Error::corrupt("bytes after its columns"));
+    }
+    Ok(columns)
 }
 
 /// Reads so many bytes at an offset that a directory gave.

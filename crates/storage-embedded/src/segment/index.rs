@@ -1,5 +1,8 @@
 //! The index file: everything search needs of a segment but the spans. It may go before the data
 //! does (7 days of search, 30 of spans). Byte by byte: docs/formats/segment.md.
+//!
+//! Each part is a number of frames that are read and written one after the other, so that a merged
+//! segment's index is made from those of its inputs without any of them being in memory as a whole.
 #![warn(clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
@@ -7,30 +10,56 @@ use std::sync::Arc;
 
 use tracewell_storage::Error;
 
-use super::fragment::{self, FRAGMENTS_PER_PAGE, Fragment, FragmentPage};
+use super::filter::{FilterFrame, FilterWriter};
+use super::fragment::{FragmentPage, PageEntry};
 use super::frame::{self, FrameRef, FrameWriter};
 use super::meta::{SegmentMeta, index_name};
 use super::names::NameTable;
-use super::postings::{self, KeyTable, PostingBuilder, PostingFrame};
-use super::projection::{self, ProjectionFrame};
+use super::pages::FragmentWriter;
+use super::postings::{self, KeyTable, PostingFrame, PostingWriter};
+use super::projection::{ProjectionEntry, ProjectionFrame, ProjectionWriter};
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::format::Kind;
 use crate::fs::{File, Fs};
 
-/// A page of the fragment table.
-#[derive(Debug)]
-pub(crate) struct PageEntry {
-    pub(crate) frame: FrameRef,
-    /// Start of its first fragment.
-    pub(crate) start_unix_ns: u64,
+/// Where the parts of an index lie.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Directory {
+    pub(crate) names: FrameRef,
+    pub(crate) keys: FrameRef,
+    pub(crate) pages: Vec<PageEntry>,
+    pub(crate) projection: Vec<ProjectionEntry>,
+    pub(crate) filters: Vec<FrameRef>,
 }
 
-/// A frame of the projection and its groups.
-#[derive(Debug)]
-pub(crate) struct ProjectionEntry {
-    pub(crate) frame: FrameRef,
-    pub(crate) first_group: u32,
-    pub(crate) last_group: u32,
+impl Directory {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.names.put(out);
+        self.keys.put(out);
+        put_varint(out, self.pages.len() as u64);
+        self.pages.iter().for_each(|page| page.put(out));
+        put_varint(out, self.projection.len() as u64);
+        self.projection.iter().for_each(|entry| entry.put(out));
+        put_varint(out, self.filters.len() as u64);
+        self.filters.iter().for_each(|frame| frame.put(out));
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Directory, Damaged> {
+        fn list<T>(
+            r: &mut Reader<'_>,
+            bytes_min: usize,
+            read: impl Fn(&mut Reader<'_>) -> Result<T, Damaged>,
+        ) -> Result<Vec<T>, Damaged> {
+            (0..r.count(bytes_min)?).map(|_| read(r)).collect()
+        }
+        Ok(Directory {
+            names: FrameRef::read(r)?,
+            keys: FrameRef::read(r)?,
+            pages: list(r, 8, PageEntry::read)?,
+            projection: list(r, 9, ProjectionEntry::read)?,
+            filters: list(r, 3, FrameRef::read)?,
+        })
+    }
 }
 
 /// The open index file.
@@ -38,10 +67,9 @@ pub(crate) struct ProjectionEntry {
 pub(crate) struct IndexFile {
     file: Arc<dyn File>,
     path: PathBuf,
-    pub(crate) names: FrameRef,
-    pub(crate) keys: FrameRef,
-    pub(crate) pages: Vec<PageEntry>,
-    pub(crate) projection: Vec<ProjectionEntry>,
+    pub(crate) directory: Directory,
+    /// Pages by the latest start in them, latest first: the order in which a search wants them.
+    pub(crate) pages_by_start: Vec<u32>,
 }
 
 impl IndexFile {
@@ -51,7 +79,18 @@ impl IndexFile {
             .open(path)
             .map_err(|error| crate::fs::io_error("open", path, &error))?;
         let footer = frame::read_footer(file.as_ref(), path, Kind::Index)?;
-        read_footer(&mut Reader::new(&footer), file, path).map_err(frame::senseless)
+        let mut r = Reader::new(&footer);
+        let meta = SegmentMeta::read(&mut r).map_err(frame::senseless)?;
+        let directory = Directory::read(&mut r).map_err(frame::senseless)?;
+        let mut by_start: Vec<_> = (0..).zip(&directory.pages).collect();
+        by_start.sort_by_key(|(_, page)| std::cmp::Reverse(page.start_max_unix_ns));
+        let index = IndexFile {
+            pages_by_start: by_start.into_iter().map(|(page, _)| page).collect(),
+            file,
+            path: path.to_owned(),
+            directory,
+        };
+        Ok((index, meta))
     }
 
     fn read<T>(
@@ -63,139 +102,80 @@ impl IndexFile {
         parse(&raw).map_err(frame::senseless)
     }
 
+    fn read_columns<T, const N: usize>(
+        &self,
+        frame: &FrameRef,
+        parse: impl FnOnce(&[Vec<u8>; N]) -> Result<T, Damaged>,
+    ) -> Result<T, Error> {
+        let columns = frame::read_columns(self.file.as_ref(), &self.path, frame)?;
+        parse(&columns).map_err(frame::senseless)
+    }
+
     pub(crate) fn read_names(&self) -> Result<NameTable, Error> {
-        self.read(&self.names, NameTable::read)
+        self.read(&self.directory.names, NameTable::read)
     }
 
     pub(crate) fn read_keys(&self) -> Result<KeyTable, Error> {
-        self.read(&self.keys, KeyTable::read)
+        self.read(&self.directory.keys, KeyTable::read)
     }
 
     pub(crate) fn read_page(&self, page: &PageEntry) -> Result<FragmentPage, Error> {
-        self.read(&page.frame, fragment::read_page)
+        self.read_columns(&page.frame, FragmentPage::read)
     }
 
     pub(crate) fn read_projection(
         &self,
         entry: &ProjectionEntry,
     ) -> Result<ProjectionFrame, Error> {
-        self.read(&entry.frame, projection::read_frame)
+        self.read_columns(&entry.frame, ProjectionFrame::read)
     }
 
     pub(crate) fn read_postings(&self, frame: &FrameRef) -> Result<PostingFrame, Error> {
         self.read(frame, postings::read_frame)
     }
+
+    pub(crate) fn read_filters(&self, frame: &FrameRef) -> Result<FilterFrame, Error> {
+        self.read(frame, FilterFrame::read)
+    }
 }
 
-fn read_footer(
-    r: &mut Reader<'_>,
-    file: Arc<dyn File>,
-    path: &Path,
-) -> Result<(IndexFile, SegmentMeta), Damaged> {
-    let meta = SegmentMeta::read(r)?;
-    let (names, keys) = (FrameRef::read(r)?, FrameRef::read(r)?);
-    let mut pages = Vec::new();
-    for _ in 0..r.count(4)? {
-        pages.push(PageEntry {
-            frame: FrameRef::read(r)?,
-            start_unix_ns: r.varint()?,
-        });
-    }
-    let mut projection = Vec::new();
-    for _ in 0..r.count(5)? {
-        let frame = FrameRef::read(r)?;
-        let (first_group, last_group) = (r.u32()?, r.u32()?);
-        projection.push(ProjectionEntry {
-            frame,
-            first_group,
-            last_group,
-        });
-    }
-    let path = path.to_owned();
-    Ok((
-        IndexFile {
-            file,
-            path,
-            names,
-            keys,
-            pages,
-            projection,
-        },
-        meta,
-    ))
+/// An index file that is being written. Parts come in any order, each in its own.
+#[derive(Debug)]
+pub(crate) struct IndexWriter<'f> {
+    pub(crate) out: FrameWriter<'f>,
+    pub(crate) filters: FilterWriter,
+    pub(crate) fragments: FragmentWriter,
+    pub(crate) projection: ProjectionWriter,
+    pub(crate) postings: PostingWriter,
 }
 
-/// What an index file is made of.
-pub(crate) struct IndexInput<'a> {
-    pub(crate) meta: &'a SegmentMeta,
-    pub(crate) names: &'a NameTable,
-    pub(crate) fragments: &'a [Fragment],
-    pub(crate) projection: Vec<ProjectionFrame>,
-    pub(crate) postings: PostingBuilder<'a>,
-}
+impl<'f> IndexWriter<'f> {
+    /// Begins the index file of this segment.
+    pub(crate) fn create(fs: &'f dyn Fs, dir: &Path, id: u64) -> Result<Self, Error> {
+        Ok(IndexWriter {
+            out: FrameWriter::create(fs, dir, &index_name(id), Kind::Index)?,
+            filters: FilterWriter::default(),
+            fragments: FragmentWriter::default(),
+            projection: ProjectionWriter::default(),
+            postings: PostingWriter::default(),
+        })
+    }
 
-/// Writes the whole file; answers its length.
-pub(crate) fn write(fs: &dyn Fs, dir: &Path, input: IndexInput<'_>) -> Result<u64, Error> {
-    let mut out = FrameWriter::create(fs, dir, &index_name(input.meta.id), Kind::Index)?;
-    let mut footer = Vec::new();
-    let mut raw = Vec::new();
-    input.meta.put(&mut footer);
-    input.names.put(&mut raw);
-    out.put(&raw)?.put(&mut footer);
-    let keys = put_postings(&mut out, input.postings)?;
-    raw.clear();
-    keys.put(&mut raw);
-    out.put(&raw)?.put(&mut footer);
-    let pages = input.fragments.chunks(FRAGMENTS_PER_PAGE as usize);
-    put_varint(&mut footer, pages.len() as u64);
-    for page in pages {
-        raw.clear();
-        fragment::put_page(&mut raw, page);
-        out.put(&raw)?.put(&mut footer);
-        put_varint(
-            &mut footer,
-            page.first().map_or(0, |first| first.extent().start),
-        );
+    /// Ends the file; answers its length.
+    pub(crate) fn finish(mut self, meta: &SegmentMeta, names: &NameTable) -> Result<u64, Error> {
+        let mut raw = Vec::new();
+        names.put(&mut raw);
+        let out = &mut self.out;
+        let directory = Directory {
+            names: out.put(&raw)?,
+            keys: self.postings.finish(out)?,
+            pages: self.fragments.finish(out)?,
+            projection: self.projection.finish(out)?,
+            filters: self.filters.finish(out)?,
+        };
+        let mut footer = Vec::new();
+        meta.put(&mut footer);
+        directory.put(&mut footer);
+        self.out.finish(&footer)
     }
-    put_varint(&mut footer, input.projection.len() as u64);
-    for frame in &input.projection {
-        raw.clear();
-        projection::put_frame(&mut raw, frame);
-        out.put(&raw)?.put(&mut footer);
-        let groups = [frame.pieces.first(), frame.pieces.last()];
-        for piece in groups {
-            put_varint(&mut footer, piece.map_or(0, |piece| u64::from(piece.group)));
-        }
-    }
-    out.finish(&footer)
-}
-
-fn put_postings(
-    out: &mut FrameWriter<'_>,
-    postings: PostingBuilder<'_>,
-) -> Result<KeyTable, Error> {
-    let mut table = KeyTable::default();
-    let mut raw = Vec::new();
-    for (name, values) in postings.finish() {
-        let mut frames = Vec::new();
-        let mut first = None;
-        let last = values.len().saturating_sub(1);
-        for (number, ((text, cut), blocks)) in values.iter().enumerate() {
-            first.get_or_insert(text);
-            postings::put_posting(&mut raw, text, *cut, blocks);
-            if raw.len() >= postings::FRAME_BYTES || number == last {
-                let first = first
-                    .take()
-                    .map(|text| text.to_string())
-                    .unwrap_or_default();
-                frames.push((out.put(&raw)?, first));
-                raw.clear();
-            }
-        }
-        table.keys.push(postings::Key {
-            name: name.to_owned(),
-            frames,
-        });
-    }
-    Ok(table)
 }

@@ -2,21 +2,27 @@
 //! reads them. A segment whose data or index file is missing or damaged is still open: what it
 //! has is answered, what it lacks is named.
 
-#[allow(dead_code, unused_imports)] // until the seal writes them
 pub(crate) mod block;
 pub(crate) mod cache;
+pub(crate) mod cut;
 pub(crate) mod data;
+pub(crate) mod filter;
 pub(crate) mod fragment;
 pub(crate) mod frame;
+pub(crate) mod fuse;
+pub(crate) mod gather;
 pub(crate) mod index;
 pub(crate) mod meta;
 pub(crate) mod names;
+pub(crate) mod pages;
+pub(crate) mod posted;
 pub(crate) mod postings;
 pub(crate) mod projection;
-#[allow(dead_code)] // until the seal makes them
+pub(crate) mod rough;
 pub(crate) mod run;
 pub(crate) mod seal;
-#[allow(dead_code, unused_imports)] // until the seal uses them
+pub(crate) mod steps;
+mod tally;
 pub(crate) mod values;
 
 use std::path::Path;
@@ -94,7 +100,7 @@ impl IndexFile {
     fn is_whole(&self, meta: &SegmentMeta) -> bool {
         let pages = meta
             .fragments
-            .div_ceil(u64::from(fragment::FRAGMENTS_PER_PAGE));
-        pages == self.pages.len() as u64
+            .div_ceil(u64::from(pages::FRAGMENTS_PER_PAGE));
+        pages == self.directory.pages.len() as u64
     }
 }

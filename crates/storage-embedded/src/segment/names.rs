@@ -20,6 +20,27 @@ pub(crate) struct NameTable {
 }
 
 impl NameTable {
+    /// The table of these (service, operation), and the place of each in it.
+    pub(crate) fn of(names: &[(&str, &str)]) -> (NameTable, Vec<u32>) {
+        let mut sorted: Vec<_> = names.iter().zip(0usize..).collect();
+        sorted.sort_unstable();
+        let mut table = NameTable::default();
+        let mut places = vec![0; names.len()];
+        for (place, (&(service, operation), at)) in (0u32..).zip(sorted) {
+            if table.services.last().is_none_or(|last| last != service) {
+                table.services.push(service.to_owned());
+            }
+            table.groups.push(Group {
+                service: table.services.len() as u32 - 1,
+                operation: operation.to_owned(),
+            });
+            if let Some(known) = places.get_mut(at) {
+                *known = place;
+            }
+        }
+        (table, places)
+    }
+
     pub(crate) fn service(&self, position: u32) -> &str {
         self.services.get(position as usize).map_or("", |name| name)
     }

@@ -1,21 +1,20 @@
 //! Postings: which blocks hold a value of an attribute key. They only narrow a search: the span
 //! itself has the last word, so a long value may be cut and a key's levels need not be told apart.
-//! Each key has frames of its own: a filter reads its key's, value completion likewise.
+//! Each key has frames of its own: a filter reads its key's, value completion likewise. Of a *high*
+//! key, which has too many values to post each, only some are listed, without blocks: its blocks
+//! are found by their filters.
 #![warn(clippy::indexing_slicing)]
 
-use std::borrow::Cow;
-
-use hashbrown::{HashMap, HashSet};
-use tracewell_model::{SpanBatch, SpanRef};
+use tracewell_storage::Error;
 use tracewell_storage::find::TagCondition;
 
-use super::frame::FrameRef;
+use super::frame::{FrameRef, FrameWriter};
 use crate::codec::{Damaged, Reader, put_text, put_varint};
 
 /// Longer values are posted by their beginning; whoever needs the rest reads the block.
-pub(crate) const VALUE_BYTES_MAX: usize = 1_024;
+const VALUE_BYTES_MAX: usize = 128;
 /// A frame ends after about so many bytes: one value's lookup decodes no more.
-pub(crate) const FRAME_BYTES: usize = 16 * 1_024;
+const FRAME_BYTES: usize = 16 * 1_024;
 
 /// A value and the blocks that hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +55,8 @@ impl PostingFrame {
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) name: String,
+    /// True when not all of its values are posted.
+    pub(crate) high: bool,
     /// Each with the first value in it.
     pub(crate) frames: Vec<(FrameRef, String)>,
 }
@@ -66,12 +67,13 @@ impl Key {
         let TagCondition::Equals(text) = condition else {
             return &self.frames;
         };
-        self.frames_between(cut(text).0, Some(cut(text).0))
+        let text = CutText::of(text).text;
+        self.frames_between(text, Some(text))
     }
 
     /// The frames that may hold a value that begins with the prefix.
     pub(crate) fn frames_from(&self, prefix: &str) -> &[(FrameRef, String)] {
-        self.frames_between(cut(prefix).0, None)
+        self.frames_between(CutText::of(prefix).text, None)
     }
 
     fn frames_between(&self, from: &str, to: Option<&str>) -> &[(FrameRef, String)] {
@@ -115,10 +117,11 @@ impl KeyTable {
             .sum()
     }
 
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+    fn put(&self, out: &mut Vec<u8>) {
         put_varint(out, self.keys.len() as u64);
         for key in &self.keys {
             put_text(out, &key.name);
+            out.push(u8::from(key.high));
             put_varint(out, key.frames.len() as u64);
             for (frame, first) in &key.frames {
                 frame.put(out);
@@ -130,25 +133,15 @@ impl KeyTable {
     pub(crate) fn read(bytes: &[u8]) -> Result<KeyTable, Damaged> {
         let mut r = Reader::new(bytes);
         let mut table = KeyTable::default();
-        for _ in 0..r.count(2)? {
-            let name = r.text()?.to_owned();
+        for _ in 0..r.count(3)? {
+            let (name, high) = (r.text()?.to_owned(), r.byte()? != 0);
             let mut frames = Vec::new();
             for _ in 0..r.count(4)? {
                 frames.push((FrameRef::read(&mut r)?, r.text()?.to_owned()));
             }
-            table.keys.push(Key { name, frames });
+            table.keys.push(Key { name, high, frames });
         }
         Ok(table)
-    }
-}
-
-pub(crate) fn put_posting(out: &mut Vec<u8>, text: &str, cut: bool, blocks: &[u32]) {
-    put_text(out, text);
-    put_varint(out, (blocks.len() as u64) << 1 | u64::from(cut));
-    let mut before = 0;
-    for &block in blocks {
-        put_varint(out, u64::from(block - before));
-        before = block;
     }
 }
 
@@ -175,110 +168,90 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Result<PostingFrame, Damaged> {
     Ok(PostingFrame { postings })
 }
 
-/// The beginning of a value as it is posted, and whether something was cut.
-fn cut(text: &str) -> (&str, bool) {
-    if text.len() <= VALUE_BYTES_MAX {
-        return (text, false);
-    }
-    let mut end = VALUE_BYTES_MAX;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    (text.get(..end).unwrap_or(""), true)
+/// A value's text as it is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CutText<'a> {
+    pub(crate) text: &'a str,
+    /// True when it is only the beginning.
+    pub(crate) is_cut: bool,
 }
 
-/// A value as it is posted.
-type Value<'a> = (Cow<'a, str>, bool);
-
-/// A key with its values and their blocks.
-type PostedKey<'a> = (&'a str, Vec<(Value<'a>, Vec<u32>)>);
-
-/// Marks the position; true the first time.
-fn is_first(marked: &mut [bool], position: u32) -> bool {
-    let mark = marked.get_mut(position as usize);
-    mark.is_some_and(|mark| !std::mem::replace(mark, true))
+impl<'a> CutText<'a> {
+    pub(crate) fn of(text: &'a str) -> CutText<'a> {
+        let end = text.floor_char_boundary(VALUE_BYTES_MAX);
+        CutText {
+            text: text.get(..end).unwrap_or(""),
+            is_cut: end < text.len(),
+        }
+    }
 }
 
-/// Gathers postings while a segment is sealed.
+/// Writes postings, key by key and value by value, both in order.
 #[derive(Debug, Default)]
-pub(crate) struct PostingBuilder<'a> {
-    keys: HashMap<&'a str, HashMap<Value<'a>, Vec<u32>>>,
-    /// What was posted for the present block, by (key, type, word) of its batch.
-    seen: HashSet<(u32, u8, u64)>,
+pub(crate) struct PostingWriter {
+    table: KeyTable,
+    raw: Vec<u8>,
+    /// The first value in `raw`.
+    first: String,
 }
 
-impl<'a> PostingBuilder<'a> {
-    /// Posts all attributes of these spans, which are those of this block; blocks come in order.
-    /// A value is posted once a block: the block's batch names equal values by one word, so that
-    /// texts are hashed only where they are new to it.
-    pub(crate) fn add(&mut self, spans: &[SpanRef<'a>], batch: &SpanBatch, block: u32) {
-        let columns = batch.columns();
-        let mut seen = std::mem::take(&mut self.seen);
-        seen.clear();
-        let mut words = columns.values.iter();
-        let shapes = columns.shape.iter().zip(&columns.event_shape);
-        for (span, (&own, &event)) in spans.iter().zip(shapes) {
-            let names = [own, event].map(|shape| columns.shapes.get(shape as usize));
-            let names = names.into_iter().flatten().flatten();
-            for (at, (&(key, value_type), &word)) in names.zip(words.by_ref()).enumerate() {
-                if seen.insert((key, value_type as u8, word)) {
-                    span.attribute(at)
-                        .into_iter()
-                        .for_each(|a| self.post(a, block));
-                }
-            }
-        }
-        self.seen = seen;
-        let mut resources = vec![false; columns.resources.len()];
-        let mut scopes = vec![false; columns.scopes.len()];
-        let origins = columns.resource.iter().zip(&columns.scope);
-        for (span, (&resource, &scope)) in spans.iter().zip(origins) {
-            if is_first(&mut resources, resource) {
-                let attributes = span.resource().attributes();
-                attributes.for_each(|attribute| self.post(attribute, block));
-            }
-            if is_first(&mut scopes, scope) {
-                let attributes = span.scope().attributes();
-                attributes.for_each(|attribute| self.post(attribute, block));
-            }
-        }
+impl PostingWriter {
+    /// Begins the next key.
+    pub(crate) fn begin_key(
+        &mut self,
+        out: &mut FrameWriter<'_>,
+        name: &str,
+        high: bool,
+    ) -> Result<(), Error> {
+        self.end_frame(out)?;
+        self.table.keys.push(Key {
+            name: name.to_owned(),
+            high,
+            frames: Vec::new(),
+        });
+        Ok(())
     }
 
-    fn post(&mut self, attribute: tracewell_model::Attribute<'a>, block: u32) {
-        let value = match attribute.value.text() {
-            Cow::Borrowed(text) => {
-                let (text, is_cut) = cut(text);
-                (Cow::Borrowed(text), is_cut)
-            }
-            Cow::Owned(mut text) => {
-                let (length, is_cut) = (cut(&text).0.len(), cut(&text).1);
-                text.truncate(length);
-                (Cow::Owned(text), is_cut)
-            }
-        };
-        let blocks = self
-            .keys
-            .entry(attribute.key)
-            .or_default()
-            .entry(value)
-            .or_default();
-        if blocks.last() != Some(&block) {
-            blocks.push(block);
+    /// Adds the next value of the key and its blocks, in order.
+    pub(crate) fn add(
+        &mut self,
+        out: &mut FrameWriter<'_>,
+        value: CutText<'_>,
+        blocks: &[u32],
+    ) -> Result<(), Error> {
+        if self.raw.is_empty() {
+            value.text.clone_into(&mut self.first);
         }
+        put_text(&mut self.raw, value.text);
+        put_varint(
+            &mut self.raw,
+            (blocks.len() as u64) << 1 | u64::from(value.is_cut),
+        );
+        let mut before = 0;
+        for &block in blocks {
+            put_varint(&mut self.raw, u64::from(block - before));
+            before = block;
+        }
+        if self.raw.len() >= FRAME_BYTES {
+            self.end_frame(out)?;
+        }
+        Ok(())
     }
 
-    /// Everything posted: keys sorted, values sorted.
-    pub(crate) fn finish(self) -> Vec<PostedKey<'a>> {
-        let mut keys: Vec<_> = self
-            .keys
-            .into_iter()
-            .map(|(key, values)| {
-                let mut values: Vec<_> = values.into_iter().collect();
-                values.sort_unstable();
-                (key, values)
-            })
-            .collect();
-        keys.sort_unstable_by_key(|(key, _)| *key);
-        keys
+    /// Writes what is left, and the directory of keys; answers where that lies.
+    pub(crate) fn finish(mut self, out: &mut FrameWriter<'_>) -> Result<FrameRef, Error> {
+        self.end_frame(out)?;
+        let mut raw = Vec::new();
+        self.table.put(&mut raw);
+        out.put(&raw)
+    }
+
+    fn end_frame(&mut self, out: &mut FrameWriter<'_>) -> Result<(), Error> {
+        if let (false, Some(key)) = (self.raw.is_empty(), self.table.keys.last_mut()) {
+            key.frames
+                .push((out.put(&self.raw)?, std::mem::take(&mut self.first)));
+            self.raw.clear();
+        }
+        Ok(())
     }
 }

@@ -8,8 +8,8 @@ use tracewell_model::identity::same_content;
 use super::parts::{BlockParts, SECTIONS};
 use super::{Block, BlockWriter, ids, section};
 use crate::codec::Reader;
-use crate::segment::fragment::Steps;
 use crate::segment::run::{RowRef, Run, RunTrace};
+use crate::segment::steps::Steps;
 use crate::segment::values::RunValues;
 
 /// Reads the bytes as a number of rows and the sections, each with its length before it.

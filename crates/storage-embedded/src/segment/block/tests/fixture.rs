@@ -17,8 +17,8 @@ use super::super::parts::{BlockParts, SECTIONS, Section, SectionBytes};
 use super::super::section::{self, Packer};
 use super::super::{Block, BlockWriter};
 use crate::codec::put_varint;
-use crate::segment::fragment::Steps;
 use crate::segment::run::{RowRef, Run, RunTrace};
+use crate::segment::steps::Steps;
 use crate::segment::values::RunValues;
 
 const KEYS: [&str; 6] = ["k", "key", "http.status", "ключ", "", "rare"];
