@@ -19,6 +19,8 @@ pub mod proto;
 pub mod report;
 pub mod rest;
 #[cfg(feature = "decode")]
+mod scan;
+#[cfg(feature = "decode")]
 pub mod spans_json;
 #[cfg(feature = "decode")]
 pub mod zipkin;

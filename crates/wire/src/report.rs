@@ -138,6 +138,26 @@ impl Report {
         }
     }
 
+    /// Counts what another report has counted, after what this one has.
+    pub fn add(&mut self, other: Report) {
+        let seen = self.seen();
+        self.accepted += other.accepted;
+        for (reason, count) in other.refused {
+            *self.refused.entry(reason).or_default() += count;
+        }
+        let room = Self::EXAMPLES_MAX.saturating_sub(self.examples.len());
+        self.examples.extend(
+            other
+                .examples
+                .into_iter()
+                .take(room)
+                .map(|refusal| Refusal {
+                    span: seen + refusal.span,
+                    ..refusal
+                }),
+        );
+    }
+
     /// Spans seen so far.
     pub fn seen(&self) -> usize {
         self.accepted + self.refused_count()

@@ -6,6 +6,8 @@
 //! answer's span can be sent back.
 #![warn(clippy::indexing_slicing)]
 
+mod quick;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -14,7 +16,7 @@ use serde_json::value::RawValue;
 use tracewell_model::builder::{ResourceHandle, ScopeHandle};
 use tracewell_model::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use tracewell_model::{
-    Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, SpanId, SpanInput, SpanKind,
+    Attribute, BatchBuilder, Marks, ResourceInput, Row, ScopeInput, SpanId, SpanInput, SpanKind,
     StatusCode, TraceId, Value,
 };
 
@@ -36,6 +38,9 @@ pub fn decode(
         DecodeError::Malformed(format!("the body is no JSON array of spans: {error}"))
     };
     let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+    if builder.is_empty() && quick::decode(text, builder, report).is_some() {
+        return Ok(());
+    }
     if !text.trim_start().starts_with('[') {
         return Err(malformed(&"it does not begin with '['"));
     }
@@ -57,6 +62,28 @@ struct Origins {
     /// Resources that are a service name and nothing else.
     services: HashMap<String, ResourceHandle>,
     no_scope: Option<ScopeHandle>,
+}
+
+impl Origins {
+    /// The resource of a service about which nothing else is known.
+    fn plain_resource(&mut self, service: &str, row: &mut Row<'_>) -> ResourceHandle {
+        if let Some(handle) = self.services.get(service) {
+            return *handle;
+        }
+        let handle = row.resource(&ResourceInput {
+            service,
+            attributes: &[Attribute::new("service.name", Value::Str(service))],
+            ..ResourceInput::default()
+        });
+        self.services.insert(service.to_owned(), handle);
+        handle
+    }
+
+    fn no_scope(&mut self, row: &mut Row<'_>) -> ScopeHandle {
+        *self
+            .no_scope
+            .get_or_insert_with(|| row.scope(&ScopeInput::default()))
+    }
 }
 
 /// The members as they stand; each is read by the function that knows its reason for refusal.
