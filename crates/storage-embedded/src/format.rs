@@ -72,7 +72,10 @@ impl Kind {
 
     /// The version that is written now. 0: the format is not released yet and may change.
     pub fn version(self) -> u32 {
-        0
+        match self {
+            Kind::Log | Kind::Groups | Kind::Stats => 1,
+            Kind::Segment | Kind::Index | Kind::TraceIds | Kind::Manifest => 0,
+        }
     }
 }
 
@@ -189,6 +192,9 @@ pub fn check_header<'a>(
         .and_then(|bytes| bytes.try_into().ok())
         .map(u32::from_le_bytes);
     let found = found.ok_or_else(|| damaged("header"))?;
+    if found == 0 && kind.version() > 0 {
+        return Err(foreign("its version was never released"));
+    }
     if found > kind.version() {
         let (kind, known) = (kind.name(), kind.version());
         return Err(Error::Newer {
@@ -239,7 +245,7 @@ mod tests {
         let file = seal_file(Kind::Stats, b"body");
         assert_eq!(
             open_file(Kind::Stats, Path::new("x"), &file),
-            Ok((0, &b"body"[..]))
+            Ok((1, &b"body"[..]))
         );
     }
 
@@ -272,7 +278,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(said.starts_with(
-            "d/1.log is a span log file of version 7; this tracewell reads versions up to 0"
+            "d/1.log is a span log file of version 7; this tracewell reads versions up to 1"
         ));
         let said = check_header(Kind::Index, Path::new("x"), &header(Kind::Log)).unwrap_err();
         assert_eq!(
