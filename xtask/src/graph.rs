@@ -33,6 +33,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "workers",
             "export",
             "query",
+            // What the demo's services send with.
+            "sdk",
         ],
     ),
     ("tracewell-sdk", &[]),

@@ -134,6 +134,12 @@ pub(crate) struct DemoArgs {
     /// Send to this server instead of running one
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
+    /// Let this service die every minute, with all that it has not sent
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) crash: Option<String>,
+    /// Give this service too small a ring: it drops its oldest spans, and says so
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) overflow: Option<String>,
 }
 
 #[derive(Debug, Args)]

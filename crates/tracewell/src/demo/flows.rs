@@ -1,9 +1,9 @@
 //! What customers of the demo do, and what goes wrong in the shop. Time decides: payment grows slow
 //! and fails in every quarter of an hour, inventory crashes for twenty seconds in every three minutes.
 
-use tracewell_model::SpanKind;
+use tracewell_sdk::Kind;
 
-use super::tape::{Failure, Mark, Tape};
+use super::tape::{Failure, Mark, Tape, UNAVAILABLE};
 
 type Outcome = Result<(), Failure>;
 
@@ -22,22 +22,16 @@ const NULL_POINTER: Failure = Failure {
     message: "Cannot invoke \"Product.getCategory()\" because \"product\" is null",
     stack: "java.lang.NullPointerException: Cannot invoke \"Product.getCategory()\" because \"product\" is null\n\tat shop.recommendation.Ranker.rank(Ranker.java:88)\n\tat shop.recommendation.Service.list(Service.java:41)\n\tat io.grpc.stub.ServerCalls$UnaryServerCallHandler.onHalfClose(ServerCalls.java:182)",
 };
-const UNAVAILABLE: Failure = Failure {
-    exception: "",
-    message: "14 UNAVAILABLE: connection reset by peer",
-    stack: "",
-};
-
-/// One customer's request, starting at this time.
-pub(crate) fn request(rng: &mut fastrand::Rng, start_ns: u64) -> Tape {
-    let mut tape = Tape::new(rng, start_ns);
+/// One customer's request, starting at this time, perhaps while a service is dying.
+pub(crate) fn request(rng: &mut fastrand::Rng, start_ns: u64, dying: Option<&'static str>) -> Tape {
+    let mut tape = Tape::new(rng, start_ns, dying);
     let (route, page): (&str, fn(&mut Tape, Mark) -> Outcome) = match tape.rng.u32(..100) {
         0..40 => ("GET /", home),
         40..70 => ("GET /product/{id}", product),
         70..85 => ("POST /cart", add_to_cart),
         _ => ("POST /checkout", checkout),
     };
-    let root = tape.begin(None, "frontend", route, SpanKind::Server);
+    let root = tape.begin(None, "frontend", route, Kind::Server);
     let (method, path) = route.split_once(' ').unwrap_or(("GET", route));
     tape.tag(root, "http.request.method", method);
     tape.tag(root, "http.route", path);
@@ -208,12 +202,7 @@ fn pay(tape: &mut Tape, caller: Mark) -> Outcome {
     tape.call(caller, "payment", "Payment/Charge", |tape, payment| {
         let amount = tape.rng.i64(500..25_000);
         tape.tag(payment, "app.amount_cents", amount);
-        let stripe = tape.begin(
-            Some(payment),
-            "payment",
-            "POST /v1/charges",
-            SpanKind::Client,
-        );
+        let stripe = tape.begin(Some(payment), "payment", "POST /v1/charges", Kind::Client);
         tape.tag(stripe, "server.address", "api.stripe.example");
         tape.tag(stripe, "http.request.method", "POST");
         let times_out = tape.rng.f64() < 0.01 + 0.25 * phase.powi(4);
@@ -235,19 +224,14 @@ fn pay(tape: &mut Tape, caller: Mark) -> Outcome {
 
 /// The confirmation goes through a queue: producer here, consumer there, later.
 fn confirm(tape: &mut Tape, caller: Mark) {
-    let send = tape.begin(
-        Some(caller),
-        "checkout",
-        "orders publish",
-        SpanKind::Producer,
-    );
+    let send = tape.begin(Some(caller), "checkout", "orders publish", Kind::Producer);
     tape.tag(send, "messaging.system", "kafka");
     tape.tag(send, "messaging.destination.name", "orders");
     tape.work(700);
     tape.end(send);
     let resume = tape.now_ns;
     tape.work(30_000);
-    let receive = tape.begin(Some(send), "email", "orders process", SpanKind::Consumer);
+    let receive = tape.begin(Some(send), "email", "orders process", Kind::Consumer);
     tape.tag(receive, "messaging.system", "kafka");
     tape.work(12_000);
     tape.end(receive);

@@ -1,12 +1,7 @@
-//! The tape on which a request of the demo is recorded: spans as an SDK in each service would make
-//! them, caller's and callee's side apart, with resources, attributes and exceptions.
+//! The tape on which a request of the demo is recorded, caller's and callee's side apart, with
+//! attributes and exceptions, before it is played to the services (`services`) as spans of theirs.
 
-use tracewell_model::builder::{ResourceHandle, ScopeHandle};
-use tracewell_model::{
-    Attribute, BatchBuilder, Marks, ResourceInput, ScopeInput, SpanId, SpanInput, SpanKind,
-    StatusCode, TraceId, Value,
-};
-use tracewell_wire::rest::{Event, RestWriter};
+use tracewell_sdk::Kind;
 
 /// What went wrong in a span.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +10,13 @@ pub(crate) struct Failure {
     pub(crate) message: &'static str,
     pub(crate) stack: &'static str,
 }
+
+/// What a caller sees of a process that died.
+pub(crate) const UNAVAILABLE: Failure = Failure {
+    exception: "",
+    message: "14 UNAVAILABLE: connection reset by peer",
+    stack: "",
+};
 
 /// A value of the demo's attributes.
 #[derive(Clone, Debug)]
@@ -43,17 +45,19 @@ impl From<i64> for Tag {
 
 /// One recorded span.
 #[derive(Debug)]
-struct Recorded {
-    service: &'static str,
-    operation: String,
-    kind: SpanKind,
-    id: SpanId,
-    parent: Option<SpanId>,
-    start_ns: u64,
-    end_ns: u64,
-    tags: Vec<(&'static str, Tag)>,
-    failure: Option<Failure>,
-    lost: bool,
+pub(crate) struct Recorded {
+    pub(crate) service: &'static str,
+    pub(crate) operation: String,
+    pub(crate) kind: Kind,
+    /// Names it where its service cannot.
+    pub(crate) number: u64,
+    /// Where on the tape its parent is.
+    pub(crate) parent: Option<usize>,
+    pub(crate) start_ns: u64,
+    pub(crate) end_ns: u64,
+    pub(crate) tags: Vec<(&'static str, Tag)>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) lost: bool,
 }
 
 /// Names a span of the tape.
@@ -63,21 +67,21 @@ pub(crate) struct Mark(usize);
 /// One request's spans.
 #[derive(Debug)]
 pub(crate) struct Tape {
-    trace_id: TraceId,
     pub(crate) rng: fastrand::Rng,
-    spans: Vec<Recorded>,
+    pub(crate) spans: Vec<Recorded>,
+    /// A service that is dying: no call to it is answered.
+    dying: Option<&'static str>,
     /// The time on the tape.
     pub(crate) now_ns: u64,
 }
 
 impl Tape {
     /// An empty tape that starts at this time.
-    pub(crate) fn new(rng: &mut fastrand::Rng, start_ns: u64) -> Tape {
-        let trace_id = TraceId(rng.u128(1..).to_be_bytes());
+    pub(crate) fn new(rng: &mut fastrand::Rng, start_ns: u64, dying: Option<&'static str>) -> Tape {
         Tape {
-            trace_id,
             rng: rng.fork(),
             spans: Vec::new(),
+            dying,
             now_ns: start_ns,
         }
     }
@@ -95,10 +99,10 @@ impl Tape {
         parent: Option<Mark>,
         service: &'static str,
         operation: impl Into<String>,
-        kind: SpanKind,
+        kind: Kind,
     ) -> Mark {
-        let id = SpanId(self.rng.u64(1..).to_be_bytes());
-        let parent = parent.map(|mark| self.spans[mark.0].id);
+        let number = self.rng.u64(1..);
+        let parent = parent.map(|mark| mark.0);
         let (start_ns, end_ns) = (self.now_ns, self.now_ns);
         let operation = operation.into();
         let (tags, failure, lost) = (Vec::new(), None, false);
@@ -106,7 +110,7 @@ impl Tape {
             service,
             operation,
             kind,
-            id,
+            number,
             parent,
             start_ns,
             end_ns,
@@ -148,13 +152,17 @@ impl Tape {
         serve: impl FnOnce(&mut Tape, Mark) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let service = self.spans[caller.0].service;
-        let client = self.begin(Some(caller), service, operation, SpanKind::Client);
+        let client = self.begin(Some(caller), service, operation, Kind::Client);
         self.tag(client, "peer.service", callee);
         self.tag(client, "rpc.system", "grpc");
         self.work(250);
-        let server = self.begin(Some(client), callee, operation, SpanKind::Server);
+        let server = self.begin(Some(client), callee, operation, Kind::Server);
         self.tag(server, "rpc.method", operation);
-        let outcome = serve(self, server);
+        let mut outcome = serve(self, server);
+        if self.dying == Some(callee) {
+            self.lose(server);
+            outcome = Err(UNAVAILABLE);
+        }
         match outcome {
             Ok(()) => self.end(server),
             Err(failure) => self.fail(server, failure),
@@ -194,106 +202,11 @@ impl Tape {
             Some(caller),
             service,
             format!("{verb} {system}"),
-            SpanKind::Client,
+            Kind::Client,
         );
         self.tag(span, "db.system", system);
         self.tag(span, "db.statement", statement);
         self.work(micros);
         self.end(span);
     }
-
-    /// Writes what was sent of the tape into a batch.
-    pub(crate) fn write(&self, builder: &mut BatchBuilder) {
-        let scope = builder.scope(&ScopeInput {
-            name: "shop.instrumentation",
-            version: "1.4.0",
-            ..ScopeInput::default()
-        });
-        for span in self.spans.iter().filter(|span| !span.lost) {
-            let resource = resource(builder, span.service, span.start_ns);
-            self.write_span(builder, span, resource, scope);
-        }
-    }
-
-    fn write_span(
-        &self,
-        builder: &mut BatchBuilder,
-        span: &Recorded,
-        resource: ResourceHandle,
-        scope: ScopeHandle,
-    ) {
-        let attributes: Vec<Attribute<'_>> = span
-            .tags
-            .iter()
-            .map(|(key, tag)| Attribute {
-                key,
-                value: match tag {
-                    Tag::Text(text) => Value::Str(text),
-                    Tag::Number(number) => Value::Int(*number),
-                },
-            })
-            .collect();
-        let mut rest = RestWriter::new();
-        if let Some(failure) = span.failure.filter(|failure| !failure.exception.is_empty()) {
-            rest.event(&exception(&failure, span.end_ns));
-        }
-        builder.push(&SpanInput {
-            trace_id: self.trace_id,
-            span_id: span.id,
-            parent: span.parent,
-            resource,
-            scope,
-            start_unix_ns: span.start_ns,
-            duration_ns: span.end_ns.saturating_sub(span.start_ns),
-            operation: &span.operation,
-            kind: span.kind,
-            status: if span.failure.is_some() {
-                StatusCode::Error
-            } else {
-                StatusCode::Unset
-            },
-            status_message: span.failure.map_or("", |failure| failure.message),
-            flags: 1,
-            attributes: &attributes,
-            // Only encoded again: what is lifted for search is the server's business.
-            event_attributes: &[],
-            rest: rest.as_bytes(),
-            marks: Marks::default(),
-        });
-    }
-}
-
-fn exception(failure: &Failure, time_unix_ns: u64) -> Event<'static> {
-    let attributes = vec![
-        Attribute::new("exception.type", Value::Str(failure.exception)),
-        Attribute::new("exception.message", Value::Str(failure.message)),
-        Attribute::new("exception.stacktrace", Value::Str(failure.stack)),
-    ];
-    Event {
-        time_unix_ns,
-        name: "exception",
-        attributes,
-        ..Event::default()
-    }
-}
-
-/// Two pods a service; payment got a new version in the middle of every half hour.
-fn resource(builder: &mut BatchBuilder, service: &'static str, at_ns: u64) -> ResourceHandle {
-    let pod = at_ns / 1_000_000 % 2;
-    let new = service == "payment" && at_ns / 1_000_000_000 % 1_800 >= 900;
-    let host = format!("{service}-{}", ["7f9c4", "b21xk"][pod as usize]);
-    let attributes = [
-        Attribute::new("service.name", Value::Str(service)),
-        Attribute::new(
-            "service.version",
-            Value::Str(if new { "4.8.0" } else { "4.7.0" }),
-        ),
-        Attribute::new("k8s.pod.name", Value::Str(&host)),
-        Attribute::new("deployment.environment", Value::Str("demo")),
-    ];
-    builder.resource(&ResourceInput {
-        service,
-        attributes: &attributes,
-        ..ResourceInput::default()
-    })
 }
