@@ -9,7 +9,7 @@ use super::layout::{column, fixed_type, has_bytes};
 use super::locals::Locals;
 use super::sequences::Sequences;
 use super::stamped::Stamped;
-use super::symbols::{self, Coder};
+use super::symbols::Coder;
 use super::wide::Wide;
 use crate::codec::put_varint;
 use crate::segment::values::{HIGH, RunValues};

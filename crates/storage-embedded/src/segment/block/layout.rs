@@ -27,7 +27,7 @@ pub(super) mod column {
     pub(in super::super) const OPAQUE: usize = 2;
     /// Those of classes, from here on.
     pub(in super::super) const CLASSES: usize = 3;
-    pub(in super::super) const MESSAGE: usize = CLASSES;
+    pub(in super::super) const MESSAGE: usize = CLASSES + super::class::MESSAGE;
     /// Those of lanes, from here on.
     pub(in super::super) const LANES: usize = CLASSES + super::class::COUNT;
     pub(in super::super) const ATTRIBUTES: usize = LANES + super::lane::COUNT;

@@ -30,7 +30,7 @@ mod templates;
 mod tests;
 mod wide;
 
-pub(crate) use encode::{BlockRow, BlockWriter};
+pub(crate) use encode::BlockWriter;
 pub(crate) use ids::{IDS_PER_CHUNK, ids_of_chunks};
 pub(crate) use open::{Block, BlockTrace};
 pub(crate) use parents::ParentRow;
