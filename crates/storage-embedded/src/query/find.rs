@@ -16,7 +16,7 @@ use tracewell_storage::{Cursor, Found, Order, ReadContext, TraceQuery};
 
 use super::locate::{self, Seen};
 use super::probe::Probe;
-use super::scan::{Candidate, SegmentScan};
+use super::scan::SegmentScan;
 use crate::engine::Engine;
 use crate::head::HeadCandidate;
 
@@ -189,7 +189,12 @@ impl Search<'_> {
                 }
             },
             Source::Segment(scan) => match scan.pop() {
-                Some(Candidate { trace_id, seen, .. }) => self.consider(trace_id, Some(seen)),
+                Some(seen) => {
+                    let segment = self.probe.segment(seen.segment);
+                    if let Some(trace_id) = self.probe.trace_id(&segment, seen.fragment) {
+                        self.consider(trace_id, Some(seen));
+                    }
+                }
                 None => scan.advance(&mut self.probe, self.query),
             },
         }

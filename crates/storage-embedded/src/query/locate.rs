@@ -101,12 +101,13 @@ pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> 
             continue;
         }
         for ordinal in ordinals {
-            let fragment = probe.fragment(&segment, ordinal);
-            located.fragments.extend(
-                fragment
-                    .filter(|fragment| fragment.trace_id == id)
-                    .map(|fragment| (at, fragment)),
-            );
+            let is_seen = seen.is_some_and(|seen| (seen.segment, seen.fragment) == (at, ordinal));
+            if is_seen || probe.trace_id(&segment, ordinal) == Some(id) {
+                let fragment = probe.fragment(&segment, ordinal);
+                located
+                    .fragments
+                    .extend(fragment.map(|fragment| (at, fragment)));
+            }
         }
     }
     located
@@ -125,7 +126,7 @@ pub(super) fn finish(
     {
         let segment = probe.segment(*at);
         let names = probe.names(&segment)?;
-        let summary = summarize(fragment, &names);
+        let summary = summarize(id, fragment, &names);
         if !query.matches_trace(&summary) {
             return None;
         }
@@ -159,7 +160,7 @@ fn hit_of<'a>(query: &TraceQuery, spans: impl Iterator<Item = SpanRef<'a>>) -> O
 }
 
 /// A fragment that is the whole trace, as a summary.
-fn summarize(fragment: &Fragment, names: &NameTable) -> TraceSummary {
+fn summarize(trace_id: TraceId, fragment: &Fragment, names: &NameTable) -> TraceSummary {
     let Extent { start, end } = fragment.extent;
     let share = |share: &crate::segment::fragment::Share| summary::ServiceShare {
         name: names.service(share.service).to_owned(),
@@ -169,7 +170,7 @@ fn summarize(fragment: &Fragment, names: &NameTable) -> TraceSummary {
     let root = fragment.root.and_then(|root| names.group(root));
     let partial = fragment.orphans > 0 || fragment.root.is_none();
     TraceSummary {
-        trace_id: fragment.trace_id,
+        trace_id,
         root: root.map(|(service, operation)| (service.to_owned(), operation.to_owned())),
         start_unix_ns: start,
         duration_ns: end.saturating_sub(start),

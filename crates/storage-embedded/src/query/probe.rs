@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use tracewell_model::{SpanBatch, SpanId};
+use tracewell_model::{SpanBatch, SpanId, TraceId};
 use tracewell_storage::{Class, Error, ReadContext, Searched};
 
 use crate::engine::{Engine, View};
@@ -249,6 +249,22 @@ impl<'a> Probe<'a> {
         let (id, bytes) = self.or_note(read, unit(segment, Unit::SpanIds, number), cost)?;
         self.searched.bytes_read += bytes as u64;
         Some(id)
+    }
+
+    /// The id of a fragment's trace.
+    pub(super) fn trace_id(&mut self, segment: &Segment, fragment: u32) -> Option<TraceId> {
+        let cost = "traces that match may be missing";
+        let data = self.data(segment, cost)?;
+        let place = data.trace_id_of(fragment)?;
+        let chunk = UnitKey {
+            segment: segment.meta.id,
+            unit: Unit::BlockTraceIds,
+            number: place.offset,
+        };
+        let weigh = |ids: &Vec<TraceId>| ids.len() * size_of::<TraceId>();
+        let ids = self.load(chunk, place.length, weigh, || data.read_trace_ids(&place));
+        let ids = self.or_note(ids, unit(segment, Unit::BlockTraceIds, place.block), cost)?;
+        ids.get(place.at).copied()
     }
 
     /// Start and end of the span at this row of the data file.

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tracewell_model::TraceId;
 use tracewell_storage::TraceQuery;
 
 use super::locate::{self, Seen};
@@ -23,10 +22,9 @@ const COST: &str = "traces that match may be missing";
 
 /// A fragment with a matching span.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Candidate {
-    pub(super) start: u64,
-    pub(super) trace_id: TraceId,
-    pub(super) seen: Seen,
+struct Candidate {
+    start: u64,
+    seen: Seen,
 }
 
 /// See the module.
@@ -97,10 +95,10 @@ impl SegmentScan {
     }
 
     /// The next fragment, if it is at hand.
-    pub(super) fn pop(&mut self) -> Option<Candidate> {
+    pub(super) fn pop(&mut self) -> Option<Seen> {
         let to_come = self.next_page().map(|(_, page)| page.start_max_unix_ns);
-        self.found
-            .pop_if(|next| to_come.is_none_or(|to_come| next.start >= to_come))
+        let is_next = |next: &mut Candidate| to_come.is_none_or(|to_come| next.start >= to_come);
+        self.found.pop_if(is_next).map(|next| next.seen)
     }
 
     fn next_page(&self) -> Option<(u32, &PageEntry)> {
@@ -136,11 +134,7 @@ impl SegmentScan {
                     fragment: ordinal,
                     row,
                 };
-                self.found.push(Candidate {
-                    start,
-                    trace_id: fragment.trace_id,
-                    seen,
-                });
+                self.found.push(Candidate { start, seen });
             }
         }
         // Equal starts may stand in any order: it is the caller's business, who sorts by (key,

@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     Block,
     /// A stretch of raw span ids.
     SpanIds,
+    /// A stretch of raw trace ids.
+    BlockTraceIds,
     /// The filter over the trace ids.
     TraceFilter,
     /// A page of the trace-id table.
@@ -41,6 +43,7 @@ impl Unit {
         match self {
             Unit::Block => "block",
             Unit::SpanIds => "span ids of block",
+            Unit::BlockTraceIds => "trace ids of block",
             Unit::TraceFilter => "trace-id filter",
             Unit::TraceIds => "trace-id page",
             Unit::Fragments => "fragment page",

@@ -59,6 +59,15 @@ impl BlockEntry {
     }
 }
 
+/// Where a trace id lies: a chunk of them, and its place in that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TraceIdPlace {
+    pub(crate) block: usize,
+    pub(crate) offset: u64,
+    pub(crate) length: usize,
+    pub(crate) at: usize,
+}
+
 #[derive(Debug)]
 struct TablePage {
     frame: FrameRef,
@@ -126,7 +135,27 @@ impl DataFile {
         let ids = ids_of_chunks(&self.read(block.offset + at as u64, length)?)?;
         let id = ids.get(row as usize % IDS_PER_CHUNK).copied();
         let id = id.ok_or_else(|| Error::corrupt("the row is beyond its chunk"))?;
-        Ok((id, length))
+        Ok((SpanId(id), length))
+    }
+
+    /// Where the trace id of this fragment lies.
+    pub(crate) fn trace_id_of(&self, fragment: u32) -> Option<TraceIdPlace> {
+        let block = self.blocks_of_fragment(fragment).start;
+        let entry = self.blocks.get(block)?;
+        let number = fragment.checked_sub(entry.first_fragment)?;
+        let (at, length) = entry.parts.trace_id_chunk(number);
+        Some(TraceIdPlace {
+            block,
+            offset: entry.offset + at as u64,
+            length,
+            at: number as usize % IDS_PER_CHUNK,
+        })
+    }
+
+    /// The trace ids of a chunk.
+    pub(crate) fn read_trace_ids(&self, place: &TraceIdPlace) -> Result<Vec<TraceId>, Error> {
+        let ids = ids_of_chunks(&self.read(place.offset, place.length)?)?;
+        Ok(ids.into_iter().map(TraceId).collect())
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
@@ -236,7 +265,7 @@ impl Footer {
     fn read(r: &mut Reader<'_>) -> Result<Footer, Damaged> {
         let meta = SegmentMeta::read(r)?;
         let mut blocks: Vec<BlockEntry> = Vec::new();
-        for _ in 0..r.count(6)? {
+        for _ in 0..r.count(7)? {
             let first_row = blocks.last().map_or(0, BlockEntry::end_row);
             blocks.push(BlockEntry::read(r, first_row)?);
         }

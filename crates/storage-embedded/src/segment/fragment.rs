@@ -4,15 +4,13 @@
 //! segment is several such stretches, so a page says from when to when its fragments start.
 #![warn(clippy::indexing_slicing)]
 
-use tracewell_model::TraceId;
-
 use super::frame::FrameRef;
 use super::steps::Reach;
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::head::Extent;
 
 /// Columns of a page, each compressed on its own: they take a fifth less than together.
-pub(super) const COLUMNS: usize = 8;
+pub(super) const COLUMNS: usize = 7;
 
 /// A service's part in a fragment; the service is a position in the segment's name table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +28,9 @@ pub(crate) struct Step {
     pub(crate) reach: Option<Reach>,
 }
 
-/// One trace's spans in one segment.
+/// One trace's spans in one segment. The trace's id lies with the spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    pub(crate) trace_id: TraceId,
     pub(crate) extent: Extent,
     /// By arrival; never empty.
     pub(crate) steps: Vec<Step>,
@@ -115,7 +112,6 @@ impl FragmentPage {
     pub(crate) fn read(columns: &[Vec<u8>; COLUMNS]) -> Result<FragmentPage, Damaged> {
         let mut columns = columns.each_ref().map(|column| Reader::new(column));
         let [
-            ids,
             starts,
             durations,
             counts,
@@ -128,8 +124,7 @@ impl FragmentPage {
         let mut arrivals = Arrivals::read(arrivals)?;
         let mut fragments = Vec::new();
         let mut start = 0u64;
-        while ids.remaining() > 0 {
-            let trace_id = TraceId(ids.array()?);
+        while counts.remaining() > 0 {
             start = start.wrapping_add(starts.zigzag()? as u64);
             let end = start.wrapping_add(durations.varint()?);
             let (spans, errors, orphans) = (counts.u32()?, counts.u32()?, counts.u32()?);
@@ -139,7 +134,6 @@ impl FragmentPage {
             let first_row = row;
             row = row.checked_add(u64::from(spans)).ok_or(Damaged("rows"))?;
             fragments.push(Fragment {
-                trace_id,
                 extent: Extent { start, end },
                 spans,
                 errors,

@@ -181,9 +181,9 @@ impl std::fmt::Debug for FrameWriter<'_> {
     }
 }
 
-/// What lay in the frame, given its bytes of the file.
-pub(crate) fn open_frame(frame: &FrameRef, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    decompress(checked(bytes)?, frame.raw_bytes)
+/// What a checksum and its bytes were, decompressed to this length.
+pub(super) fn open_stored(bytes: &[u8], raw_bytes: u32) -> Result<Vec<u8>, Error> {
+    decompress(checked(bytes)?, raw_bytes)
 }
 
 /// What follows the checksum, if it holds.
@@ -225,7 +225,7 @@ fn decompress(stored: &[u8], raw_bytes: u32) -> Result<Vec<u8>, Error> {
 /// Reads a frame from the disk.
 pub(crate) fn read_frame(file: &dyn File, path: &Path, frame: &FrameRef) -> Result<Vec<u8>, Error> {
     let bytes = read(file, path, frame.offset, frame.bytes as usize)?;
-    open_frame(frame, &bytes)
+    open_stored(&bytes, frame.raw_bytes)
 }
 
 /// Reads the columns of a frame from the disk.

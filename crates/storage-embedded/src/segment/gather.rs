@@ -125,7 +125,6 @@ impl Gathered {
             if split.next_if_eq(&number).is_some() {
                 fragment.orphans = orphans(run, trace);
             }
-            fragment.trace_id = trace.id;
             fragment.first_row = u64::from(first_row + trace.first);
             fragment.extent = trace.steps.last();
             let last = trace.steps.0.len() - 1;

@@ -8,7 +8,7 @@ use super::frame::{FrameRef, FrameWriter};
 use crate::codec::{put_varint, put_zigzag};
 use crate::head::Extent;
 
-/// Fragments in a page: about 8 KB with their ids.
+/// Fragments in a page: about 5 KB.
 pub(crate) const FRAGMENTS_PER_PAGE: u32 = 256;
 
 /// Cuts fragments into pages and writes them.
@@ -60,13 +60,12 @@ impl FragmentWriter {
 
     fn push(&mut self, fragment: &Fragment) {
         self.whole.join(fragment, self.fragments == 0);
-        let [ids, starts, durations, counts, services, shares, _, reaches] = &mut self.columns;
+        let [starts, durations, counts, services, shares, _, reaches] = &mut self.columns;
         if self.fragments == 0 {
             put_varint(counts, fragment.first_row);
             self.start = 0;
         }
         let Extent { start, end } = fragment.extent;
-        ids.extend_from_slice(&fragment.trace_id.0);
         put_zigzag(starts, start.wrapping_sub(self.start) as i64);
         put_varint(durations, end.wrapping_sub(start));
         self.start = start;
@@ -180,7 +179,6 @@ mod tests {
     use crate::segment::fragment::{FragmentPage, Share, Step};
     use crate::segment::frame;
     use crate::segment::steps::Reach;
-    use tracewell_model::TraceId;
 
     fn random_fragment(random: &mut fastrand::Rng, first_row: u64) -> Fragment {
         let most = 1 << random.u32(1..12);
@@ -208,7 +206,6 @@ mod tests {
             arrived_unix_ns += random.u64(1..5) * 1_000_000;
         }
         Fragment {
-            trace_id: TraceId(random.u128(..).to_be_bytes()),
             extent: Extent {
                 start,
                 end: start + random.u64(..1 << 40),

@@ -1,7 +1,7 @@
 //! Sums up the rows of a trace as a fragment. The definitions are `TraceSummary::of`'s, and a test
 //! holds the two against each other.
 
-use tracewell_model::{SpanId, TraceId};
+use tracewell_model::SpanId;
 
 use super::block::ParentRow;
 use super::fragment::{Fragment, Share};
@@ -27,7 +27,6 @@ impl<'a> Tally<'a> {
             names,
             places: vec![NO_PLACE; names.services.len()],
             fragment: Fragment {
-                trace_id: TraceId::default(),
                 extent: Extent::NONE,
                 steps: Vec::new(),
                 spans: 0,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tracewell_model::attribute::ValueType;
-use tracewell_model::{SpanId, StatusCode};
+use tracewell_model::{SpanId, StatusCode, TraceId};
 use tracewell_storage::Error;
 
 use super::bits::{self, BitWriter};
@@ -54,6 +54,7 @@ pub(crate) struct BlockWriter {
     bytes: Vec<u8>,
     rows: Vec<BlockRow>,
     parent_rows: Vec<ParentRow>,
+    trace_ids: Vec<TraceId>,
     /// Where each trace's rows end.
     trace_ends: Vec<u32>,
     since: Vec<u64>,
@@ -79,6 +80,7 @@ impl BlockWriter {
             bytes: Vec::new(),
             rows: Vec::new(),
             parent_rows: Vec::new(),
+            trace_ids: Vec::new(),
             trace_ends: Vec::new(),
             since: Vec::new(),
             posted: Posted::default(),
@@ -115,6 +117,7 @@ impl BlockWriter {
         self.bytes.clear();
         self.rows.clear();
         self.parent_rows.clear();
+        self.trace_ids.clear();
         self.trace_ends.clear();
         self.posted.pairs.clear();
         self.posted.hashes.clear();
@@ -137,7 +140,7 @@ impl BlockWriter {
         }
     }
 
-    /// Writes trace ids, spans of each, and parents.
+    /// Notes trace ids; writes how many spans each trace has, and parents.
     fn put_traces(&mut self, run: &Run<'_>, rows: Range<usize>) {
         let from = run
             .traces
@@ -145,11 +148,8 @@ impl BlockWriter {
         let traces = run.traces[from..].iter();
         let traces = traces.take_while(|trace| (trace.first as usize) < rows.end);
         put_varint(&mut self.structure, traces.clone().count() as u64);
-        for trace in traces.clone() {
-            self.sections.bits.extend_from_slice(&trace.id.0);
-        }
+        self.trace_ids.extend(traces.clone().map(|trace| trace.id));
         let mut parents = Vec::new();
-        let ids_before = self.sections.bits.len();
         for trace in traces {
             let from = (trace.first as usize).max(rows.start) - rows.start;
             let to = ((trace.first + trace.spans) as usize).min(rows.end) - rows.start;
@@ -163,7 +163,7 @@ impl BlockWriter {
                 |parent| self.parent_rows.push(parent),
             );
         }
-        let elsewhere = (self.sections.bits.len() - ids_before) / size_of::<SpanId>();
+        let elsewhere = self.sections.bits.len() / size_of::<SpanId>();
         put_varint(&mut self.structure, elsewhere as u64);
         put_varint(&mut self.structure, parents.len() as u64);
         self.structure.extend_from_slice(&parents);
@@ -334,9 +334,11 @@ impl BlockWriter {
                 self.packer.put(&mut self.bytes, raw)?
             };
         }
-        ids::put(&mut self.bytes, &self.gather.span_id);
+        ids::put(&mut self.bytes, self.trace_ids.iter().map(|id| id.0));
+        ids::put(&mut self.bytes, self.gather.span_id.iter().map(|id| id.0));
         Ok(BlockParts {
             rows: self.gather.span_id.len() as u32,
+            traces: self.trace_ids.len() as u32,
             sections,
         })
     }

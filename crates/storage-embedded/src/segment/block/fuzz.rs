@@ -5,7 +5,7 @@
 use tracewell_model::SpanBatch;
 use tracewell_model::identity::same_content;
 
-use super::parts::{BlockParts, SECTIONS};
+use super::parts::{BlockParts, SECTIONS, Section};
 use super::{Block, BlockWriter, ids, section};
 use crate::codec::Reader;
 use crate::segment::run::{RowRef, Run, RunTrace};
@@ -33,16 +33,21 @@ fn assemble(bytes: &[u8]) -> Option<(BlockParts, Vec<u8>)> {
         ..BlockParts::default()
     };
     let mut out = Vec::new();
-    for (at, section) in parts.sections.iter_mut().enumerate() {
+    for at in 0..SECTIONS {
         let rest = r.remaining();
         let length = r.u32().ok()? as usize;
         let length = if at + 1 == SECTIONS { rest } else { length };
         let raw = r.take(length.min(r.remaining())).ok()?;
-        *section = section::put_raw(&mut out, raw).ok()?;
+        if at == Section::Structure as usize {
+            // What it begins with.
+            let traces = Reader::new(raw).u32().unwrap_or(0);
+            parts.traces = traces.min(parts.rows);
+        }
+        *parts.sections.get_mut(at)? = section::put_raw(&mut out, raw).ok()?;
     }
-    let id = |row: u32| tracewell_model::SpanId(u64::from(row + 1).to_le_bytes());
-    let span_ids: Vec<_> = (0..parts.rows).map(id).collect();
-    ids::put(&mut out, &span_ids);
+    let traces = 1..=u128::from(parts.traces);
+    ids::put(&mut out, traces.map(u128::to_le_bytes));
+    ids::put(&mut out, (1..=u64::from(parts.rows)).map(u64::to_le_bytes));
     Some((parts, out))
 }
 

@@ -1,49 +1,61 @@
-//! Span ids: raw, since they do not compress, in chunks with a checksum each, since a search result
-//! needs one of them: it reads 260 bytes instead of a block.
+//! Ids of spans and of traces: raw, since they do not compress, in chunks with a checksum each, since
+//! a search result needs one of each: it reads a chunk instead of a block.
 #![warn(clippy::indexing_slicing)]
 
-use tracewell_model::SpanId;
 use tracewell_storage::Error;
 
 use crate::format;
 
-/// Span ids with a checksum of their own: 260 bytes to read for one id, 0.13 bytes a span.
+/// Ids with a checksum of their own: of spans 260 bytes, of traces 516.
 pub(crate) const IDS_PER_CHUNK: usize = 32;
-const CHUNK_BYTES: usize = IDS_PER_CHUNK * 8 + 4;
 
-/// Bytes of the ids of so many rows.
-pub(super) fn bytes(rows: u32) -> usize {
-    let rows = rows as usize;
-    rows * 8 + rows.div_ceil(IDS_PER_CHUNK) * 4
+const fn chunk_bytes(id_bytes: usize) -> usize {
+    IDS_PER_CHUNK * id_bytes + 4
 }
 
-/// Where the chunk that has this row lies among the chunks: offset and bytes.
-pub(super) fn chunk_of(rows: u32, row: u32) -> (usize, usize) {
-    let from = row as usize / IDS_PER_CHUNK * CHUNK_BYTES;
-    (from, CHUNK_BYTES.min(bytes(rows).saturating_sub(from)))
+/// Bytes of so many ids of `N` bytes.
+pub(super) fn bytes<const N: usize>(count: u32) -> usize {
+    let count = count as usize;
+    count * N + count.div_ceil(IDS_PER_CHUNK) * 4
+}
+
+/// Where the chunk that has this id lies among the chunks of so many: offset and bytes.
+pub(super) fn chunk_of<const N: usize>(count: u32, at: u32) -> (usize, usize) {
+    let from = at as usize / IDS_PER_CHUNK * chunk_bytes(N);
+    let left = bytes::<N>(count).saturating_sub(from);
+    (from, left.min(chunk_bytes(N)))
 }
 
 /// Appends the chunks of these ids.
-pub(super) fn put(out: &mut Vec<u8>, ids: &[SpanId]) {
-    for chunk in ids.chunks(IDS_PER_CHUNK) {
-        let from = out.len();
-        chunk.iter().for_each(|id| out.extend_from_slice(&id.0));
+pub(super) fn put<const N: usize>(out: &mut Vec<u8>, ids: impl Iterator<Item = [u8; N]>) {
+    let end_chunk = |out: &mut Vec<u8>, from: usize| {
         let crc = format::checksum(out.get(from..).unwrap_or_default());
         out.extend_from_slice(&crc.to_le_bytes());
+    };
+    let mut from = out.len();
+    for id in ids {
+        if out.len() - from == IDS_PER_CHUNK * N {
+            end_chunk(out, from);
+            from = out.len();
+        }
+        out.extend_from_slice(&id);
+    }
+    if out.len() > from {
+        end_chunk(out, from);
     }
 }
 
 /// The ids of some chunks, each checked.
-pub(crate) fn ids_of_chunks(bytes: &[u8]) -> Result<Vec<SpanId>, Error> {
-    let mut ids = Vec::with_capacity(bytes.len() / 8);
-    for chunk in bytes.chunks(CHUNK_BYTES) {
+pub(crate) fn ids_of_chunks<const N: usize>(bytes: &[u8]) -> Result<Vec<[u8; N]>, Error> {
+    let mut ids = Vec::with_capacity(bytes.len() / N);
+    for chunk in bytes.chunks(chunk_bytes(N)) {
         let (these, crc) = chunk
             .split_last_chunk::<4>()
-            .ok_or_else(|| Error::corrupt("its span ids are cut"))?;
+            .ok_or_else(|| Error::corrupt("its ids are cut"))?;
         if u32::from_le_bytes(*crc) != format::checksum(these) {
-            return Err(Error::corrupt("the checksum of its span ids does not hold"));
+            return Err(Error::corrupt("the checksum of its ids does not hold"));
         }
-        ids.extend(these.as_chunks::<8>().0.iter().map(|id| SpanId(*id)));
+        ids.extend_from_slice(these.as_chunks::<N>().0);
     }
     Ok(ids)
 }

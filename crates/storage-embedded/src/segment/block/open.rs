@@ -61,14 +61,15 @@ impl Block {
     }
 
     fn read_traces(&self) -> Result<Vec<BlockTrace>, Error> {
-        let ids = self.section(Section::Bits)?.as_chunks::<16>().0;
-        if ids.len() < self.structure.traces.len() {
-            return Err(Error::corrupt("ids of traces"));
+        let chunks = self.bytes.get(self.parts.trace_ids()).unwrap_or_default();
+        let ids = ids::ids_of_chunks(chunks)?;
+        if ids.len() != self.structure.traces.len() {
+            return Err(Error::corrupt("number of traces"));
         }
         let mut first = 0;
         let traces = self.structure.traces.iter().zip(ids);
         Ok(traces
-            .map(|(&spans, &id)| {
+            .map(|(&spans, id)| {
                 let trace = BlockTrace {
                     id: TraceId(id),
                     first,
@@ -191,8 +192,8 @@ impl Block {
         let ids = ids::ids_of_chunks(chunks)?;
         let skip = rows.start as usize % ids::IDS_PER_CHUNK;
         let ids = ids.get(skip..skip + rows.len());
-        ids.map(<[_]>::to_vec)
-            .ok_or_else(|| Error::corrupt("number of span ids"))
+        let ids = ids.ok_or_else(|| Error::corrupt("number of span ids"))?;
+        Ok(ids.iter().map(|&id| SpanId(id)).collect())
     }
 
     /// The parents of these rows.
@@ -200,8 +201,7 @@ impl Block {
         let s = &self.structure;
         let structure = self.section(Section::Structure)?;
         let told = self.section(Section::Bits)?;
-        let told = told.get(s.traces.len() * 16..);
-        let told = told.and_then(|told| told.get(..s.parents_elsewhere * 8));
+        let told = told.get(..s.parents_elsewhere * 8);
         let mut reader = ParentReader::new(
             structure.get(s.parents.clone()).unwrap_or_default(),
             told.unwrap_or_default(),
@@ -230,9 +230,9 @@ impl Block {
     /// The bits of columns: they follow the ids.
     pub(super) fn column_bits(&self) -> Result<&[u8], Error> {
         let s = &self.structure;
-        let ids = s.traces.len() * 16 + s.parents_elsewhere * 8;
         let bits = self.section(Section::Bits)?;
-        Ok(bits.get(ids..).unwrap_or_default())
+        let bits = bits.get(s.parents_elsewhere * 8..);
+        Ok(bits.unwrap_or_default())
     }
 
     /// The bytes of a section, decompressed.

@@ -1,6 +1,8 @@
 //! Where the parts of a block lie: one after the other, so that one `pread` gets all of them.
 #![warn(clippy::indexing_slicing)]
 
+use std::ops::Range;
+
 use super::ids;
 use crate::codec::{Damaged, Reader, put_varint};
 
@@ -12,7 +14,7 @@ const RAW_BYTES_MAX: usize = 1 << 30;
 pub(super) enum Section {
     /// Tables, templates, and the columns that every span has.
     Structure,
-    /// Trace ids, parents outside, and the bits of numbers: nothing that compresses.
+    /// Parents outside, and the bits of numbers: nothing that compresses.
     Bits,
     /// Columns of codes.
     Codes,
@@ -45,23 +47,40 @@ impl SectionBytes {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BlockParts {
     pub(crate) rows: u32,
+    pub(crate) traces: u32,
     pub(super) sections: [SectionBytes; SECTIONS],
 }
 
 impl BlockParts {
     /// Bytes of the whole block in the file.
     pub(crate) fn bytes(&self) -> usize {
-        self.ids_at() + ids::bytes(self.rows)
+        self.ids_at() + ids::bytes::<8>(self.rows)
+    }
+
+    /// Where its trace ids begin.
+    fn trace_ids_at(&self) -> usize {
+        self.sections.iter().map(|s| s.stored as usize).sum()
     }
 
     /// Where its span ids begin.
     pub(super) fn ids_at(&self) -> usize {
-        self.sections.iter().map(|s| s.stored as usize).sum()
+        self.trace_ids_at() + ids::bytes::<16>(self.traces)
+    }
+
+    /// Where all of its trace ids lie in the block.
+    pub(super) fn trace_ids(&self) -> Range<usize> {
+        self.trace_ids_at()..self.ids_at()
+    }
+
+    /// Where the chunk with the id of this trace lies in the block: offset and bytes.
+    pub(crate) fn trace_id_chunk(&self, trace: u32) -> (usize, usize) {
+        let (from, length) = ids::chunk_of::<16>(self.traces, trace);
+        (self.trace_ids_at() + from, length)
     }
 
     /// Where the chunk with the id of this row lies in the block: offset and bytes.
     pub(crate) fn id_chunk(&self, row: u32) -> (usize, usize) {
-        let (from, length) = ids::chunk_of(self.rows, row);
+        let (from, length) = ids::chunk_of::<8>(self.rows, row);
         (self.ids_at() + from, length)
     }
 
@@ -75,6 +94,7 @@ impl BlockParts {
 
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         put_varint(out, u64::from(self.rows));
+        put_varint(out, u64::from(self.traces));
         for section in &self.sections {
             put_varint(out, u64::from(section.stored));
             put_varint(out, u64::from(section.raw));
@@ -84,12 +104,13 @@ impl BlockParts {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<BlockParts, Damaged> {
         let mut parts = BlockParts {
             rows: r.u32()?,
+            traces: r.u32()?,
             ..BlockParts::default()
         };
         for section in &mut parts.sections {
             let (stored, raw) = (r.u32()?, r.u32()?);
             *section = SectionBytes::new(stored as usize, raw as usize)
-                .filter(|section| section.stored >= 4)
+                .filter(|section| section.raw == 0 && section.stored == 0 || section.stored > 4)
                 .ok_or(Damaged("size of a section"))?;
         }
         Ok(parts)

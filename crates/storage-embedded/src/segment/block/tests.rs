@@ -53,7 +53,12 @@ fn check_block(writer: &BlockWriter, parts: BlockParts, wanted: &[SpanRef<'_>]) 
     for (row, span) in (0..).zip(wanted) {
         let (from, length) = parts.id_chunk(row);
         let ids = ids_of_chunks(&writer.bytes()[from..from + length]).unwrap();
-        assert_eq!(ids[row as usize % IDS_PER_CHUNK], span.span_id());
+        assert_eq!(ids[row as usize % IDS_PER_CHUNK], span.span_id().0);
+    }
+    for (number, trace) in (0..).zip(block.traces()) {
+        let (from, length) = parts.trace_id_chunk(number);
+        let ids = ids_of_chunks(&writer.bytes()[from..from + length]).unwrap();
+        assert_eq!(ids[number as usize % IDS_PER_CHUNK], trace.id.0);
     }
 }
 

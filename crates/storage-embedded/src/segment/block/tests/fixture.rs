@@ -16,7 +16,7 @@ use super::super::ids;
 use super::super::parts::{BlockParts, SECTIONS, Section, SectionBytes};
 use super::super::section::{self, Packer};
 use super::super::{Block, BlockWriter};
-use crate::codec::put_varint;
+use crate::codec::{Reader, put_varint};
 use crate::segment::run::{RowRef, Run, RunTrace};
 use crate::segment::steps::Steps;
 use crate::segment::values::RunValues;
@@ -289,13 +289,14 @@ pub(super) fn blocks_of(run: &Run<'_>) -> Vec<(BlockParts, Vec<u8>)> {
 
 /// A block of these sections, whose checksums hold.
 pub(super) fn assemble(rows: u32, sections: &[Vec<u8>; SECTIONS]) -> (BlockParts, Vec<u8>) {
-    let ids: Vec<_> = (0..rows)
-        .map(|row| SpanId(u64::from(row + 1).to_le_bytes()))
-        .collect();
+    // What the structure begins with.
+    let traces = Reader::new(&sections[Section::Structure as usize]).u32();
+    let traces = traces.unwrap_or(0).min(rows);
     let mut bytes = Vec::new();
     let mut packer = Packer::new().unwrap();
     let mut parts = BlockParts {
         rows,
+        traces,
         sections: [SectionBytes::default(); SECTIONS],
     };
     for (at, raw) in sections.iter().enumerate() {
@@ -305,7 +306,8 @@ pub(super) fn assemble(rows: u32, sections: &[Vec<u8>; SECTIONS]) -> (BlockParts
             packer.put(&mut bytes, raw).unwrap()
         };
     }
-    ids::put(&mut bytes, &ids);
+    ids::put(&mut bytes, (1..=u128::from(traces)).map(u128::to_le_bytes));
+    ids::put(&mut bytes, (1..=u64::from(rows)).map(u64::to_le_bytes));
     (parts, bytes)
 }
 
@@ -489,7 +491,7 @@ pub(super) fn wide_rows() -> (BlockParts, Vec<u8>) {
     structure.extend(std::iter::repeat_n(0, ROWS as usize - 1));
     let sections = [
         structure,
-        vec![0; 16],
+        Vec::new(),
         vec![0; 1 << 16],
         Vec::new(),
         Vec::new(),
