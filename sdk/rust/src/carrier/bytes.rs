@@ -10,7 +10,7 @@
 /// # struct OwnedHeaders(Vec<(String, Vec<u8>)>);
 /// # impl OwnedHeaders {
 /// #     fn iter(&self) -> impl Iterator<Item = Header<'_, &[u8]>> {
-/// #         self.0.iter().map(|(key, value)| Header { key, value: Some(value) })
+/// #         self.0.iter().map(|(key, value)| Header { key, value: Some(value.as_slice()) })
 /// #     }
 /// #     fn insert<V: AsRef<[u8]>>(mut self, header: Header<'_, V>) -> Self {
 /// #         self.0.push((header.key.into(), header.value.unwrap().as_ref().to_vec()));
