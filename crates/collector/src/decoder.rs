@@ -4,9 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracewell_model::{BatchBuilder, SpanBatch};
-use tracewell_wire::decompress::{Encoding, decompress};
+use tracewell_wire::decompress::{Decompressor, Encoding};
 use tracewell_wire::{DecodeError, Report};
 
+use crate::buffer::Buffers;
 use crate::pool::Pool;
 
 /// A decoder of `wire`.
@@ -32,7 +33,14 @@ pub(crate) enum Stopped {
 /// The decoders that are not at work.
 pub(crate) struct Decoders {
     shards: u16,
-    pool: Pool<BatchBuilder>,
+    pool: Pool<Decoder>,
+    buffers: Buffers,
+}
+
+/// The room that decoding takes.
+struct Decoder {
+    builder: BatchBuilder,
+    decompressor: Decompressor,
 }
 
 /// Decoders kept idle: more than threads that ever decode at once on the machines we know. Each keeps
@@ -40,10 +48,11 @@ pub(crate) struct Decoders {
 const IDLE_MAX: usize = 16;
 
 impl Decoders {
-    pub(crate) fn new(shards: u16) -> Decoders {
+    pub(crate) fn new(shards: u16, buffers: Buffers) -> Decoders {
         Decoders {
             shards,
             pool: Pool::new(IDLE_MAX),
+            buffers,
         }
     }
 
@@ -57,38 +66,38 @@ impl Decoders {
         decode: Decode,
     ) -> Result<Decoded, Stopped> {
         let work = || {
-            let builder = self.pool.take();
-            let mut builder = builder.unwrap_or_else(|| BatchBuilder::new(self.shards));
-            let decoded = decode_body(body, encoding, bytes_max, &mut builder, decode);
-            self.pool.give_back(builder);
+            let mut decoder = self.pool.take().unwrap_or_else(|| Decoder {
+                builder: BatchBuilder::new(self.shards),
+                decompressor: Decompressor::default(),
+            });
+            let decoded = if encoding.is_identity() {
+                decoder.decode(body, decode)
+            } else {
+                let mut plain = self.buffers.take();
+                let out = &mut plain.bytes;
+                let decompressed = decoder
+                    .decompressor
+                    .decompress(encoding, body, bytes_max, out);
+                decompressed.and_then(|()| decoder.decode(out, decode))
+            };
+            self.pool.give_back(decoder);
             decoded.map_err(Stopped::Body)
         };
         catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Stopped::Defect))
     }
 }
 
-fn decode_body(
-    body: &[u8],
-    encoding: Encoding,
-    bytes_max: usize,
-    builder: &mut BatchBuilder,
-    decode: Decode,
-) -> Result<Decoded, DecodeError> {
-    let decompressed;
-    let plain = if encoding.is_identity() {
-        body
-    } else {
-        decompressed = decompress(encoding, body, bytes_max)?;
-        &decompressed
-    };
-    let mut report = Report::default();
-    let outcome = decode(plain, builder, &mut report);
-    debug_assert_eq!(builder.len(), report.accepted);
-    // Emptied whatever came of it: the next body must not find what this one left.
-    let batches = builder.finish();
-    outcome.map(|()| Decoded {
-        batches,
-        report,
-        bytes: plain.len(),
-    })
+impl Decoder {
+    fn decode(&mut self, plain: &[u8], decode: Decode) -> Result<Decoded, DecodeError> {
+        let mut report = Report::default();
+        let outcome = decode(plain, &mut self.builder, &mut report);
+        debug_assert_eq!(self.builder.len(), report.accepted);
+        // Emptied whatever came of it: the next body must not find what this one left.
+        let batches = self.builder.finish();
+        outcome.map(|()| Decoded {
+            batches,
+            report,
+            bytes: plain.len(),
+        })
+    }
 }

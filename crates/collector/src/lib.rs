@@ -58,11 +58,12 @@ impl Collector {
             config.requests_max,
             config.retry_after_s,
         );
+        let buffers = Buffers::new();
         let intake = Intake {
             appender: Appender::new(log),
             clock,
-            buffers: Buffers::new(),
-            decoders: Arc::new(Decoders::new(config.shards)),
+            decoders: Arc::new(Decoders::new(config.shards, buffers.clone())),
+            buffers,
             config,
             admission,
             metrics: Arc::default(),

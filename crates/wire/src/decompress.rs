@@ -8,6 +8,9 @@
 
 use std::io::Read;
 
+use flate2::Decompress;
+use zstd::zstd_safe::{self, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
+
 use tracewell_model::limits::{DECOMPRESS_RATIO_MAX, RATIO_FREE_BYTES};
 
 use crate::json::excerpt;
@@ -39,8 +42,12 @@ pub struct UnknownEncoding(pub String);
 /// Largest zstd window, 2^23 bytes: what zstd's own levels up to 19 use, and RFC 9659's limit for
 /// HTTP. A frame may ask for 2^31.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-/// Bytes decompressed between two looks at the caps.
+/// Bytes decompressed between two looks at the caps, unless the buffer has room for more anyway.
 const STEP_BYTES: usize = 64 * 1024;
+/// Room is made in advance for what this ratio, that of well compressed spans, can account for.
+const USUAL_RATIO_MAX: usize = 16;
+/// The window that every gzip may have.
+const WINDOW_BITS_MAX: u8 = 15;
 
 impl Encoding {
     /// No compression.
@@ -91,15 +98,110 @@ impl Encoding {
 /// Decompresses a body to at most `limit` bytes. The ratio cap applies to the whole of it, so nesting
 /// cannot multiply it.
 pub fn decompress(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
-    let ratio_limit = body
-        .len()
-        .saturating_mul(DECOMPRESS_RATIO_MAX)
-        .max(RATIO_FREE_BYTES);
-    let caps = Caps { limit, ratio_limit };
-    match (encoding.first, encoding.second) {
-        (only, Coding::Identity) => one(only, body, caps),
-        // Listed in the order applied: the second one is the outer one.
-        (first, second) => one(first, &one(second, body, caps)?, caps),
+    let mut out = Vec::new();
+    Decompressor::default().decompress(encoding, body, limit, &mut out)?;
+    Ok(out)
+}
+
+/// What decompressing needs, to be used again.
+#[derive(Default)]
+pub struct Decompressor {
+    zstd: Option<DCtx<'static>>,
+}
+
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decompressor").finish_non_exhaustive()
+    }
+}
+
+impl Decompressor {
+    /// [`decompress`] into a buffer, whose memory is used and whose content is replaced.
+    pub fn decompress(
+        &mut self,
+        encoding: Encoding,
+        body: &[u8],
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        let ratio_limit = body
+            .len()
+            .saturating_mul(DECOMPRESS_RATIO_MAX)
+            .max(RATIO_FREE_BYTES);
+        let caps = Caps { limit, ratio_limit };
+        match (encoding.first, encoding.second) {
+            (only, Coding::Identity) => self.one(only, body, caps, out),
+            // Listed in the order applied: the second one is the outer one.
+            (first, second) => {
+                let mut between = Vec::new();
+                self.one(second, body, caps, &mut between)?;
+                self.one(first, &between, caps, out)
+            }
+        }
+    }
+
+    fn one(
+        &mut self,
+        coding: Coding,
+        body: &[u8],
+        caps: Caps,
+        out: &mut Vec<u8>,
+    ) -> Result<(), DecodeError> {
+        out.clear();
+        if body.is_empty() && coding != Coding::Identity {
+            return Err(DecodeError::Malformed(
+                "the body is empty, which no compressed data is".to_owned(),
+            ));
+        }
+        match coding {
+            Coding::Identity => {
+                if body.len() > caps.limit {
+                    return Err(DecodeError::TooLarge { limit: caps.limit });
+                }
+                out.extend_from_slice(body);
+                Ok(())
+            }
+            Coding::Gzip => gzip(body, caps, out).map_err(|failure| failure.in_coding("gzip")),
+            Coding::Zstd => {
+                let read = self.zstd(body, caps, out);
+                read.map_err(|failure| failure.in_coding("zstd"))
+            }
+            Coding::Deflate => deflate(body, caps, out),
+        }
+    }
+
+    fn zstd(&mut self, body: &[u8], caps: Caps, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let failed = |code| damaged(zstd_safe::get_error_name(code));
+        let context = match &mut self.zstd {
+            Some(context) => {
+                context.reset(ResetDirective::SessionOnly).map_err(failed)?;
+                context
+            }
+            none => {
+                let mut context = DCtx::try_create().ok_or_else(|| damaged("no memory"))?;
+                let window = DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX);
+                context.set_parameter(window).map_err(failed)?;
+                none.insert(context)
+            }
+        };
+        // With room for all of it, zstd writes a frame straight to its place.
+        let size = zstd_safe::get_frame_content_size(body).ok().flatten();
+        caps.reserve(out, body, size.unwrap_or(0));
+        let mut input = InBuffer::around(body);
+        loop {
+            let (read, written) = (input.pos(), out.len());
+            out.reserve(STEP_BYTES);
+            let mut output = OutBuffer::around_pos(out, written);
+            let wanted = context.decompress_stream(&mut output, &mut input);
+            let wanted = wanted.map_err(failed)?;
+            caps.check(out)?;
+            if wanted == 0 && input.pos() == body.len() {
+                return Ok(());
+            }
+            if input.pos() == read && out.len() == written {
+                return Err(damaged("it ends too early"));
+            }
+        }
     }
 }
 
@@ -117,38 +219,28 @@ impl Caps {
         }
         Ok(())
     }
+
+    /// Makes room for what the data say they are, as far as that is usual.
+    fn reserve(self, out: &mut Vec<u8>, body: &[u8], announced: u64) {
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        let usual = body.len().saturating_mul(USUAL_RATIO_MAX);
+        out.reserve(announced.min(usual).min(self.limit) + STEP_BYTES);
+    }
 }
 
-fn one(coding: Coding, body: &[u8], caps: Caps) -> Result<Vec<u8>, DecodeError> {
-    let mut out = Vec::new();
-    if body.is_empty() && coding != Coding::Identity {
-        return Err(DecodeError::Malformed(
-            "the body is empty, which no compressed data is".to_owned(),
-        ));
+/// gzip. A second member is rare, and left to a reader of members.
+fn gzip(body: &[u8], caps: Caps, out: &mut Vec<u8>) -> Result<(), Failure> {
+    // The last four bytes are the size, modulo 2^32.
+    let size = body
+        .last_chunk()
+        .map_or(0, |size| u32::from_le_bytes(*size));
+    caps.reserve(out, body, size.into());
+    let more = inflate(Decompress::new_gzip(WINDOW_BITS_MAX), body, caps, out)?;
+    if more.is_empty() {
+        return Ok(());
     }
-    match coding {
-        Coding::Identity => {
-            if body.len() > caps.limit {
-                return Err(DecodeError::TooLarge { limit: caps.limit });
-            }
-            out.extend_from_slice(body);
-        }
-        // Only this reader tells a clean end after a member from garbage behind it.
-        Coding::Gzip => read(flate2::bufread::MultiGzDecoder::new(body), caps, &mut out)
-            .map_err(|failure| failure.in_coding("gzip"))?,
-        Coding::Zstd => zstd(body, caps, &mut out)?,
-        Coding::Deflate => deflate(body, caps, &mut out)?,
-    }
-    Ok(out)
-}
-
-fn zstd(body: &[u8], caps: Caps, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let damaged = |error| Failure::Damaged(error).in_coding("zstd");
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(damaged)?;
-    decoder
-        .window_log_max(ZSTD_WINDOW_LOG_MAX)
-        .map_err(damaged)?;
-    read(decoder, caps, out).map_err(|failure| failure.in_coding("zstd"))
+    // Only this reader tells a clean end after a member from garbage behind it.
+    read(flate2::bufread::MultiGzDecoder::new(more), caps, out)
 }
 
 /// "deflate" means zlib's format, but some senders leave its header away. A zlib header is
@@ -158,22 +250,34 @@ fn deflate(body: &[u8], caps: Caps, out: &mut Vec<u8>) -> Result<(), DecodeError
     let looks_like_zlib = matches!(body, [first, second, ..]
         if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31));
     if looks_like_zlib {
-        match inflate(body, true, caps, out) {
-            Err(Failure::Damaged(error)) if inflate(body, false, caps, out).is_err() => {
+        match inflate_whole(true, body, caps, out) {
+            Err(Failure::Damaged(error)) if inflate_whole(false, body, caps, out).is_err() => {
                 return Err(Failure::Damaged(error).in_coding("deflate"));
             }
             Err(failure @ Failure::TooLarge(_)) => return Err(failure.in_coding("deflate")),
             Ok(()) | Err(Failure::Damaged(_)) => return Ok(()),
         }
     }
-    inflate(body, false, caps, out).map_err(|failure| failure.in_coding("deflate"))
+    inflate_whole(false, body, caps, out).map_err(|failure| failure.in_coding("deflate"))
 }
 
-/// Runs the decompressor by hand: flate2's readers take a truncated stream for a finished one.
-fn inflate(body: &[u8], zlib: bool, caps: Caps, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let damaged = |text: &str| Failure::Damaged(std::io::Error::other(text));
+fn inflate_whole(zlib: bool, body: &[u8], caps: Caps, out: &mut Vec<u8>) -> Result<(), Failure> {
     out.clear();
-    let mut stream = flate2::Decompress::new(zlib);
+    let more = inflate(Decompress::new(zlib), body, caps, out)?;
+    if more.is_empty() {
+        return Ok(());
+    }
+    Err(damaged("bytes behind its end"))
+}
+
+/// Runs the decompressor by hand, up to the end of its stream, and answers what is behind it: flate2's
+/// readers take a truncated stream for a finished one.
+fn inflate<'b>(
+    mut stream: Decompress,
+    body: &'b [u8],
+    caps: Caps,
+    out: &mut Vec<u8>,
+) -> Result<&'b [u8], Failure> {
     let mut left = body;
     loop {
         let (read, written) = (stream.total_in(), out.len());
@@ -185,12 +289,15 @@ fn inflate(body: &[u8], zlib: bool, caps: Caps, out: &mut Vec<u8>) -> Result<(),
         let used = usize::try_from(stream.total_in() - read).unwrap_or(usize::MAX);
         left = left.get(used..).unwrap_or(&[]);
         match status {
-            flate2::Status::StreamEnd if left.is_empty() => return Ok(()),
-            flate2::Status::StreamEnd => return Err(damaged("bytes behind its end")),
+            flate2::Status::StreamEnd => return Ok(left),
             _ if used == 0 && out.len() == written => return Err(damaged("it ends too early")),
             _ => {}
         }
     }
+}
+
+fn damaged(text: &str) -> Failure {
+    Failure::Damaged(std::io::Error::other(text))
 }
 
 enum Failure {

