@@ -70,12 +70,9 @@ impl Kind {
         }
     }
 
-    /// The version that is written now. 0: the format is not released yet and may change.
+    /// The version that is written now, the first that was released.
     pub fn version(self) -> u32 {
-        match self {
-            Kind::Log | Kind::Groups | Kind::Stats => 1,
-            Kind::Segment | Kind::Index | Kind::TraceIds | Kind::Manifest => 0,
-        }
+        1
     }
 }
 
@@ -95,6 +92,14 @@ pub enum Error {
         found: u32,
         /// The newest version that can be read.
         known: u32,
+    },
+    /// Made by a build before the first release.
+    #[error("{path} is a {kind} file of a version that was never released and cannot be read")]
+    Unreleased {
+        /// Which file.
+        path: PathBuf,
+        /// Its kind.
+        kind: &'static str,
     },
     /// Something else lies under that name.
     #[error("{path} is no {kind} file of tracewell: {found}")]
@@ -119,7 +124,7 @@ pub enum Error {
 impl From<Error> for tracewell_storage::Error {
     fn from(error: Error) -> Self {
         let class = match error {
-            Error::Newer { .. } => Class::Invalid,
+            Error::Newer { .. } | Error::Unreleased { .. } => Class::Invalid,
             Error::Foreign { .. } | Error::Damaged { .. } => Class::Corrupt,
         };
         tracewell_storage::Error::new(class, error.to_string())
@@ -192,8 +197,11 @@ pub fn check_header<'a>(
         .and_then(|bytes| bytes.try_into().ok())
         .map(u32::from_le_bytes);
     let found = found.ok_or_else(|| damaged("header"))?;
-    if found == 0 && kind.version() > 0 {
-        return Err(foreign("its version was never released"));
+    if found == 0 {
+        return Err(Error::Unreleased {
+            path: path.to_owned(),
+            kind: kind.name(),
+        });
     }
     if found > kind.version() {
         let (kind, known) = (kind.name(), kind.version());
@@ -280,6 +288,15 @@ mod tests {
         assert!(said.starts_with(
             "d/1.log is a span log file of version 7; this tracewell reads versions up to 1"
         ));
+        let mut old = header(Kind::Segment);
+        old[8] = 0;
+        let crc = checksum(&old[..12]).to_le_bytes();
+        old[12..].copy_from_slice(&crc);
+        let said = check_header(Kind::Segment, Path::new("d/1.seg"), &old).unwrap_err();
+        assert_eq!(
+            said.to_string(),
+            "d/1.seg is a segment file of a version that was never released and cannot be read"
+        );
         let said = check_header(Kind::Index, Path::new("x"), &header(Kind::Log)).unwrap_err();
         assert_eq!(
             said.to_string(),

@@ -37,7 +37,7 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
     let names = fs
         .list(&inside)
         .map_err(|error| fs::io_error("list", &inside, &error))?;
-    refuse_newer(fs.as_ref(), &inside, &names)?;
+    refuse_other_versions(fs.as_ref(), &inside, &names)?;
     let mut problems = Vec::new();
     if health == Health::Cut {
         problems.push("the manifest was damaged and was cut at its last whole edit".to_owned());
@@ -90,9 +90,9 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
     })
 }
 
-/// A file of a later release is not damaged, and nothing beside it is garbage: nobody may touch
+/// A file of another release is not damaged, and nothing beside it is garbage: nobody may touch
 /// this directory but that release (P22).
-fn refuse_newer(fs: &dyn Fs, dir: &Path, names: &[String]) -> Result<(), Error> {
+fn refuse_other_versions(fs: &dyn Fs, dir: &Path, names: &[String]) -> Result<(), Error> {
     for name in names {
         let kind = match id_of_name(name) {
             Some(_) if name.ends_with(".idx") => Kind::Index,
@@ -105,7 +105,9 @@ fn refuse_newer(fs: &dyn Fs, dir: &Path, names: &[String]) -> Result<(), Error> 
             .and_then(|file| fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES));
         // What cannot be read is named when the segment is opened.
         let Ok(header) = read else { continue };
-        if let Err(error @ format::Error::Newer { .. }) = check_header(kind, &path, &header) {
+        if let Err(error @ (format::Error::Newer { .. } | format::Error::Unreleased { .. })) =
+            check_header(kind, &path, &header)
+        {
             return Err(error.into());
         }
     }

@@ -210,7 +210,9 @@ impl Manifest {
         };
         let body = match format::check_header(Kind::Manifest, &path, &bytes) {
             Ok((_version, body)) => body,
-            Err(error @ format::Error::Newer { .. }) => return Err(error.into()),
+            Err(error @ (format::Error::Newer { .. } | format::Error::Unreleased { .. })) => {
+                return Err(error.into());
+            }
             Err(format::Error::Foreign { .. } | format::Error::Damaged { .. }) => {
                 return Ok((manifest(State::default(), 0, None), Health::Cut));
             }
