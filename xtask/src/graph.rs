@@ -19,7 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // Storage only for the instruction counts of its stages; the command looks from outside.
     (
         "tracewell-bench",
-        &["model", "wire", "storage", "storage-embedded"],
+        &["model", "wire", "storage", "storage-embedded", "workers"],
     ),
     (
         "tracewell",

@@ -2,6 +2,7 @@
 //! tidy` checks what compilers do not (crate edges, names, dead files, links, licences).
 #![allow(clippy::print_stdout, clippy::exit)] // a command-line tool: printing and exiting is its job
 
+mod bench;
 mod graph;
 mod steps;
 mod test;
@@ -14,6 +15,7 @@ fn main() {
     let outcome = match words.as_slice() {
         ["test", options @ ..] => test::run(options),
         ["tidy"] => tidy::run(),
+        ["bench-baseline"] => bench::write_baseline(),
         _ => {
             println!("{HELP}");
             std::process::exit(2);
@@ -28,5 +30,6 @@ fn main() {
 const HELP: &str = "cargo xtask COMMAND
 
   test            install what the tests need, then run them all; prints `N passed, N failed, N skipped`
-  test STEP…      only these steps: format, tidy, clippy, release, rust, ui, browser, sdks
-  tidy            crate edges, banned names, dead files, links, licences";
+  test STEP…      only these steps: format, tidy, clippy, release, rust, bench, ui, browser, sdks
+  tidy            crate edges, banned names, dead files, links, licences
+  bench-baseline  count anew what a span costs, and write it to dev/bench-baseline.json";

@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("release", release),
     ("rust", rust),
+    ("bench", bench),
     ("ui", ui),
     ("browser", browser),
     ("sdks", sdks),
@@ -144,6 +145,11 @@ fn rust() -> anyhow::Result<Counts> {
     let duckdb = tools::venv("duckdb", &["duckdb==2.0.*"])?;
     tests.env("TRACEWELL_DUCKDB_PYTHON", duckdb.join("bin/python"));
     run_counted(tests.env("TRACEWELL_BIN", binary()?))
+}
+
+/// What a span costs, against what it did.
+fn bench() -> anyhow::Result<Counts> {
+    crate::bench::check(&binary()?)
 }
 
 fn ui() -> anyhow::Result<Counts> {

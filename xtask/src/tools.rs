@@ -1,5 +1,5 @@
-//! What tests need beyond a Rust toolchain, installed where it is missing: Chromium and Python's venv
-//! by apt, Node by apt's absence from PyPI (D23: Debian 12's own is too old).
+//! What tests need beyond a Rust toolchain, installed where it is missing: Chromium, Valgrind and
+//! Python's venv by apt, Node by apt's absence from PyPI (D23: Debian 12's own is too old).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,6 +73,14 @@ pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
     } else {
         bail!("chromium is not at /usr/bin/chromium after its installation")
     }
+}
+
+/// Valgrind, installed by apt where it is missing.
+pub(crate) fn valgrind() -> anyhow::Result<&'static str> {
+    if answers("valgrind", "--version").is_none() {
+        apt_install(&["valgrind"])?;
+    }
+    Ok("valgrind")
 }
 
 /// A Python that has `venv`.

@@ -238,7 +238,11 @@ pub(crate) struct ReportArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Text in which lines `<!-- bench: NAME -->` become tables
-    #[arg(long, default_value = "docs/performance/frame.md", value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "docs/performance/frame.txt",
+        value_name = "FILE"
+    )]
     pub(crate) frame: PathBuf,
     /// Print nothing; fail when this page is not what would be printed
     #[arg(long, value_name = "FILE")]

@@ -88,7 +88,7 @@ fn own(args: &IngestArgs, traffic: &mut Traffic) -> anyhow::Result<Ingest> {
     let by_thread = process::cpu_by_thread(pid)?;
     let cpu = process::cpu(pid)?;
     // Reading back costs the server too: it is measured, and left out.
-    verify::some(&mut api, traffic, &sent.ledger, args.verify)?;
+    let verified_traces = verify::some(&mut api, traffic, &sent.ledger, args.verify)?;
     let checking = process::cpu(pid)? - cpu;
     drop(api);
     let used = server.stop()?;
@@ -96,6 +96,7 @@ fn own(args: &IngestArgs, traffic: &mut Traffic) -> anyhow::Result<Ingest> {
     let per_m = 1e6 / sent.spans.max(1) as f64;
     let per_span = |bytes: u64| rounded(bytes as f64 / sent.spans.max(1) as f64, 2);
     let mut ingest = figures(traffic, &sent);
+    ingest.verified_traces = verified_traces;
     ingest.server = Some(ServerUse {
         by_thread: by_thread
             .into_iter()
@@ -220,6 +221,7 @@ fn figures(traffic: &Traffic, sent: &Sent) -> Ingest {
         refused_spans: sent.refused_spans,
         overloaded: sent.overloaded,
         given_up_spans: sent.given_up_spans,
+        verified_traces: 0,
         server: None,
         disk: None,
     }

@@ -18,8 +18,8 @@ use crate::{process, verify};
 
 mod beside;
 
-/// What is asked for as fresh was acknowledged within this.
-const FRESH_NS: u64 = 10_000_000_000;
+/// What is asked for as fresh was acknowledged so long ago: within a second it is found (D8).
+const FRESH_NS: std::ops::Range<u64> = 1_000_000_000..10_000_000_000;
 /// Data begins so long ago: its time runs ahead of the clock while more is sent than `--density`.
 const BEGAN_S: u64 = 45 * 60;
 /// Of each question, so many cold: the file's pages come back with the first.
@@ -176,8 +176,7 @@ impl Bench {
     /// A trace of which a part was acknowledged a moment ago.
     fn fresh(&self, driver: &Driver, random: &mut Random) -> Option<Question> {
         let plan = &self.traffic.plan;
-        let recent = driver.progress.fresh(FRESH_NS);
-        // Within a second, says D8; the youngest may be a moment old.
+        let recent = driver.progress.acknowledged_ago(FRESH_NS);
         let body = *recent.get(random.below(recent.len().max(1)))?;
         let traces: Vec<u64> = plan.body_traces(body % plan.bodies()).collect();
         let trace = *random.pick(&traces);

@@ -27,7 +27,7 @@ const WINDOWS: [&str; 3] = ["&start=now-1h", "&start=now-24h", ""];
 
 /// Names of questions, in the order they are shown.
 pub(crate) const BY_ID: &str = "trace by id";
-pub(crate) const FRESH: &str = "trace by id, younger than 10 s";
+pub(crate) const FRESH: &str = "trace by id, 1 to 10 s old";
 pub(crate) const MISSING: &str = "trace by id, not stored";
 pub(crate) const GIANT: &str = "trace by id, 10,000 spans (columns)";
 pub(crate) const SEARCH: &str = "service, error, duration, tag";

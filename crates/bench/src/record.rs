@@ -124,6 +124,9 @@ pub(crate) struct Ingest {
     pub overloaded: u64,
     /// Spans not sent again after that.
     pub given_up_spans: u64,
+    /// Traces read back and compared field by field.
+    #[serde(default)]
+    pub verified_traces: u64,
     /// What the server used; nothing is known of a foreign one without its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerUse>,

@@ -1,17 +1,14 @@
 //! `bench report`: a page made of recorded runs. A frame of text has lines `<!-- bench: NAME -->`; each
 //! becomes the table of that name, with medians of the runs that were made alike.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod tables;
+
 use std::io::Write as _;
 
 use anyhow::{Context, bail};
 
-use crate::body::{Encoding, Format, Layout};
 use crate::cli::ReportArgs;
-use crate::record::{Figures, Ingest, Run, Settings};
-use crate::table::count;
-use crate::traffic::Dataset;
+use crate::record::Run;
 
 /// Prints the page, or says whether it is what it should be.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
@@ -84,390 +81,179 @@ fn page(frame: &str, runs: &[Run]) -> anyhow::Result<String> {
 
 fn table(name: &str, runs: &[Run]) -> anyhow::Result<String> {
     Ok(match name {
-        "machine" => machine(runs),
-        "ingest" => ingest(runs),
-        "threads" => threads(runs),
-        "peers" => peers(runs),
-        "query" => query(runs),
-        "beside" => beside(runs),
-        "growth" => growth(runs),
-        "recovery" => recovery(runs),
+        "machine" => tables::machine(runs),
+        "ingest" => tables::ingest(runs),
+        "threads" => tables::threads(runs),
+        "row" => tables::row(runs),
+        "peers" => tables::peers(runs),
+        "query" => tables::query(runs),
+        "beside" => tables::beside(runs),
+        "growth" => tables::growth(runs),
+        "recovery" => tables::recovery(runs),
         _ => bail!(
-            "the frame asks for a table {name:?}, which is none of machine, ingest, threads, peers, query, beside, growth, recovery"
+            "the frame asks for a table {name:?}, which is none of machine, ingest, threads, row, peers, query, beside, growth, recovery"
         ),
     })
 }
 
-/// Adds a line; writing to a string cannot fail.
-macro_rules! line {
-    ($text:expr, $($part:tt)*) => {{ let _ok = writeln!($text, $($part)*); }};
-}
+#[cfg(test)]
+mod tests {
+    use super::tables::{ingest, peers, query};
+    use super::*;
+    use crate::body::{Encoding, Format, Layout};
+    use crate::machine::Machine;
+    use crate::record::{Disk, Figures, Ingest, Latency, Query, QueryRow, ServerUse, Settings};
+    use crate::traffic::Dataset;
 
-fn machine(runs: &[Run]) -> String {
-    let mut machines: BTreeMap<String, usize> = BTreeMap::new();
-    for run in runs {
-        *machines
-            .entry(format!("{}; version {}", run.machine.words(), run.version))
-            .or_default() += 1;
-    }
-    let mut text = String::new();
-    for (machine, runs) in machines {
-        line!(text, "* {machine}: {runs} runs");
-    }
-    text
-}
-
-/// Ingest runs of our own servers, those made alike together, in the order of the first of each.
-fn own_ingest(runs: &[Run]) -> Vec<(String, Vec<&Ingest>)> {
-    let mut groups: Vec<(String, Vec<&Ingest>)> = Vec::new();
-    for run in runs {
-        let (Figures::Ingest(ingest), None) = (&run.figures, &run.settings.url) else {
-            continue;
+    fn run(figures: Figures, change: impl FnOnce(&mut Settings)) -> Run {
+        let mut settings = Settings {
+            format: Format::OtlpHttp,
+            layout: Layout::Gateway,
+            encoding: Encoding::Identity,
+            dataset: Dataset::Realistic,
+            services: 50,
+            seed: 1,
+            batch: 500,
+            connections: 4,
+            pool: 250_000,
+            rate: None,
+            server: Vec::new(),
+            url: None,
         };
-        let words = words(&run.settings, run.label.as_deref(), ingest.spans);
-        match groups.iter_mut().find(|(known, _)| *known == words) {
-            Some((_, group)) => group.push(ingest),
-            None => groups.push((words, vec![ingest])),
+        change(&mut settings);
+        let machine = Machine {
+            cpu: "abacus".to_owned(),
+            cores: 2,
+            ..Machine::default()
+        };
+        Run {
+            version: "1".to_owned(),
+            at_unix_s: 0,
+            label: None,
+            machine,
+            settings,
+            figures,
         }
     }
-    groups
-}
 
-/// What a run was made with, as far as it is not the default.
-fn words(settings: &Settings, label: Option<&str>, spans: u64) -> String {
-    let mut words = vec![match settings.format {
-        Format::OtlpHttp => "OTLP/HTTP".to_owned(),
-        Format::OtlpGrpc => "OTLP/gRPC".to_owned(),
-        Format::SpansJson => "`/v1/spans` JSON".to_owned(),
-        Format::Zipkin => "Zipkin protobuf".to_owned(),
-    }];
-    let mut add = |differs: bool, said: String| {
-        if differs {
-            words.push(said);
-        }
-    };
-    add(
-        settings.layout == Layout::Service,
-        "a service's spans a request".to_owned(),
-    );
-    add(
-        settings.encoding != Encoding::Identity,
-        settings.encoding.name().unwrap_or_default().to_owned(),
-    );
-    add(
-        settings.batch != 500,
-        format!("{} spans a request", settings.batch),
-    );
-    add(
-        settings.services != 50,
-        format!("{} services", settings.services),
-    );
-    add(
-        settings.connections != 4,
-        format!("{} connections", settings.connections),
-    );
-    add(
-        settings.dataset == Dataset::LowEntropy,
-        "low entropy".to_owned(),
-    );
-    add(
-        settings.dataset == Dataset::Adversarial,
-        "adversarial".to_owned(),
-    );
-    add(
-        settings.rate.is_some(),
-        format!("{} spans/s", count(settings.rate.unwrap_or(0))),
-    );
-    for argument in &settings.server {
-        add(true, format!("`{argument}`"));
-    }
-    // To one digit: runs that end with the body that reaches a number are made alike.
-    let digit = 10u64.pow((spans.max(1) as f64).log10() as u32);
-    let spans = (spans as f64 / digit as f64).round() as u64 * digit;
-    add(spans != 1_000_000, format!("{} spans", count(spans)));
-    add(label.is_some(), label.unwrap_or_default().to_owned());
-    words.join(", ")
-}
-
-/// The median, and how far runs are apart: `5.81 (5.60–6.02)`; only the number when all agree.
-fn spread<'a, T: 'a>(
-    of: impl IntoIterator<Item = &'a T>,
-    figure: impl Fn(&T) -> Option<f64>,
-    digits: usize,
-) -> String {
-    let mut figures: Vec<f64> = of.into_iter().filter_map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    let (Some(least), Some(most)) = (figures.first(), figures.last()) else {
-        return "–".to_owned();
-    };
-    let say = |figure: f64| {
-        if digits == 0 {
-            count(figure.round() as u64)
-        } else {
-            format!("{figure:.digits$}")
-        }
-    };
-    let (median, least, most) = (say(figures[figures.len() / 2]), say(*least), say(*most));
-    if least == most {
-        median
-    } else {
-        format!("{median} ({least}–{most})")
-    }
-}
-
-fn ingest(runs: &[Run]) -> String {
-    let mut text = String::new();
-    line!(
-        text,
-        "| sent | runs | CPU-s per M spans, settled | at the last answer | spans/s | bytes a span, sent | on disk | written | peak RSS, MB | turned away |"
-    );
-    line!(text, "|---|---|---|---|---|---|---|---|---|---|");
-    for (words, group) in own_ingest(runs) {
-        let group = || group.iter().copied();
-        let server = |of: fn(&crate::record::ServerUse) -> f64| {
-            move |ingest: &Ingest| ingest.server.as_ref().map(of)
+    fn ingested(cpu_s_per_m: f64, change: impl FnOnce(&mut Settings)) -> Run {
+        let ingest = Ingest {
+            spans: 1_000_312,
+            spans_per_s: 480_123.0,
+            server: Some(ServerUse {
+                cpu_s_per_m,
+                ..ServerUse::default()
+            }),
+            disk: Some(Disk {
+                bytes_per_span: 40.04,
+                ..Disk::default()
+            }),
+            ..Ingest::default()
         };
-        let disk = |of: fn(&crate::record::Disk) -> f64| {
-            move |ingest: &Ingest| ingest.disk.as_ref().map(of)
+        run(Figures::Ingest(ingest), change)
+    }
+
+    #[test]
+    fn runs_made_alike_share_a_row_with_their_median_and_spread() {
+        let runs = [
+            ingested(2.5, |_| {}),
+            ingested(1.5, |settings| settings.encoding = Encoding::Gzip),
+            ingested(2.0, |_| {}),
+            ingested(3.0, |settings| settings.seed = 2),
+            ingested(9.0, |settings| {
+                settings.url = Some("http://peer".to_owned())
+            }),
+        ];
+        let table = ingest(&runs);
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(rows.len(), 2, "{table}");
+        assert!(
+            rows[0].starts_with("| OTLP/HTTP | 3 | 2.50 (2.00–3.00) | 0.00 | 480,123 |"),
+            "{table}"
+        );
+        assert!(rows[0].contains("| 40.0 |"), "{table}");
+        assert!(
+            rows[1].starts_with("| OTLP/HTTP, gzip | 1 | 1.50 |"),
+            "{table}"
+        );
+        assert!(peers(&runs).starts_with("| http://peer | 9.0 |"));
+    }
+
+    #[test]
+    fn questions_are_rows_and_loads_columns() {
+        let row = |load: &str, question: &str, p50_ms| QueryRow {
+            load: load.to_owned(),
+            question: question.to_owned(),
+            latency: Latency {
+                p50_ms,
+                p99_ms: 12.34,
+                max_ms: 100.0,
+            },
+            ..QueryRow::default()
         };
-        line!(
-            text,
-            "| {words} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            group().count(),
-            spread(group(), server(|server| server.cpu_s_per_m), 2),
-            spread(group(), server(|server| server.cpu_s_per_m_end), 2),
-            spread(group(), |ingest| Some(ingest.spans_per_s), 0),
-            spread(group(), |ingest| Some(ingest.body_bytes_per_span), 0),
-            spread(group(), disk(|disk| disk.bytes_per_span), 1),
-            spread(group(), disk(|disk| disk.written_per_span), 0),
-            spread(group(), server(|server| server.peak_rss_mb), 0),
-            spread(group(), |ingest| Some(ingest.overloaded as f64), 0),
+        let rows = vec![
+            row("cold", "a", 1.0),
+            row("0 %", "a", 0.25),
+            row("0 %", "b", 2.0),
+        ];
+        let table = query(&[run(
+            Figures::Query(Query {
+                rows,
+                ..Query::default()
+            }),
+            |_| {},
+        )]);
+        assert!(
+            table.contains("| p50/p99/max, ms | cold | 0 % |\n"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| a | 1.0/12/100 | 0.2/12/100 |\n| b | – | 2.0/12/100 |\n"),
+            "{table}"
         );
     }
-    text
-}
 
-/// Where the CPU of the runs with most spans went.
-fn threads(runs: &[Run]) -> String {
-    let groups = own_ingest(runs);
-    let mut text = String::new();
-    let Some((words, group)) = groups.first() else {
-        return text;
-    };
-    let mut names: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for server in group.iter().filter_map(|ingest| ingest.server.as_ref()) {
-        for (name, &s) in &server.by_thread {
-            names.entry(name).or_default().push(s);
-        }
+    #[test]
+    fn a_frame_keeps_its_text_and_a_wrong_name_is_told() {
+        let runs = [ingested(2.0, |_| {})];
+        let made = page("a\n<!-- bench: machine -->\nb\n", &runs).unwrap();
+        assert!(made.starts_with("a\n* 2 cores of abacus"), "{made}");
+        assert!(made.ends_with(": 1 runs\nb\n"), "{made}");
+        assert!(page("<!-- bench: nothing -->", &runs).is_err());
     }
-    line!(text, "| threads, {words} | CPU-s per M spans |");
-    line!(text, "|---|---|");
-    for (name, figures) in names {
-        line!(
-            text,
-            "| {name} | {} |",
-            spread(&figures, |figure| Some(*figure), 2)
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let run = ingested(2.125, |settings| settings.rate = Some(250_000));
+        let line = serde_json::to_string(&run).unwrap();
+        assert_eq!(
+            parse(&format!("{line}\n\n{line}\n")).unwrap(),
+            vec![run.clone(), run]
         );
+        assert!(parse("{}").is_err());
     }
-    text
-}
 
-/// Rows of a table of systems: one for each label of runs that drove a URL.
-fn peers(runs: &[Run]) -> String {
-    let mut groups: BTreeMap<String, Vec<&Ingest>> = BTreeMap::new();
-    for run in runs {
-        if let (Figures::Ingest(ingest), Some(url)) = (&run.figures, &run.settings.url) {
-            groups
-                .entry(run.label.clone().unwrap_or_else(|| url.clone()))
-                .or_default()
-                .push(ingest);
-        }
-    }
-    let mut text = String::new();
-    for (label, group) in groups {
-        let group = || group.iter().copied();
-        line!(
-            text,
-            "| {label} | {} | {} | {} | {} |",
-            spread(
-                group(),
-                |ingest| ingest.server.as_ref().map(|server| server.cpu_s_per_m),
-                1
-            ),
-            spread(group(), |ingest| Some(ingest.spans_per_s), 0),
-            spread(
-                group(),
-                |ingest| ingest.disk.as_ref().map(|disk| disk.bytes_per_span),
-                0
-            ),
-            spread(
-                group(),
-                |ingest| ingest.server.as_ref().map(|server| server.peak_rss_mb),
-                0
-            ),
+    #[test]
+    fn the_page_is_made_of_the_committed_runs() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut files: Vec<_> = std::fs::read_dir(docs.join("performance"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "jsonl")
+            })
+            .collect();
+        files.sort();
+        let (frame, check) = (
+            docs.join("performance/frame.txt"),
+            Some(docs.join("performance.md")),
         );
+        super::run(&ReportArgs {
+            files,
+            frame,
+            check,
+        })
+        .unwrap();
     }
-    text
-}
-
-/// The latest run of questions: a row a question, a column a load.
-fn query(runs: &[Run]) -> String {
-    let mut text = String::new();
-    for run in runs {
-        let Figures::Query(query) = &run.figures else {
-            continue;
-        };
-        let mut loads: Vec<&str> = Vec::new();
-        let mut questions: Vec<&str> = Vec::new();
-        for row in &query.rows {
-            for (known, name) in [
-                (&mut loads, row.load.as_str()),
-                (&mut questions, row.question.as_str()),
-            ] {
-                if !known.contains(&name) {
-                    known.push(name);
-                }
-            }
-        }
-        let wrong: u64 = query.rows.iter().map(|row| row.wrong).sum();
-        let asked: u64 = query.rows.iter().map(|row| row.asked).sum();
-        line!(
-            text,
-            "{} spans stored; 100 % of ingest is {} spans/s. {asked} answers, {wrong} wrong; {} traces read back field by field; {} MB at the peak.\n",
-            count(query.spans),
-            count(query.full_rate as u64),
-            query.verified_traces,
-            query.peak_rss_mb.round()
-        );
-        line!(text, "| p50/p99/max, ms | {} |", loads.join(" | "));
-        line!(text, "|---|{}", "---|".repeat(loads.len()));
-        for question in questions {
-            let cells = loads.iter().map(|load| {
-                let row = query
-                    .rows
-                    .iter()
-                    .find(|row| row.load == *load && row.question == question);
-                row.map_or_else(
-                    || "–".to_owned(),
-                    |row| {
-                        format!(
-                            "{}/{}/{}",
-                            ms(row.latency.p50_ms),
-                            ms(row.latency.p99_ms),
-                            ms(row.latency.max_ms)
-                        )
-                    },
-                )
-            });
-            line!(
-                text,
-                "| {question} | {} |",
-                cells.collect::<Vec<_>>().join(" | ")
-            );
-        }
-        text.push('\n');
-    }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
-}
-
-/// Two digits that matter.
-fn ms(ms: f64) -> String {
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.1}"),
-        ms => format!("{ms:.0}"),
-    }
-}
-
-fn beside(runs: &[Run]) -> String {
-    let mut text = String::new();
-    line!(
-        text,
-        "| questions/s asked | answered | spans/s beside | answers p50/p99/max, ms | ingest µs a span without | with | more | query ms each | wrong |"
-    );
-    line!(text, "|---|---|---|---|---|---|---|---|---|");
-    for run in runs {
-        let Figures::Query(query) = &run.figures else {
-            continue;
-        };
-        let Some(beside) = &query.beside else {
-            continue;
-        };
-        let answer = beside.answer;
-        line!(
-            text,
-            "| {} | {} | {} | {}/{}/{} | {:.2} | {:.2} | {:+.1} % | {:.2} | {} |",
-            beside.qps,
-            beside.answered_per_s,
-            count(beside.spans_per_s),
-            ms(answer.p50_ms),
-            ms(answer.p99_ms),
-            ms(answer.max_ms),
-            beside.ingest_us_per_span_without,
-            beside.ingest_us_per_span_with,
-            (beside.ingest_us_per_span_with / beside.ingest_us_per_span_without - 1.0) * 100.0,
-            beside.query_ms_per_question,
-            beside.wrong
-        );
-    }
-    text
-}
-
-fn growth(runs: &[Run]) -> String {
-    let mut text = String::new();
-    line!(
-        text,
-        "| spans stored | CPU-s per M spans of the step | spans/s | bytes a span on disk | by id p50/p99, ms | search p50/p99, ms | peak RSS, MB | open files | segments | restart, s | wrong |"
-    );
-    line!(text, "|---|---|---|---|---|---|---|---|---|---|---|");
-    for run in runs {
-        let Figures::Growth(growth) = &run.figures else {
-            continue;
-        };
-        line!(
-            text,
-            "| {} | {:.2} | {} | {:.1} | {}/{} | {}/{} | {} | {} | {} | {:.2} | {} |",
-            count(growth.spans),
-            growth.cpu_s_per_m,
-            count(growth.spans_per_s as u64),
-            growth.disk_bytes_per_span,
-            ms(growth.by_id.p50_ms),
-            ms(growth.by_id.p99_ms),
-            ms(growth.search.p50_ms),
-            ms(growth.search.p99_ms),
-            growth.peak_rss_mb.round(),
-            growth.open_files,
-            growth.segments,
-            growth.ready_s,
-            growth.wrong
-        );
-    }
-    text
-}
-
-fn recovery(runs: &[Run]) -> String {
-    let mut text = String::new();
-    line!(
-        text,
-        "| spans acknowledged so far | lost by the account | traces read back | acknowledged spans missing in them | log, MiB | ready, s | s per GiB of log |"
-    );
-    line!(text, "|---|---|---|---|---|---|---|");
-    for run in runs {
-        let Figures::Recovery(recovery) = &run.figures else {
-            continue;
-        };
-        line!(
-            text,
-            "| {} | {} | {} | {} | {:.0} | {:.2} | {:.1} |",
-            count(recovery.acknowledged),
-            recovery.lost,
-            count(recovery.verified_traces),
-            recovery.verified_lost,
-            recovery.log_mib,
-            recovery.ready_s,
-            recovery.ready_s_per_gib
-        );
-    }
-    text
 }

@@ -6,6 +6,7 @@ mod source;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,15 +58,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Bodies acknowledged within the last `ns`.
-    pub(crate) fn fresh(&self, ns: u64) -> Vec<u64> {
-        let since = SystemClock.monotonic_ns().saturating_sub(ns);
+    /// Bodies acknowledged so long ago.
+    pub(crate) fn acknowledged_ago(&self, ns: Range<u64>) -> Vec<u64> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent
+        // Looked at after the last one was noted.
+        let now_ns = SystemClock.monotonic_ns();
+        let of_then = recent
             .iter()
-            .filter(|(at, _)| *at >= since)
-            .map(|(_, body)| *body)
-            .collect()
+            .filter(|(at_ns, _)| ns.contains(&(now_ns - at_ns)));
+        of_then.map(|(_, body)| *body).collect()
     }
 
     fn acknowledged(&self, parcel: &Parcel) {

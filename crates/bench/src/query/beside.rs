@@ -15,6 +15,8 @@ use crate::tally::Tally;
 
 /// Connections that ask: enough for a rate of hundreds while some wait for a slow answer.
 const CONNECTIONS: usize = 16;
+/// For answers that are late at the end.
+const GRACE_NS: u64 = 5_000_000_000;
 /// Names of threads that answer questions begin so.
 const QUERY_THREADS: &str = "query";
 /// What is asked how often, in a hundred.
@@ -149,7 +151,9 @@ struct Asking {
 impl Asking {
     async fn ask(self: Rc<Self>) -> anyhow::Result<()> {
         let mut connection = Connection::open(&self.host, false).await?;
-        while self.next.get() < self.count {
+        let end_ns = self.began_ns + self.count * self.gap_ns;
+        // Who cannot keep up is not asked for ever: `answered_per_s` tells.
+        while self.next.get() < self.count && SystemClock.monotonic_ns() < end_ns + GRACE_NS {
             let nth = self.next.replace(self.next.get() + 1);
             let due_ns = self.began_ns + nth * self.gap_ns;
             tokio::time::sleep(Duration::from_nanos(
@@ -160,7 +164,7 @@ impl Asking {
             let question = &self.questions[nth as usize * 37 % self.questions.len()];
             let answer = connection.get(&question.path).await?;
             let now_ns = SystemClock.monotonic_ns();
-            if now_ns <= self.began_ns + self.count * self.gap_ns {
+            if now_ns <= end_ns {
                 self.in_time.set(self.in_time.get() + 1);
             }
             let moving = !matches!(question.expect, Expect::Spans(_));
