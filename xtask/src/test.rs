@@ -143,7 +143,7 @@ fn rust() -> anyhow::Result<Counts> {
     // Parquet is built here, in the dev profile, and nowhere else: half a minute once, as `--all-features`
     // does it anyway; and its questions are asked of the leaf crate, which needs no server.
     let duckdb = tools::venv("duckdb", &["duckdb==2.0.*"])?;
-    tests.env("TRACEWELL_DUCKDB_PYTHON", duckdb.join("bin/python"));
+    tests.env("DUCKDB_PYTHON", duckdb.join("bin/python"));
     run_counted(tests.env("TRACEWELL_BIN", binary()?))
 }
 

@@ -86,12 +86,13 @@ fn own(args: &IngestArgs, traffic: &mut Traffic) -> anyhow::Result<Ingest> {
     let settle_s = (SystemClock.monotonic_ns() - began_ns) as f64 / 1e9;
     let settled_bytes = process::disk_bytes(scratch.path())?;
     let by_thread = process::cpu_by_thread(pid)?;
-    let cpu = process::cpu(pid)?;
-    // Reading back costs the server too: it is measured, and left out.
+    // Reading back costs the server too, on threads that do nothing else: that is left out.
+    let query_s = process::query_cpu_s(pid)?;
     let verified_traces = verify::some(&mut api, traffic, &sent.ledger, args.verify)?;
-    let checking = process::cpu(pid)? - cpu;
+    let verifying_s = process::query_cpu_s(pid)? - query_s;
     drop(api);
-    let used = server.stop()?;
+    let mut used = server.stop()?;
+    used.cpu.user_s -= verifying_s;
     let stopped_bytes = process::disk_bytes(scratch.path())?;
     let per_m = 1e6 / sent.spans.max(1) as f64;
     let per_span = |bytes: u64| rounded(bytes as f64 / sent.spans.max(1) as f64, 2);
@@ -103,13 +104,7 @@ fn own(args: &IngestArgs, traffic: &mut Traffic) -> anyhow::Result<Ingest> {
             .filter(|(_, s)| s * per_m >= 0.005)
             .map(|(name, s)| (name, rounded(s * per_m, 3)))
             .collect(),
-        ..server_use(
-            used.cpu - checking,
-            end.0,
-            per_m,
-            (settle_s, settled),
-            used.peak_bytes,
-        )
+        ..server_use(used.cpu, end.0, per_m, (settle_s, settled), used.peak_bytes)
     });
     ingest.disk = Some(Disk {
         bytes_per_span_end: per_span(end.1),

@@ -114,6 +114,13 @@ pub(crate) fn cpu_by_thread(pid: u32) -> anyhow::Result<BTreeMap<String, f64>> {
     Ok(threads)
 }
 
+/// CPU seconds of a Tracewell server's threads that answer questions.
+pub(crate) fn query_cpu_s(pid: u32) -> anyhow::Result<f64> {
+    let threads = cpu_by_thread(pid)?;
+    let of_queries = threads.iter().filter(|(name, _)| name.starts_with("query"));
+    Ok(of_queries.map(|(_, s)| s).sum())
+}
+
 /// Memory of a process, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Memory {

@@ -88,7 +88,7 @@ fn ingest(text: &mut String, ingest: &Ingest) {
         row!(
             text,
             "disk",
-            "{} B per span after a clean stop ({} at the last answer, {} settled)",
+            "{} B per span in the end ({} at the last answer, {} settled)",
             disk.bytes_per_span,
             disk.bytes_per_span_end,
             disk.bytes_per_span_settled

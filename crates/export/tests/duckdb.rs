@@ -22,7 +22,7 @@ const NOW: u64 = 1_700_000_000_000_000_000;
 /// A Python that has DuckDB: xtask makes it, and says where it is or leaves it where it always is.
 #[allow(clippy::print_stdout)] // xtask counts this line as a skipped test
 fn python() -> Option<PathBuf> {
-    let named = std::env::var_os("TRACEWELL_DUCKDB_PYTHON").map(PathBuf::from);
+    let named = std::env::var_os("DUCKDB_PYTHON").map(PathBuf::from);
     let usual = || {
         Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/tracewell/duckdb/bin/python"))
     };

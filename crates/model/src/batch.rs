@@ -275,8 +275,9 @@ impl SpanBatch {
             .map(|(&name, &word)| self.attribute(name, word))
     }
 
+    /// The attribute that this entry of a shape and its word are.
     #[inline]
-    pub(crate) fn attribute(
+    pub fn attribute(
         &self,
         (key, value_type): (u32, ValueType),
         word: u64,

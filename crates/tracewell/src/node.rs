@@ -16,7 +16,7 @@ use tracewell_collector::Collector;
 use tracewell_model::Clock;
 use tracewell_model::clock::SystemClock;
 use tracewell_query::{Metrics, Querier, QueryConfig};
-use tracewell_workers::{Stop, Worker, WorkersCollector};
+use tracewell_workers::{Stop, Worker, WorkersCollector, storage_writer};
 
 use crate::addresses::Addresses;
 use crate::admin;
@@ -33,6 +33,8 @@ const RUNTIME_STOP: Duration = Duration::from_secs(5);
 const SEAL_EVERY: Duration = Duration::from_millis(200);
 /// How often the compactor looks whether something has expired.
 const COMPACT_EVERY: Duration = Duration::from_millis(500);
+/// How often the start looks how far replay is, and the sealer meanwhile whether the head is due.
+const REPLAY_LOOK_EVERY: Duration = Duration::from_millis(2);
 /// The longest the log's thread waits before it looks whether to stop.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
 
@@ -101,7 +103,7 @@ impl Node {
         let (rooms, rooms_stop) = watch::channel(false);
         let querier = Arc::new(Querier::new(
             backend.readers(),
-            clock,
+            clock.clone(),
             QueryConfig::default(),
         ));
         let api = tracewell_query::routes(querier, status, query_metrics);
@@ -129,15 +131,20 @@ impl Node {
         ];
 
         let (stop_workers, stop_sync) = (Stop::new(), Stop::new());
-        let workers = workers
+        let start = |worker| spawn_worker(worker, stop_workers.clone());
+        let is_store = |worker: &Worker| worker.status().snapshot().group == storage_writer::GROUP;
+        let (store, others) = workers.into_iter().partition::<Vec<_>, _>(is_store);
+        let mut workers = store
             .into_iter()
-            .map(|worker| spawn_worker(worker, stop_workers.clone()))
-            .collect::<anyhow::Result<_>>()?;
+            .map(start)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let sync = spawn_sync(backend.clone(), stop_sync.clone())?;
-        let sealer = spawn_sealer(backend.clone(), stop_workers.clone())?;
+        let sealer = spawn_sealer(backend.clone(), readiness.clone(), stop_workers.clone())?;
         let compactor = spawn_compactor(backend.clone(), stop_workers.clone())?;
-        while readiness.replaying().is_some() {
-            client::wait(Duration::from_millis(5));
+        wait_for_replay(&readiness, clock.as_ref());
+        // What is found (D8) comes first; figures are counted again beside what comes in now.
+        for worker in others {
+            workers.push(start(worker)?);
         }
         addresses.write(&config.data)?;
         Ok(Node {
@@ -228,6 +235,20 @@ fn close(runtime: &Runtime, stop: &watch::Sender<bool>, servers: Vec<tokio::task
     }
 }
 
+/// Waits until what the log held is found again, and says each second how far it is.
+fn wait_for_replay(readiness: &Readiness, clock: &dyn Clock) {
+    let begun = clock.monotonic_ns();
+    let mut said_s = 0;
+    while let Some(progress) = readiness.replaying() {
+        let seconds = clock.monotonic_ns().saturating_sub(begun) / 1_000_000_000;
+        if seconds > said_s {
+            said_s = seconds;
+            tracing::info!(seconds, "{progress}");
+        }
+        client::wait(REPLAY_LOOK_EVERY);
+    }
+}
+
 fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
     let name = format!("{}-worker", worker.status().snapshot().group);
     let thread = std::thread::Builder::new().name(name);
@@ -236,11 +257,19 @@ fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>
         .context("start a worker")
 }
 
-/// Seals full heads beside the worker, which takes in the next spans meanwhile (D8): a seal takes
-/// seconds, an acknowledged span is to be found within one.
-fn spawn_sealer(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+/// Seals full heads beside the worker, which takes in the next spans meanwhile (D8). While the log is
+/// replayed heads are full in no time.
+fn spawn_sealer(
+    backend: Arc<Embedded>,
+    readiness: Arc<Readiness>,
+    stop: Stop,
+) -> anyhow::Result<JoinHandle<()>> {
+    let pause = move || match readiness.replaying() {
+        Some(_) => REPLAY_LOOK_EVERY,
+        None => SEAL_EVERY,
+    };
     let run = move || {
-        while !stop.wait(SEAL_EVERY) {
+        while !stop.wait(pause()) {
             match backend.engine.seal_step() {
                 Ok(_sealed) => {}
                 // Tried again at the next step; the engine's status names it until then.

@@ -1,23 +1,25 @@
-//! Readiness: whether every group has taken in what the log held at the start (D8).
+//! Readiness: whether the store has taken in what the log held at the start (D8). Statistics count
+//! it again afterwards, and say so until they are done.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tracewell_storage::SpanLog;
-use tracewell_workers::{StatusHandle, Worker};
+use tracewell_workers::{StatusHandle, Worker, storage_writer};
 
 use crate::assemble::Embedded;
 
-/// Ready once every group has taken in what the log held at the start.
+/// Ready once the store has taken in what the log held at the start.
 pub(crate) struct Readiness {
     backend: Arc<Embedded>,
     /// Spans in the log at the start, damaged ones among them.
     accepted_spans: u64,
-    replays: Vec<Replay>,
+    replay: Option<Replay>,
+    workers: Vec<StatusHandle>,
     ready: AtomicBool,
 }
 
-/// One group's part.
+/// What the store's group has to do.
 struct Replay {
     worker: StatusHandle,
     /// Spans it has to take in; fewer will come if some turn out to be damaged.
@@ -30,19 +32,18 @@ impl Readiness {
     /// Takes note of what is to be replayed; to be made before anything new is taken in.
     pub(crate) fn new(backend: &Arc<Embedded>, workers: &[Worker]) -> Readiness {
         let log = backend.log.status();
-        let replays = workers
-            .iter()
-            .map(Worker::status)
-            .map(|worker| Replay {
-                spans: log.lag_spans(&worker.snapshot().group),
-                worker,
-                delivered_at_poll: OnceLock::new(),
-            })
-            .collect();
+        let workers: Vec<StatusHandle> = workers.iter().map(Worker::status).collect();
+        let of_store = |worker: &&StatusHandle| worker.snapshot().group == storage_writer::GROUP;
+        let replay = workers.iter().find(of_store).map(|worker| Replay {
+            spans: log.lag_spans(storage_writer::GROUP),
+            worker: worker.clone(),
+            delivered_at_poll: OnceLock::new(),
+        });
         Readiness {
             accepted_spans: log.accepted_spans,
             backend: backend.clone(),
-            replays,
+            replay,
+            workers,
             ready: AtomicBool::new(false),
         }
     }
@@ -55,8 +56,8 @@ impl Readiness {
 
     /// A worker that will never take in anything again.
     fn dead_worker(&self) -> Option<String> {
-        let workers = self.replays.iter().map(|replay| replay.worker.snapshot());
-        let dead = workers.into_iter().find(|worker| worker.panicked)?;
+        let mut workers = self.workers.iter().map(StatusHandle::snapshot);
+        let dead = workers.find(|worker| worker.panicked)?;
         Some(format!(
             "the {} worker ended by a panic: what is sent stays in the log, a restart takes it in",
             dead.group
@@ -69,13 +70,13 @@ impl Readiness {
         if self.ready.load(Ordering::Relaxed) {
             return None;
         }
-        for replay in &self.replays {
+        if let Some(replay) = &self.replay {
             let worker = replay.worker.snapshot();
             let done = worker.applied_spans + worker.dead_lettered_spans;
             if done < replay.spans && !worker.panicked && !self.has_passed(replay) {
+                let (group, spans) = (worker.group, replay.spans);
                 return Some(format!(
-                    "replaying: the {} group has {done} of {} spans",
-                    worker.group, replay.spans
+                    "replaying: the {group} group has {done} of {spans} spans"
                 ));
             }
         }

@@ -17,8 +17,6 @@ use crate::tally::Tally;
 const CONNECTIONS: usize = 16;
 /// For answers that are late at the end.
 const GRACE_NS: u64 = 5_000_000_000;
-/// Names of threads that answer questions begin so.
-const QUERY_THREADS: &str = "query";
 /// What is asked how often, in a hundred.
 const MIX: [(&str, usize); 7] = [
     (BY_ID, 45),
@@ -79,12 +77,7 @@ impl Bench {
     ) -> anyhow::Result<Spent> {
         let pid = self.server()?.pid();
         let look = || -> anyhow::Result<(f64, f64, f64)> {
-            let threads = process::cpu_by_thread(pid)?;
-            let query_s = threads
-                .iter()
-                .filter(|(name, _)| name.starts_with(QUERY_THREADS))
-                .map(|(_, s)| s)
-                .sum();
+            let query_s = process::query_cpu_s(pid)?;
             let spans = driver
                 .progress
                 .spans

@@ -6,6 +6,7 @@
 //! the same trace, with a table trace → last part. Both are touched once per (batch, trace), never
 //! per span, and allocate nothing for a trace.
 
+mod matching;
 mod view;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub(crate) struct HeadBatch {
     pub(crate) arrived_unix_ns: u64,
     /// By the batch's trace position.
     pub(crate) extents: Vec<Extent>,
+    /// The latest start of a trace's part.
+    pub(crate) start_max_unix_ns: u64,
     /// Rows, trace by trace; `ends` says where each trace's end.
     rows: Vec<u32>,
     ends: Vec<u32>,
@@ -81,7 +84,9 @@ impl HeadBatch {
             *place += 1;
         }
         let batch = Arc::clone(&record.batch);
+        let starts = extents.iter().filter(|e| **e != Extent::NONE).map(|e| e.start);
         HeadBatch {
+            start_max_unix_ns: starts.max().unwrap_or(0),
             batch,
             arrived_unix_ns: record.arrived_unix_ns,
             extents,

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use tracewell_model::{SpanRef, TraceId};
-use tracewell_storage::{Error, ReadContext, TraceQuery};
+use tracewell_model::TraceId;
+use tracewell_storage::TraceQuery;
 
-use super::{Extent, Head, HeadBatch, Part};
+use super::matching::matching_traces;
+use super::{Head, HeadBatch, Part};
 use crate::segment::steps::Steps;
-
-/// Batches between two looks at the deadline.
-const BATCHES_PER_CHECK: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
@@ -21,9 +18,10 @@ pub(crate) struct HeadView {
     pub(crate) batches: Vec<Arc<HeadBatch>>,
 }
 
-/// A trace that has a matching span in the head.
+/// A trace that has a matching span in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeadCandidate {
+    /// That of its spans in the batch: the whole trace starts no later.
     pub(crate) start: u64,
     pub(crate) trace_id: TraceId,
 }
@@ -89,60 +87,20 @@ impl HeadView {
         steps
     }
 
-    /// All its spans.
-    pub(crate) fn all(&self) -> impl Iterator<Item = SpanRef<'_>> {
-        self.batches.iter().flat_map(|batch| batch.batch.spans())
+    /// The traces of this batch with a span that satisfies all span predicates, by the start of
+    /// their part, latest last.
+    pub(crate) fn candidates(&self, batch: usize, query: &TraceQuery) -> Vec<HeadCandidate> {
+        let batch = &self.batches[batch];
+        let matching = matching_traces(&batch.batch, query);
+        let parts = batch.batch.columns().traces.iter().zip(&batch.extents);
+        let parts = parts.zip(matching).filter(|(_, matches)| *matches);
+        let mut candidates: Vec<_> = parts
+            .map(|((&trace_id, extent), _)| HeadCandidate {
+                start: extent.start,
+                trace_id,
+            })
+            .collect();
+        candidates.sort_unstable_by_key(|candidate| candidate.start);
+        candidates
     }
-
-    /// Traces with a span that satisfies all span predicates, by start, latest first; what was
-    /// found until the deadline, and whether it was reached.
-    pub(crate) fn candidates(
-        &self,
-        query: &TraceQuery,
-        context: &ReadContext,
-    ) -> (Vec<HeadCandidate>, Result<(), Error>) {
-        let mut matching: HashMap<TraceId, Extent> = HashMap::new();
-        let mut outcome = Ok(());
-        for (number, batch) in self.batches.iter().enumerate() {
-            if number % BATCHES_PER_CHECK == 0 {
-                outcome = context.check();
-            }
-            if outcome.is_err() {
-                break;
-            }
-            for trace in matching_traces(batch, query) {
-                matching
-                    .entry(batch.batch.trace_id(trace))
-                    .or_insert(Extent::NONE);
-            }
-        }
-        // A trace's start is that of all its spans here, not only of those that match.
-        for batch in &self.batches {
-            for (id, extent) in batch.batch.columns().traces.iter().zip(&batch.extents) {
-                if let Some(whole) = matching.get_mut(id) {
-                    whole.join(*extent);
-                }
-            }
-        }
-        let candidate = |(trace_id, extent): (TraceId, Extent)| HeadCandidate {
-            start: extent.start,
-            trace_id,
-        };
-        let mut candidates: Vec<_> = matching.into_iter().map(candidate).collect();
-        candidates.sort_by_key(|c| (std::cmp::Reverse(c.start), c.trace_id));
-        (candidates, outcome)
-    }
-}
-
-/// Positions, in the batch's trace table, of the traces with a matching span.
-fn matching_traces(batch: &HeadBatch, query: &TraceQuery) -> Vec<u32> {
-    let positions = 0..batch.extents.len() as u32;
-    let holds = |&trace: &u32| {
-        let mut rows = batch.rows(trace).iter();
-        if !query.has_span_predicates() {
-            return rows.next().is_some();
-        }
-        rows.any(|&row| query.matches_span(batch.batch.span(row)))
-    };
-    positions.filter(holds).collect()
 }

@@ -4,8 +4,8 @@
 //! start than all that is to come can be answered. Slowest first looks at all candidates.
 //!
 //! A page after the first orders by keys as of its horizon (D18). For what arrived entirely before
-//! it, those are the present ones; the head and the few segments that reach beyond it are looked
-//! through at once, since their order says nothing about keys as of then.
+//! it, those are the present ones; the batches of the head and the few segments that reach beyond it
+//! are looked through at once, since their order says nothing about keys as of then.
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BinaryHeap;
@@ -18,7 +18,7 @@ use super::locate::{self, Seen};
 use super::probe::Probe;
 use super::scan::SegmentScan;
 use crate::engine::Engine;
-use crate::head::HeadCandidate;
+use crate::head::{HeadBatch, HeadCandidate};
 
 pub(super) fn find_traces(engine: &Engine, query: &TraceQuery, context: &ReadContext) -> Found {
     let probe = Probe::new(engine, context);
@@ -68,7 +68,9 @@ impl PartialOrd for Pending {
 
 /// Where candidates come from, latest start first.
 enum Source {
-    /// What is left, the next one last.
+    /// A batch of the head that was not looked at.
+    Batch(usize),
+    /// What is left of one, the next one last.
     Head(Vec<HeadCandidate>),
     Unopened(usize),
     Segment(SegmentScan),
@@ -97,13 +99,9 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn run(&mut self) -> Finished {
-        let (mut sources, outcome) = self.sources();
-        if outcome.is_err() {
-            return self.stopped();
-        }
         let all_at_once = self.query.order == Order::Slowest;
         let mut lazy = Vec::new();
-        for source in sources.drain(..) {
+        for source in self.sources() {
             if all_at_once || self.is_beyond_horizon(&source) {
                 if !self.exhaust(source) {
                     return self.stopped();
@@ -115,24 +113,20 @@ impl Search<'_> {
         self.merge(lazy)
     }
 
-    fn sources(&mut self) -> (Vec<Source>, Result<(), tracewell_storage::Error>) {
-        let (mut head, outcome) = self.probe.head.candidates(self.query, self.probe.context);
-        head.reverse();
-        let mut sources = vec![Source::Head(head)];
-        sources.extend(self.probe.searchable().into_iter().map(Source::Unopened));
-        (sources, outcome)
+    fn sources(&self) -> Vec<Source> {
+        let batches = (0..self.probe.head.batches.len()).map(Source::Batch);
+        let segments = self.probe.searchable().into_iter();
+        batches.chain(segments.map(Source::Unopened)).collect()
     }
 
     /// True when the order of its starts is not that of keys as of the horizon.
     fn is_beyond_horizon(&self, source: &Source) -> bool {
-        self.query.cursor.is_some()
-            && match source {
-                Source::Head(_) => true,
-                Source::Unopened(at) => {
-                    self.probe.segment(*at).meta.arrived_max_unix_ns > self.horizon_unix_ns
-                }
-                Source::Segment(_) => false,
-            }
+        let arrived_unix_ns = match source {
+            Source::Batch(at) => batch(&self.probe, *at).arrived_unix_ns,
+            Source::Unopened(at) => self.probe.segment(*at).meta.arrived_max_unix_ns,
+            Source::Head(_) | Source::Segment(_) => return false,
+        };
+        self.query.cursor.is_some() && arrived_unix_ns > self.horizon_unix_ns
     }
 
     /// Takes all candidates of a source; false when the time was up.
@@ -170,9 +164,19 @@ impl Search<'_> {
         }
     }
 
-    /// One unit of work: opens a segment, looks at a page, or takes a candidate.
+    /// One unit of work: opens a segment, looks at a batch or a page, or takes a candidate.
     fn step(&mut self, source: &mut Source) {
         match source {
+            Source::Batch(at) => {
+                let too_early = self
+                    .query
+                    .start_unix_ns
+                    .is_some_and(|from| batch(&self.probe, *at).start_max_unix_ns < from);
+                *source = Source::Head(match too_early {
+                    true => Vec::new(),
+                    false => self.probe.head.candidates(*at, self.query),
+                });
+            }
             Source::Head(left) => {
                 if let Some(candidate) = left.pop() {
                     self.consider(candidate.trace_id, None);
@@ -312,9 +316,16 @@ impl Search<'_> {
     }
 }
 
+/// The batch at this place of the head.
+#[allow(clippy::indexing_slicing)] // places come from counting this very view
+fn batch<'p>(probe: &'p Probe<'_>, at: usize) -> &'p HeadBatch {
+    &probe.head.batches[at]
+}
+
 /// No candidate to come starts later than this; none at the end.
 fn bound(probe: &Probe<'_>, source: &Source) -> Option<u64> {
     match source {
+        Source::Batch(at) => Some(batch(probe, *at).start_max_unix_ns),
         Source::Head(left) => left.last().map(|candidate| candidate.start),
         Source::Unopened(at) => Some(probe.segment(*at).meta.start_max_unix_ns),
         Source::Segment(scan) => scan.bound(),

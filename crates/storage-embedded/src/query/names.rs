@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tracewell_model::{Attribute, SpanRef, limits};
+use tracewell_model::batch::Columns;
+use tracewell_model::{Attribute, SpanBatch, SpanRef, limits};
 use tracewell_storage::{Names, ReadContext};
 
 use super::probe::Probe;
@@ -14,8 +15,8 @@ use crate::engine::Engine;
 use crate::segment::Segment;
 use crate::segment::postings::Posting;
 
-/// Spans between two looks at the deadline.
-const SPANS_PER_CHECK: usize = 8_192;
+/// Batches of the head between two looks at the deadline.
+const BATCHES_PER_CHECK: usize = 16;
 
 /// Which values.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,12 @@ pub(super) struct Values<'a> {
 
 pub(super) fn list_services(engine: &Engine, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
-    let mut names = from_head(&mut probe, |span, names| insert(names, span.service()));
+    let mut names = from_head(&mut probe, |batch, names| {
+        let columns = batch.columns();
+        for resource in distinct(columns.resource.iter().copied()) {
+            insert(names, service(columns, resource));
+        }
+    });
     each_segment(&mut probe, |probe, segment| {
         let Some(table) = probe.names(segment) else {
             return;
@@ -37,11 +43,16 @@ pub(super) fn list_services(engine: &Engine, context: &ReadContext) -> Names {
     answer(probe, names, limits::SERVICES_MAX)
 }
 
-pub(super) fn list_operations(engine: &Engine, service: &str, context: &ReadContext) -> Names {
+pub(super) fn list_operations(engine: &Engine, of: &str, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
-    let mut names = from_head(&mut probe, |span, names| {
-        if span.service() == service {
-            insert(names, span.operation());
+    let mut names = from_head(&mut probe, |batch, names| {
+        let columns = batch.columns();
+        let resources = 0..columns.resources.len() as u32;
+        let is_of: Vec<bool> = resources.map(|at| service(columns, at) == of).collect();
+        let rows = columns.resource.iter().zip(&columns.operation);
+        let rows = rows.filter(|(at, _)| is_of.get(**at as usize) == Some(&true));
+        for operation in distinct(rows.map(|(_, operation)| *operation)) {
+            insert(names, columns.text.get(operation));
         }
     });
     each_segment(&mut probe, |probe, segment| {
@@ -49,7 +60,7 @@ pub(super) fn list_operations(engine: &Engine, service: &str, context: &ReadCont
             return;
         };
         let groups = table.groups.iter();
-        let of_service = groups.filter(|group| table.service(group.service) == service);
+        let of_service = groups.filter(|group| table.service(group.service) == of);
         names.extend(of_service.map(|group| group.operation.clone()));
     });
     answer(probe, names, limits::OPERATIONS_PER_SERVICE_MAX)
@@ -62,8 +73,11 @@ pub(super) fn list_tag_keys(
     context: &ReadContext,
 ) -> Names {
     let mut probe = Probe::new(engine, context);
-    let mut names = from_head(&mut probe, |span, names| {
-        let keys = all_attributes(span).map(|attribute| attribute.key);
+    let mut names = from_head(&mut probe, |batch, names| {
+        let columns = batch.columns();
+        let shapes = distinct(shapes_used(columns)).into_iter();
+        let shapes = shapes.filter_map(|shape| columns.shapes.get(shape as usize));
+        let keys = shapes.flatten().map(|(key, _)| columns.text.get(*key));
         keys.filter(|key| key.starts_with(prefix))
             .for_each(|key| insert(names, key));
     });
@@ -79,7 +93,14 @@ pub(super) fn list_tag_keys(
 
 pub(super) fn list_tag_values(engine: &Engine, values: Values<'_>, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
-    let mut names = from_head(&mut probe, |span, names| values_of(span, values, names));
+    let mut names = from_head(&mut probe, |batch, names| {
+        let columns = batch.columns();
+        let keys = columns.shapes.iter().flatten().map(|(key, _)| *key);
+        if keys.into_iter().any(|key| columns.text.get(key) == values.key) {
+            let spans = batch.spans();
+            spans.for_each(|span| values_of(span, values, names));
+        }
+    });
     let mut has_more = false;
     each_segment(&mut probe, |probe, segment| {
         has_more |= segment_values(probe, segment, values, &mut names)
@@ -159,20 +180,44 @@ fn long_values(
     }
 }
 
-/// Names from the head's spans; a deadline ends it, and is noted when the answer is made.
+/// Names from the head's batches; a deadline ends it, and is noted when the answer is made.
 fn from_head(
     probe: &mut Probe<'_>,
-    collect: impl Fn(SpanRef<'_>, &mut BTreeSet<String>),
+    collect: impl Fn(&SpanBatch, &mut BTreeSet<String>),
 ) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (number, span) in probe.head.all().enumerate() {
-        if number % SPANS_PER_CHECK == 0 && probe.context.check().is_err() {
+    for (number, batch) in probe.head.batches.iter().enumerate() {
+        if number % BATCHES_PER_CHECK == 0 && probe.context.check().is_err() {
             break;
         }
-        collect(span, &mut names);
+        collect(&batch.batch, &mut names);
     }
     probe.searched.head_spans = probe.head.spans();
     names
+}
+
+fn service(columns: &Columns, resource: u32) -> &str {
+    let resource = columns.resources.get(resource as usize);
+    resource.map_or("", |resource| columns.text.get(resource.service))
+}
+
+/// The shapes of attributes of all spans, of their events, resources and scopes.
+fn shapes_used(columns: &Columns) -> impl Iterator<Item = u32> {
+    let sets = distinct(columns.resource.iter().copied()).into_iter();
+    let sets = sets.filter_map(|at| columns.resources.get(at as usize));
+    let resources = sets.map(|resource| resource.attributes.shape);
+    let sets = distinct(columns.scope.iter().copied()).into_iter();
+    let sets = sets.filter_map(|at| columns.scopes.get(at as usize));
+    let scopes = sets.map(|scope| scope.attributes.shape);
+    let spans = columns.shape.iter().chain(&columns.event_shape).copied();
+    spans.chain(resources).chain(scopes)
+}
+
+fn distinct(positions: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut positions: Vec<u32> = positions.collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions
 }
 
 fn each_segment(probe: &mut Probe<'_>, mut look: impl FnMut(&mut Probe<'_>, &Segment)) {

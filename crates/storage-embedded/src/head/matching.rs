@@ -1,0 +1,256 @@
+//! Which traces of a batch have a span that satisfies all span predicates (D17). Each distinct
+//! service, key and value of the batch is asked once; a row then costs a few comparisons of numbers.
+//! What it answers is what `TraceQuery::matches_span` answers of each span.
+
+use tracewell_model::SpanBatch;
+use tracewell_model::attribute::{Attribute, ValueType};
+use tracewell_model::batch::Columns;
+use tracewell_storage::{TagFilter, TraceQuery};
+
+/// True for each trace, by its position in the batch's table, with a matching span.
+pub(super) fn matching_traces(batch: &SpanBatch, query: &TraceQuery) -> Vec<bool> {
+    let columns = batch.columns();
+    let mut matching = vec![false; columns.traces.len()];
+    let Some(mut matcher) = Matcher::new(batch, query) else {
+        return matching;
+    };
+    for (row, &trace) in columns.trace.iter().enumerate() {
+        let known = &mut matching[trace as usize];
+        *known = *known || matcher.matches(row);
+    }
+    matching
+}
+
+struct Matcher<'a> {
+    batch: &'a SpanBatch,
+    query: &'a TraceQuery,
+    /// By resource: whether its service is the one that is asked for.
+    resources: Vec<bool>,
+    tags: Vec<TagMatcher<'a>>,
+}
+
+impl<'a> Matcher<'a> {
+    /// None when no span of the batch can match.
+    fn new(batch: &'a SpanBatch, query: &'a TraceQuery) -> Option<Self> {
+        let columns = batch.columns();
+        let wanted = query.service.as_deref();
+        let is_wanted = |service| wanted.is_none_or(|wanted| wanted == columns.text.get(service));
+        let resources: Vec<bool> = columns
+            .resources
+            .iter()
+            .map(|resource| is_wanted(resource.service))
+            .collect();
+        if !resources.contains(&true) {
+            return None;
+        }
+        let tags = query.tags.iter().map(|tag| TagMatcher::new(batch, tag));
+        Some(Matcher {
+            batch,
+            query,
+            resources,
+            tags: tags.collect::<Option<_>>()?,
+        })
+    }
+
+    fn matches(&mut self, row: usize) -> bool {
+        let (columns, query) = (self.batch.columns(), self.query);
+        let duration_ns = columns.duration_ns[row];
+        let is_error = || self.batch.span(row as u32).is_error();
+        self.resources[columns.resource[row] as usize]
+            && query
+                .min_span_duration_ns
+                .is_none_or(|least| duration_ns >= least)
+            && query
+                .max_span_duration_ns
+                .is_none_or(|most| duration_ns <= most)
+            && query.span_error.is_none_or(|wanted| wanted == is_error())
+            && query
+                .operation
+                .as_deref()
+                .is_none_or(|wanted| wanted == columns.text.get(columns.operation[row]))
+            && self.tags.iter_mut().all(|tag| tag.holds(row))
+    }
+}
+
+/// One condition on attributes, prepared for a batch.
+struct TagMatcher<'a> {
+    batch: &'a SpanBatch,
+    filter: &'a TagFilter,
+    /// By shape: the places that have the key.
+    places: Vec<Vec<usize>>,
+    /// What resources and scopes decide; none where they do not have the key.
+    resources: Vec<Option<bool>>,
+    scopes: Vec<Option<bool>>,
+    /// By text: the condition's answer once it was asked.
+    texts: Vec<Option<bool>>,
+}
+
+impl<'a> TagMatcher<'a> {
+    /// None when nothing in the batch has the key.
+    fn new(batch: &'a SpanBatch, filter: &'a TagFilter) -> Option<Self> {
+        let columns = batch.columns();
+        let places: Vec<Vec<usize>> = columns
+            .shapes
+            .iter()
+            .map(|shape| {
+                let named = shape.iter().enumerate();
+                let has_key = |(_, (key, _)): &(usize, &(u32, ValueType))| {
+                    columns.text.get(*key) == filter.key
+                };
+                named.filter(has_key).map(|(place, _)| place).collect()
+            })
+            .collect();
+        if places.iter().all(Vec::is_empty) {
+            return None;
+        }
+        let decide = |shape: u32, values: &[u64]| {
+            let (places, shape) = (&places[shape as usize], &columns.shapes[shape as usize]);
+            let of = |&place: &usize| batch.attribute(shape[place], values[place]);
+            let mut answers = places.iter().map(of).map(|of| holds(filter, &of));
+            answers.next().map(|first| first || answers.any(|more| more))
+        };
+        let resources = columns.resources.iter().map(|resource| &resource.attributes);
+        let scopes = columns.scopes.iter().map(|scope| &scope.attributes);
+        Some(TagMatcher {
+            resources: resources.map(|set| decide(set.shape, &set.values)).collect(),
+            scopes: scopes.map(|set| decide(set.shape, &set.values)).collect(),
+            batch,
+            filter,
+            places,
+            texts: vec![None; columns.text.len()],
+        })
+    }
+
+    /// The first of span, resource, scope and event attributes that has the key decides.
+    fn holds(&mut self, row: usize) -> bool {
+        let columns = self.batch.columns();
+        let shape = columns.shape[row];
+        if !self.places[shape as usize].is_empty() {
+            return self.any_of(row, shape, 0);
+        }
+        let of_origin = self.resources[columns.resource[row] as usize]
+            .or(self.scopes[columns.scope[row] as usize]);
+        of_origin.unwrap_or_else(|| {
+            let own = columns.shapes[shape as usize].len();
+            self.any_of(row, columns.event_shape[row], own)
+        })
+    }
+
+    /// True when a value of the key satisfies the condition; the shape's words begin at `first`.
+    fn any_of(&mut self, row: usize, shape: u32, first: usize) -> bool {
+        let columns = self.batch.columns();
+        let words = &words(columns, row)[first..];
+        let shape_of = &columns.shapes[shape as usize];
+        for &place in &self.places[shape as usize] {
+            let (name, word) = (shape_of[place], words[place]);
+            let ask = || holds(self.filter, &self.batch.attribute(name, word));
+            let answer = match name.1 {
+                ValueType::Str => *self.texts[word as usize].get_or_insert_with(ask),
+                _ => ask(),
+            };
+            if answer {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn holds(filter: &TagFilter, attribute: &Attribute<'_>) -> bool {
+    filter.condition.holds(&attribute.value)
+}
+
+/// The words of a row: its own attributes', then its events'.
+fn words(columns: &Columns, row: usize) -> &[u64] {
+    let from = row.checked_sub(1).map_or(0, |before| columns.value_end[before]);
+    &columns.values[from as usize..columns.value_end[row] as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+    use tracewell_storage::find::TagCondition;
+    use tracewell_storage::conformance::{OwnedValue, SpanSpec};
+    use tracewell_storage::conformance::spans::batch;
+
+    use super::*;
+
+    /// Random spans and queries over few words, so that keys meet in all four places.
+    #[test]
+    fn a_batch_is_asked_as_its_spans_are() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut matched = 0;
+        for _ in 0..3_000 {
+            let spans: Vec<SpanSpec> = (0..random.u64(1..9)).map(|at| span(at, &mut random)).collect();
+            let batch = batch(&spans);
+            let query = query(&mut random);
+            let mut expected = vec![false; batch.columns().traces.len()];
+            for span in batch.spans() {
+                let trace = batch.columns().trace[span.row as usize];
+                expected[trace as usize] |= query.matches_span(span);
+            }
+            assert_eq!(matching_traces(&batch, &query), expected, "{query:?}");
+            matched += expected.iter().filter(|matches| **matches).count();
+        }
+        assert!(matched > 500, "{matched}");
+    }
+
+    fn span(at: u64, random: &mut fastrand::Rng) -> SpanSpec {
+        let mut span = SpanSpec::new(random.u64(1..4), at + 1, 1).lasting(random.u64(..3));
+        span.service = word(random);
+        span.operation = word(random);
+        span.status = tracewell_model::StatusCode::from_u8(random.u8(..3)).unwrap();
+        let places = [
+            &mut span.attributes,
+            &mut span.resource_attributes,
+            &mut span.scope_attributes,
+            &mut span.event_attributes,
+        ];
+        for attributes in places {
+            for _ in 0..random.usize(..3) {
+                let value = match random.bool() {
+                    true => OwnedValue::Int(random.i64(..3)),
+                    false => OwnedValue::Str(word(random)),
+                };
+                attributes.push((word(random), value));
+            }
+        }
+        span
+    }
+
+    fn word(random: &mut fastrand::Rng) -> String {
+        ["a", "b", "1", "service.name"][random.usize(..4)].to_owned()
+    }
+
+    fn query(random: &mut fastrand::Rng) -> TraceQuery {
+        let mut query = TraceQuery::default();
+        if random.u8(..3) == 0 {
+            query.service = Some(word(random));
+        }
+        if random.u8(..4) == 0 {
+            query.operation = Some(word(random));
+        }
+        if random.u8(..4) == 0 {
+            query.span_error = Some(random.bool());
+        }
+        if random.u8(..4) == 0 {
+            query.min_span_duration_ns = Some(random.u64(..3));
+        }
+        if random.u8(..4) == 0 {
+            query.max_span_duration_ns = Some(random.u64(..3));
+        }
+        for _ in 0..random.usize(..3) {
+            let condition = match random.u8(..4) {
+                0 => TagCondition::Exists,
+                1 => TagCondition::Equals(word(random)),
+                2 => TagCondition::NotEquals(word(random)),
+                _ => TagCondition::Matches(Regex::new("a|1").unwrap()),
+            };
+            query.tags.push(TagFilter {
+                key: word(random),
+                condition,
+            });
+        }
+        query
+    }
+}
