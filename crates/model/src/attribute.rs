@@ -101,6 +101,21 @@ impl<'a> Value<'a> {
     }
 }
 
+impl Value<'_> {
+    /// True when this is its [`Value::text`]; numbers are compared without writing them out.
+    pub fn text_is(&self, text: &str) -> bool {
+        match *self {
+            Value::Str(own) => own == text,
+            Value::Int(number) => {
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                let is_canonical = !digits.starts_with(['0', '+']) || text == "0";
+                is_canonical && text.parse() == Ok(number)
+            }
+            _ => self.text() == text,
+        }
+    }
+}
+
 impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -110,6 +125,38 @@ impl PartialEq for Value<'_> {
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Bytes(a), Value::Bytes(b)) | (Value::Any(a), Value::Any(b)) => a == b,
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_one_text_and_no_other() {
+        let texts = [
+            "0",
+            "-0",
+            "00",
+            "5",
+            "+5",
+            "05",
+            "-5",
+            "--5",
+            "-",
+            "",
+            "5 ",
+            "９",
+            "9223372036854775807",
+            "9223372036854775808",
+            "-9223372036854775808",
+        ];
+        for number in [0, 5, -5, i64::MAX, i64::MIN] {
+            let value = Value::Int(number);
+            for text in texts {
+                assert_eq!(value.text_is(text), value.text() == text, "{number} {text}");
+            }
         }
     }
 }

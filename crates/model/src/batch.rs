@@ -277,11 +277,7 @@ impl SpanBatch {
 
     /// The attribute that this entry of a shape and its word are.
     #[inline]
-    pub fn attribute(
-        &self,
-        (key, value_type): (u32, ValueType),
-        word: u64,
-    ) -> Attribute<'_> {
+    pub fn attribute(&self, (key, value_type): (u32, ValueType), word: u64) -> Attribute<'_> {
         Attribute {
             key: self.text(key),
             value: self.value(value_type, word),

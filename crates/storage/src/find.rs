@@ -175,8 +175,8 @@ impl TagCondition {
     pub fn holds(&self, value: &Value<'_>) -> bool {
         match self {
             TagCondition::Exists => true,
-            TagCondition::Equals(text) => value.text() == text.as_str(),
-            TagCondition::NotEquals(text) => value.text() != text.as_str(),
+            TagCondition::Equals(text) => value.text_is(text),
+            TagCondition::NotEquals(text) => !value.text_is(text),
             TagCondition::Matches(regex) => regex.is_match(&value.text()),
         }
     }

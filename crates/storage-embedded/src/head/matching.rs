@@ -107,12 +107,19 @@ impl<'a> TagMatcher<'a> {
             let (places, shape) = (&places[shape as usize], &columns.shapes[shape as usize]);
             let of = |&place: &usize| batch.attribute(shape[place], values[place]);
             let mut answers = places.iter().map(of).map(|of| holds(filter, &of));
-            answers.next().map(|first| first || answers.any(|more| more))
+            answers
+                .next()
+                .map(|first| first || answers.any(|more| more))
         };
-        let resources = columns.resources.iter().map(|resource| &resource.attributes);
+        let resources = columns
+            .resources
+            .iter()
+            .map(|resource| &resource.attributes);
         let scopes = columns.scopes.iter().map(|scope| &scope.attributes);
         Some(TagMatcher {
-            resources: resources.map(|set| decide(set.shape, &set.values)).collect(),
+            resources: resources
+                .map(|set| decide(set.shape, &set.values))
+                .collect(),
             scopes: scopes.map(|set| decide(set.shape, &set.values)).collect(),
             batch,
             filter,
@@ -162,16 +169,18 @@ fn holds(filter: &TagFilter, attribute: &Attribute<'_>) -> bool {
 
 /// The words of a row: its own attributes', then its events'.
 fn words(columns: &Columns, row: usize) -> &[u64] {
-    let from = row.checked_sub(1).map_or(0, |before| columns.value_end[before]);
+    let from = row
+        .checked_sub(1)
+        .map_or(0, |before| columns.value_end[before]);
     &columns.values[from as usize..columns.value_end[row] as usize]
 }
 
 #[cfg(test)]
 mod tests {
     use regex::Regex;
-    use tracewell_storage::find::TagCondition;
-    use tracewell_storage::conformance::{OwnedValue, SpanSpec};
     use tracewell_storage::conformance::spans::batch;
+    use tracewell_storage::conformance::{OwnedValue, SpanSpec};
+    use tracewell_storage::find::TagCondition;
 
     use super::*;
 
@@ -179,11 +188,14 @@ mod tests {
     #[test]
     fn a_batch_is_asked_as_its_spans_are() {
         let mut random = fastrand::Rng::with_seed(3);
+        let regex = Regex::new("a|1").unwrap();
         let mut matched = 0;
         for _ in 0..3_000 {
-            let spans: Vec<SpanSpec> = (0..random.u64(1..9)).map(|at| span(at, &mut random)).collect();
+            let spans: Vec<SpanSpec> = (0..random.u64(1..9))
+                .map(|at| span(at, &mut random))
+                .collect();
             let batch = batch(&spans);
-            let query = query(&mut random);
+            let query = query(&mut random, &regex);
             let mut expected = vec![false; batch.columns().traces.len()];
             for span in batch.spans() {
                 let trace = batch.columns().trace[span.row as usize];
@@ -222,7 +234,7 @@ mod tests {
         ["a", "b", "1", "service.name"][random.usize(..4)].to_owned()
     }
 
-    fn query(random: &mut fastrand::Rng) -> TraceQuery {
+    fn query(random: &mut fastrand::Rng, regex: &Regex) -> TraceQuery {
         let mut query = TraceQuery::default();
         if random.u8(..3) == 0 {
             query.service = Some(word(random));
@@ -244,7 +256,7 @@ mod tests {
                 0 => TagCondition::Exists,
                 1 => TagCondition::Equals(word(random)),
                 2 => TagCondition::NotEquals(word(random)),
-                _ => TagCondition::Matches(Regex::new("a|1").unwrap()),
+                _ => TagCondition::Matches(regex.clone()),
             };
             query.tags.push(TagFilter {
                 key: word(random),

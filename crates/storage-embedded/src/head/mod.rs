@@ -84,7 +84,10 @@ impl HeadBatch {
             *place += 1;
         }
         let batch = Arc::clone(&record.batch);
-        let starts = extents.iter().filter(|e| **e != Extent::NONE).map(|e| e.start);
+        let starts = extents
+            .iter()
+            .filter(|e| **e != Extent::NONE)
+            .map(|e| e.start);
         HeadBatch {
             start_max_unix_ns: starts.max().unwrap_or(0),
             batch,

@@ -87,20 +87,17 @@ impl HeadView {
         steps
     }
 
-    /// The traces of this batch with a span that satisfies all span predicates, by the start of
-    /// their part, latest last.
+    /// The traces of this batch with a span that satisfies all span predicates.
     pub(crate) fn candidates(&self, batch: usize, query: &TraceQuery) -> Vec<HeadCandidate> {
         let batch = &self.batches[batch];
         let matching = matching_traces(&batch.batch, query);
         let parts = batch.batch.columns().traces.iter().zip(&batch.extents);
         let parts = parts.zip(matching).filter(|(_, matches)| *matches);
-        let mut candidates: Vec<_> = parts
+        parts
             .map(|((&trace_id, extent), _)| HeadCandidate {
                 start: extent.start,
                 trace_id,
             })
-            .collect();
-        candidates.sort_unstable_by_key(|candidate| candidate.start);
-        candidates
+            .collect()
     }
 }

@@ -1,7 +1,6 @@
 //! Search: fragments with a matching span, from head and segments, united by trace and put in
-//! order. Newest first stops early: candidates come by their fragment's start, latest first, and a
-//! trace's start is never after that of any of its fragments; so what is held back with a later
-//! start than all that is to come can be answered. Slowest first looks at all candidates.
+//! order. It stops early: candidates come by what their traces can come to at most (rank.rs), the
+//! highest first, so what is held back with a higher key than all that is to come can be answered.
 //!
 //! A page after the first orders by keys as of its horizon (D18). For what arrived entirely before
 //! it, those are the present ones; the batches of the head and the few segments that reach beyond it
@@ -16,6 +15,7 @@ use tracewell_storage::{Cursor, Found, Order, ReadContext, TraceQuery};
 
 use super::locate::{self, Seen};
 use super::probe::Probe;
+use super::rank::Ranking;
 use super::scan::SegmentScan;
 use crate::engine::Engine;
 use crate::head::{HeadBatch, HeadCandidate};
@@ -40,6 +40,7 @@ pub(super) fn find_traces(engine: &Engine, query: &TraceQuery, context: &ReadCon
         found: Found::default(),
         last_key: 0,
         probe,
+        ranking: Ranking::Newest,
     };
     let finished = search.run();
     search.answer(finished)
@@ -66,12 +67,12 @@ impl PartialOrd for Pending {
     }
 }
 
-/// Where candidates come from, latest start first.
+/// Where candidates come from, the highest rank first.
 enum Source {
     /// A batch of the head that was not looked at.
     Batch(usize),
-    /// What is left of one, the next one last.
-    Head(Vec<HeadCandidate>),
+    /// What is left of one by rank, the highest last.
+    Head(Vec<(u64, TraceId)>),
     Unopened(usize),
     Segment(SegmentScan),
 }
@@ -90,6 +91,7 @@ enum Finished {
 struct Search<'a> {
     query: &'a TraceQuery,
     probe: Probe<'a>,
+    ranking: Ranking,
     horizon_unix_ns: u64,
     visited: HashSet<TraceId>,
     held: BinaryHeap<Pending>,
@@ -99,10 +101,13 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn run(&mut self) -> Finished {
-        let all_at_once = self.query.order == Order::Slowest;
+        match Ranking::new(self.query, &mut self.probe) {
+            Ok(ranking) => self.ranking = ranking,
+            Err(_stopped) => return self.stopped(),
+        }
         let mut lazy = Vec::new();
         for source in self.sources() {
-            if all_at_once || self.is_beyond_horizon(&source) {
+            if self.is_beyond_horizon(&source) {
                 if !self.exhaust(source) {
                     return self.stopped();
                 }
@@ -131,7 +136,7 @@ impl Search<'_> {
 
     /// Takes all candidates of a source; false when the time was up.
     fn exhaust(&mut self, mut source: Source) -> bool {
-        while bound(&self.probe, &source).is_some() {
+        while self.bound(&source).is_some() {
             if self.probe.context.check().is_err() {
                 return false;
             }
@@ -140,18 +145,23 @@ impl Search<'_> {
         true
     }
 
-    /// Takes candidates by start, latest first, until the page is full.
+    /// Takes candidates by rank, the highest first, until the page is full.
     fn merge(&mut self, mut sources: Vec<Source>) -> Finished {
         let mut order: BinaryHeap<(u64, usize)> = BinaryHeap::new();
         for (at, source) in sources.iter().enumerate() {
-            order.extend(bound(&self.probe, source).map(|bound| (bound, at)));
+            order.extend(self.bound(source).map(|bound| (bound, at)));
         }
         loop {
             let to_come = order.peek().map(|&(bound, _)| bound);
+            let to_come = to_come.filter(|&rank| !self.ranking.is_too_low(self.query, rank));
             if let Some(finished) = self.emit(to_come) {
                 return finished;
             }
-            let Some((_, at)) = order.pop() else {
+            let Some((_, at)) = order.pop().filter(|_| to_come.is_some()) else {
+                let unopened = sources
+                    .iter()
+                    .filter(|source| matches!(source, Source::Unopened(_)));
+                self.probe.searched.segments_skipped += unopened.count() as u64;
                 return Finished::Whole;
             };
             if self.probe.context.check().is_err() {
@@ -159,7 +169,7 @@ impl Search<'_> {
             }
             if let Some(source) = sources.get_mut(at) {
                 self.step(source);
-                order.extend(bound(&self.probe, source).map(|bound| (bound, at)));
+                order.extend(self.bound(source).map(|bound| (bound, at)));
             }
         }
     }
@@ -167,31 +177,25 @@ impl Search<'_> {
     /// One unit of work: opens a segment, looks at a batch or a page, or takes a candidate.
     fn step(&mut self, source: &mut Source) {
         match source {
-            Source::Batch(at) => {
-                let too_early = self
-                    .query
-                    .start_unix_ns
-                    .is_some_and(|from| batch(&self.probe, *at).start_max_unix_ns < from);
-                *source = Source::Head(match too_early {
-                    true => Vec::new(),
-                    false => self.probe.head.candidates(*at, self.query),
-                });
-            }
+            Source::Batch(at) => *source = Source::Head(self.of_batch(*at)),
             Source::Head(left) => {
-                if let Some(candidate) = left.pop() {
-                    self.consider(candidate.trace_id, None);
+                if let Some((_, trace_id)) = left.pop() {
+                    self.consider(trace_id, None);
                 }
             }
-            Source::Unopened(at) => match SegmentScan::open(&mut self.probe, self.query, *at) {
-                Some(scan) => {
-                    self.probe.searched.segments += 1;
-                    *source = Source::Segment(scan);
+            Source::Unopened(at) => {
+                let ranking = self.ranking.clone();
+                match SegmentScan::open(&mut self.probe, self.query, ranking, *at) {
+                    Some(scan) => {
+                        self.probe.searched.segments += 1;
+                        *source = Source::Segment(scan);
+                    }
+                    None => {
+                        self.probe.searched.segments_skipped += 1;
+                        *source = Source::Head(Vec::new());
+                    }
                 }
-                None => {
-                    self.probe.searched.segments_skipped += 1;
-                    *source = Source::Head(Vec::new());
-                }
-            },
+            }
             Source::Segment(scan) => match scan.pop() {
                 Some(seen) => {
                     let segment = self.probe.segment(seen.segment);
@@ -201,6 +205,31 @@ impl Search<'_> {
                 }
                 None => scan.advance(&mut self.probe, self.query),
             },
+        }
+    }
+
+    /// The traces of a batch with a matching span, by rank.
+    fn of_batch(&self, at: usize) -> Vec<(u64, TraceId)> {
+        let candidates = self.probe.head.candidates(at, self.query).into_iter();
+        let rank = |found: HeadCandidate| {
+            let rank = self.ranking.of_head(found.trace_id, found.start);
+            (rank, found.trace_id)
+        };
+        let mut ranked: Vec<_> = candidates.map(rank).collect();
+        ranked.sort_unstable();
+        ranked
+    }
+
+    /// No candidate to come from there ranks higher than this; none at the end.
+    fn bound(&self, source: &Source) -> Option<u64> {
+        match source {
+            Source::Batch(at) => Some(match self.ranking {
+                Ranking::Newest => batch(&self.probe, *at).start_max_unix_ns,
+                Ranking::Slowest(_) => u64::MAX,
+            }),
+            Source::Head(left) => left.last().map(|(rank, _)| *rank),
+            Source::Unopened(at) => Some(self.ranking.of_segment(&self.probe.segment(*at))),
+            Source::Segment(scan) => scan.bound(),
         }
     }
 
@@ -320,14 +349,4 @@ impl Search<'_> {
 #[allow(clippy::indexing_slicing)] // places come from counting this very view
 fn batch<'p>(probe: &'p Probe<'_>, at: usize) -> &'p HeadBatch {
     &probe.head.batches[at]
-}
-
-/// No candidate to come starts later than this; none at the end.
-fn bound(probe: &Probe<'_>, source: &Source) -> Option<u64> {
-    match source {
-        Source::Batch(at) => Some(batch(probe, *at).start_max_unix_ns),
-        Source::Head(left) => left.last().map(|candidate| candidate.start),
-        Source::Unopened(at) => Some(probe.segment(*at).meta.start_max_unix_ns),
-        Source::Segment(scan) => scan.bound(),
-    }
 }

@@ -9,6 +9,7 @@ mod locate;
 mod names;
 mod narrow;
 mod probe;
+mod rank;
 mod scan;
 
 use std::sync::Arc;

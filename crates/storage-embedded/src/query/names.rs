@@ -96,7 +96,10 @@ pub(super) fn list_tag_values(engine: &Engine, values: Values<'_>, context: &Rea
     let mut names = from_head(&mut probe, |batch, names| {
         let columns = batch.columns();
         let keys = columns.shapes.iter().flatten().map(|(key, _)| *key);
-        if keys.into_iter().any(|key| columns.text.get(key) == values.key) {
+        if keys
+            .into_iter()
+            .any(|key| columns.text.get(key) == values.key)
+        {
             let spans = batch.spans();
             spans.for_each(|span| values_of(span, values, names));
         }

@@ -1,6 +1,7 @@
-//! The fragments of one segment that have a matching span, latest start first, a page of the
-//! fragment table at a time. What the index says (narrow.rs) leaves out most of them; attributes,
-//! and durations asked for to the last digit, are decided on the blocks.
+//! The fragments of one segment that have a matching span, by what their traces can come to in the
+//! order that is asked for (rank.rs), a page of the fragment table at a time. What the index says
+//! (narrow.rs) leaves out most of them; attributes, and durations asked for to the last digit, are
+//! decided on the blocks.
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -11,10 +12,10 @@ use tracewell_storage::TraceQuery;
 use super::locate::{self, Seen};
 use super::narrow::{self, ProjectedRow};
 use super::probe::Probe;
-use crate::head::Extent;
+use super::rank::Ranking;
 use crate::segment::Segment;
 use crate::segment::block::Block;
-use crate::segment::fragment::{Fragment, PageEntry};
+use crate::segment::fragment::Fragment;
 use crate::segment::pages::FRAGMENTS_PER_PAGE;
 
 /// What an answer lacks when a block cannot be read.
@@ -23,7 +24,7 @@ const COST: &str = "traces that match may be missing";
 /// A fragment with a matching span.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    start: u64,
+    rank: u64,
     seen: Seen,
 }
 
@@ -36,9 +37,10 @@ pub(super) struct SegmentScan {
     rows: Option<Vec<ProjectedRow>>,
     /// Blocks that may satisfy the attributes; none: no attribute was asked for.
     blocks: Option<BTreeSet<u32>>,
-    /// Pages looked at, of those by their latest start.
-    pages_seen: usize,
-    /// Fragments found, the latest start last.
+    ranking: Ranking,
+    /// Pages to look at with the highest rank in them, the highest last.
+    pages: Vec<(u64, u32)>,
+    /// Fragments found, the highest rank last.
     found: Vec<Candidate>,
     /// The block at hand: fragments side by side share it.
     block: Option<BlockAtHand>,
@@ -61,13 +63,14 @@ impl SegmentScan {
     pub(super) fn open(
         probe: &mut Probe<'_>,
         query: &TraceQuery,
+        ranking: Ranking,
         at: usize,
     ) -> Option<SegmentScan> {
         let segment = probe.segment(at);
         if locate::is_too_early(query, &segment) {
             return None;
         }
-        probe.index(&segment)?;
+        let pages = ranking.pages(probe.index(&segment)?, at);
         let rows = match narrow::is_projected(query) {
             true => Some(narrow::projected_rows(probe, query, &segment)?),
             false => None,
@@ -81,65 +84,52 @@ impl SegmentScan {
             segment,
             rows,
             blocks,
-            pages_seen: 0,
+            ranking,
+            pages,
             found: Vec::new(),
             block: None,
         })
     }
 
-    /// No fragment to come starts later than this; none at the end.
+    /// No fragment to come ranks higher than this; none at the end.
     pub(super) fn bound(&self) -> Option<u64> {
-        let found = self.found.last().map(|next| next.start);
-        let to_come = self.next_page().map(|(_, page)| page.start_max_unix_ns);
-        found.max(to_come)
+        let found = self.found.last().map(|next| next.rank);
+        found.max(self.pages.last().map(|(rank, _)| *rank))
     }
 
     /// The next fragment, if it is at hand.
     pub(super) fn pop(&mut self) -> Option<Seen> {
-        let to_come = self.next_page().map(|(_, page)| page.start_max_unix_ns);
-        let is_next = |next: &mut Candidate| to_come.is_none_or(|to_come| next.start >= to_come);
+        let to_come = self.pages.last().map(|(rank, _)| *rank);
+        let is_next = |next: &mut Candidate| to_come.is_none_or(|to_come| next.rank >= to_come);
         self.found.pop_if(is_next).map(|next| next.seen)
-    }
-
-    fn next_page(&self) -> Option<(u32, &PageEntry)> {
-        let index = self.segment.index.as_ref().ok()?;
-        let number = *index.pages_by_start.get(self.pages_seen)?;
-        Some((number, index.directory.pages.get(number as usize)?))
     }
 
     /// Looks at one more page.
     pub(super) fn advance(&mut self, probe: &mut Probe<'_>, query: &TraceQuery) {
-        let Some((number, entry)) = self.next_page() else {
+        let Some((_, number)) = self.pages.pop() else {
             return;
         };
-        let starts_before = |start: u64| query.start_unix_ns.is_some_and(|from| start < from);
-        if starts_before(entry.start_max_unix_ns) {
-            // So do all pages after it.
-            self.pages_seen = usize::MAX;
-            return;
-        }
-        self.pages_seen += 1;
         let segment = Arc::clone(&self.segment);
         let Some(page) = probe.fragments(&segment, number as usize) else {
             return;
         };
-        for (ordinal, fragment) in (number * FRAGMENTS_PER_PAGE..).zip(&page.fragments) {
-            let Extent { start, .. } = fragment.extent;
-            if locate::is_hopeless(query, fragment.extent) {
+        for (fragment, summary) in (number * FRAGMENTS_PER_PAGE..).zip(&page.fragments) {
+            if locate::is_hopeless(query, summary.extent) {
                 continue;
             }
-            if let Some(row) = self.first_match(probe, query, fragment) {
+            if let Some(row) = self.first_match(probe, query, summary) {
                 let seen = Seen {
                     segment: self.at,
-                    fragment: ordinal,
+                    fragment,
                     row,
                 };
-                self.found.push(Candidate { start, seen });
+                let rank = self.ranking.of_fragment(self.at, fragment, summary.extent);
+                self.found.push(Candidate { rank, seen });
             }
         }
-        // Equal starts may stand in any order: it is the caller's business, who sorts by (key,
+        // Equal ranks may stand in any order: it is the caller's business, who sorts by (key,
         // trace id).
-        self.found.sort_by_key(|candidate| candidate.start);
+        self.found.sort_by_key(|candidate| candidate.rank);
     }
 
     /// The first row of the fragment that satisfies all span predicates.

@@ -176,6 +176,11 @@ impl DataFile {
         before.saturating_sub(1)..after
     }
 
+    /// How many pages the trace-id table has.
+    pub(crate) fn table_pages(&self) -> usize {
+        self.pages.len()
+    }
+
     pub(crate) fn page_bytes(&self, page: usize) -> usize {
         self.pages
             .get(page)

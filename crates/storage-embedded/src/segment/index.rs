@@ -68,8 +68,6 @@ pub(crate) struct IndexFile {
     file: Arc<dyn File>,
     path: PathBuf,
     pub(crate) directory: Directory,
-    /// Pages by the latest start in them, latest first: the order in which a search wants them.
-    pub(crate) pages_by_start: Vec<u32>,
 }
 
 impl IndexFile {
@@ -82,10 +80,7 @@ impl IndexFile {
         let mut r = Reader::new(&footer);
         let meta = SegmentMeta::read(&mut r).map_err(frame::senseless)?;
         let directory = Directory::read(&mut r).map_err(frame::senseless)?;
-        let mut by_start: Vec<_> = (0..).zip(&directory.pages).collect();
-        by_start.sort_by_key(|(_, page)| std::cmp::Reverse(page.start_max_unix_ns));
         let index = IndexFile {
-            pages_by_start: by_start.into_iter().map(|(page, _)| page).collect(),
             file,
             path: path.to_owned(),
             directory,
