@@ -2,7 +2,7 @@
 //! charges each byte it brings in; nothing queues here: what does not fit is told so at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::refusal::{Cause, Refusal};
 
@@ -14,6 +14,8 @@ pub(crate) struct Admission {
     requests: AtomicUsize,
     requests_max: usize,
     retry_after_s: u32,
+    /// Nobody is let in: what was taken in before is to be worked off first.
+    closed: AtomicBool,
 }
 
 /// One admitted request and what it has charged; gives all of it back when dropped.
@@ -31,12 +33,21 @@ impl Admission {
             requests: AtomicUsize::new(0),
             requests_max,
             retry_after_s,
+            closed: AtomicBool::new(false),
         })
     }
 
     /// Lets a request in that says it will bring this many bytes. They are not charged yet: a
     /// sender that promises much and sends nothing must not take the room of others.
     pub(crate) fn admit(self: &Arc<Self>, announced_bytes: usize) -> Result<Permit, Refusal> {
+        if self.closed.load(Ordering::Relaxed) {
+            let message = "the store is behind what was acknowledged; try again later";
+            return Err(Refusal::retry(
+                Cause::Overloaded,
+                message,
+                self.retry_after_s,
+            ));
+        }
         if announced_bytes > self.available_bytes() {
             return Err(self.full("bytes"));
         }
@@ -47,6 +58,11 @@ impl Admission {
             admission: Arc::clone(self),
             charged: 0,
         })
+    }
+
+    /// Lets nobody in, or everybody again.
+    pub(crate) fn set_closed(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
     }
 
     pub(crate) fn in_flight_bytes(&self) -> usize {
@@ -98,6 +114,19 @@ fn add_below(counter: &AtomicUsize, by: usize, max: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_closed_door_says_when_to_come_again() {
+        let admission = Admission::new(100, 2, 7);
+        admission.set_closed(true);
+        let refusal = admission.admit(0).unwrap_err();
+        assert_eq!(
+            (refusal.cause, refusal.retry_after_s),
+            (Cause::Overloaded, Some(7))
+        );
+        admission.set_closed(false);
+        assert!(admission.admit(0).is_ok());
+    }
 
     #[test]
     fn what_is_charged_comes_back() {

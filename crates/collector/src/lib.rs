@@ -96,6 +96,12 @@ impl Collector {
         self.intake.metrics.counters()
     }
 
+    /// Answers every request 429 while the store is too far behind, so that what is acknowledged
+    /// stays near what is found.
+    pub fn set_closed(&self, closed: bool) {
+        self.intake.admission.set_closed(closed);
+    }
+
     /// Bytes of bodies in flight, for the account of memory.
     pub fn in_flight_bytes(&self) -> usize {
         self.intake.admission.in_flight_bytes()

@@ -13,6 +13,7 @@ use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
 use tracewell_workers::{Options, Step, Worker, aggregator, storage_writer};
 
+use crate::backlog::Behind;
 use crate::client;
 use crate::config::{Config, DiskCap};
 
@@ -100,9 +101,13 @@ impl Embedded {
     pub(crate) fn readers(&self) -> Readers {
         let traces = Arc::new(self.engine.traces());
         let stats: Arc<dyn StatsReader> = self.stats.clone();
+        let behind = Arc::new(Behind {
+            reader: traces.clone(),
+            log: self.span_log(),
+        });
         Readers {
-            traces: traces.clone(),
-            finder: traces.clone(),
+            traces: behind.clone(),
+            finder: behind,
             scanner: traces,
             stats,
         }

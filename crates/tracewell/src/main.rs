@@ -4,6 +4,7 @@ mod addresses;
 mod admin;
 mod allocator;
 mod assemble;
+mod backlog;
 mod cli;
 mod client;
 mod config;

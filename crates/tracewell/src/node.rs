@@ -21,6 +21,7 @@ use tracewell_workers::{Stop, Worker, WorkersCollector, storage_writer};
 use crate::addresses::Addresses;
 use crate::admin;
 use crate::assemble::{Embedded, Memory};
+use crate::backlog;
 use crate::client;
 use crate::config::Config;
 use crate::role::Role;
@@ -129,6 +130,8 @@ impl Node {
             ),
             spawn(&ingest, grpc_listener, collector.grpc_routes(), &doors_stop),
         ];
+
+        ingest.spawn(backlog::hold_off(backend.span_log(), collector.clone()));
 
         let (stop_workers, stop_sync) = (Stop::new(), Stop::new());
         let start = |worker| spawn_worker(worker, stop_workers.clone());

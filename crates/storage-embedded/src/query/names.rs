@@ -216,11 +216,21 @@ fn shapes_used(columns: &Columns) -> impl Iterator<Item = u32> {
     spans.chain(resources).chain(scopes)
 }
 
+/// Each position once, in the order of first appearance.
 fn distinct(positions: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut positions: Vec<u32> = positions.collect();
-    positions.sort_unstable();
-    positions.dedup();
-    positions
+    let mut seen: Vec<bool> = Vec::new();
+    let mut distinct = Vec::new();
+    for position in positions {
+        let at = position as usize;
+        if at >= seen.len() {
+            seen.resize(at + 1, false);
+        }
+        if let Some(seen) = seen.get_mut(at).filter(|seen| !**seen) {
+            *seen = true;
+            distinct.push(position);
+        }
+    }
+    distinct
 }
 
 fn each_segment(probe: &mut Probe<'_>, mut look: impl FnMut(&mut Probe<'_>, &Segment)) {
