@@ -2,37 +2,51 @@
 //! service, key and value of the batch is asked once; a row then costs a few comparisons of numbers.
 //! What it answers is what `TraceQuery::matches_span` answers of each span.
 
-use tracewell_model::SpanBatch;
 use tracewell_model::attribute::{Attribute, ValueType};
 use tracewell_model::batch::Columns;
+use tracewell_model::{SpanBatch, StatusCode};
 use tracewell_storage::{TagFilter, TraceQuery};
+
+const ERROR: u8 = StatusCode::Error as u8;
 
 /// True for each trace, by its position in the batch's table, with a matching span.
 pub(super) fn matching_traces(batch: &SpanBatch, query: &TraceQuery) -> Vec<bool> {
     let columns = batch.columns();
     let mut matching = vec![false; columns.traces.len()];
-    let Some(mut matcher) = Matcher::new(batch, query) else {
+    let Some(columns_match) = ColumnMatcher::new(batch, query) else {
         return matching;
     };
-    for (row, &trace) in columns.trace.iter().enumerate() {
-        let known = &mut matching[trace as usize];
-        *known = *known || matcher.matches(row);
+    let mut rows = (0..batch.len()).filter(|&row| columns_match.matches(row));
+    let Some(first) = rows.next() else {
+        return matching;
+    };
+    // Few batches come so far, and only for these are the attributes looked into.
+    let tags = query.tags.iter().map(|tag| TagMatcher::new(batch, tag));
+    let Some(mut tags) = tags.collect::<Option<Vec<_>>>() else {
+        return matching;
+    };
+    for row in std::iter::once(first).chain(rows) {
+        let known = &mut matching[columns.trace[row] as usize];
+        *known = *known || tags.iter_mut().all(|tag| tag.holds(row));
     }
     matching
 }
 
-struct Matcher<'a> {
-    batch: &'a SpanBatch,
+/// The predicates other than attributes.
+struct ColumnMatcher<'a> {
+    columns: &'a Columns,
     query: &'a TraceQuery,
     /// By resource: whether its service is the one that is asked for.
     resources: Vec<bool>,
-    tags: Vec<TagMatcher<'a>>,
 }
 
-impl<'a> Matcher<'a> {
+impl<'a> ColumnMatcher<'a> {
     /// None when no span of the batch can match.
     fn new(batch: &'a SpanBatch, query: &'a TraceQuery) -> Option<Self> {
         let columns = batch.columns();
+        if query.span_error == Some(true) && !columns.status.contains(&ERROR) {
+            return None;
+        }
         let wanted = query.service.as_deref();
         let is_wanted = |service| wanted.is_none_or(|wanted| wanted == columns.text.get(service));
         let resources: Vec<bool> = columns
@@ -40,35 +54,29 @@ impl<'a> Matcher<'a> {
             .iter()
             .map(|resource| is_wanted(resource.service))
             .collect();
-        if !resources.contains(&true) {
-            return None;
-        }
-        let tags = query.tags.iter().map(|tag| TagMatcher::new(batch, tag));
-        Some(Matcher {
-            batch,
+        resources.contains(&true).then_some(ColumnMatcher {
+            columns,
             query,
             resources,
-            tags: tags.collect::<Option<_>>()?,
         })
     }
 
-    fn matches(&mut self, row: usize) -> bool {
-        let (columns, query) = (self.batch.columns(), self.query);
+    fn matches(&self, row: usize) -> bool {
+        let (columns, query) = (self.columns, self.query);
         let duration_ns = columns.duration_ns[row];
-        let is_error = || self.batch.span(row as u32).is_error();
-        self.resources[columns.resource[row] as usize]
+        let is_error = columns.status[row] == ERROR;
+        query.span_error.is_none_or(|wanted| wanted == is_error)
+            && self.resources[columns.resource[row] as usize]
             && query
                 .min_span_duration_ns
                 .is_none_or(|least| duration_ns >= least)
             && query
                 .max_span_duration_ns
                 .is_none_or(|most| duration_ns <= most)
-            && query.span_error.is_none_or(|wanted| wanted == is_error())
             && query
                 .operation
                 .as_deref()
                 .is_none_or(|wanted| wanted == columns.text.get(columns.operation[row]))
-            && self.tags.iter_mut().all(|tag| tag.holds(row))
     }
 }
 

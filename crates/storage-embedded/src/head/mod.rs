@@ -7,10 +7,11 @@
 //! per span, and allocate nothing for a trace.
 
 mod matching;
+mod names;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use hashbrown::HashMap;
 use tracewell_model::{SpanBatch, TraceId};
@@ -176,6 +177,7 @@ pub(crate) struct OffsetRange {
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     state: RwLock<State>,
+    names: Mutex<names::HeadNames>,
 }
 
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! A head as a reader sees it: the batches that were there when it looked, however long it reads.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 
 use tracewell_model::TraceId;
 use tracewell_storage::TraceQuery;
@@ -85,6 +86,17 @@ impl HeadView {
             steps.add(batch.arrived_unix_ns, batch.extents[part.trace as usize]);
         }
         steps
+    }
+
+    /// Gives each head's operations by service to `take`.
+    pub(crate) fn each_names(&self, mut take: impl FnMut(&BTreeMap<String, BTreeSet<String>>)) {
+        let ends = self.heads.iter().skip(1).map(|(_, first)| *first);
+        let ends = ends.chain([self.batches.len()]);
+        for ((head, first), end) in self.heads.iter().zip(ends) {
+            // What panicked while it held this left names behind that are all there.
+            let mut names = head.names.lock().unwrap_or_else(PoisonError::into_inner);
+            take(names.of(&self.batches[*first..end]));
+        }
     }
 
     /// The traces of this batch with a span that satisfies all span predicates.

@@ -28,12 +28,11 @@ pub(super) struct Values<'a> {
 
 pub(super) fn list_services(engine: &Engine, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
-    let mut names = from_head(&mut probe, |batch, names| {
-        let columns = batch.columns();
-        for resource in distinct(columns.resource.iter().copied()) {
-            insert(names, service(columns, resource));
-        }
-    });
+    let mut names = BTreeSet::new();
+    probe
+        .head
+        .each_names(|operations| names.extend(operations.keys().cloned()));
+    probe.searched.head_spans = probe.head.spans();
     each_segment(&mut probe, |probe, segment| {
         let Some(table) = probe.names(segment) else {
             return;
@@ -45,16 +44,12 @@ pub(super) fn list_services(engine: &Engine, context: &ReadContext) -> Names {
 
 pub(super) fn list_operations(engine: &Engine, of: &str, context: &ReadContext) -> Names {
     let mut probe = Probe::new(engine, context);
-    let mut names = from_head(&mut probe, |batch, names| {
-        let columns = batch.columns();
-        let resources = 0..columns.resources.len() as u32;
-        let is_of: Vec<bool> = resources.map(|at| service(columns, at) == of).collect();
-        let rows = columns.resource.iter().zip(&columns.operation);
-        let rows = rows.filter(|(at, _)| is_of.get(**at as usize) == Some(&true));
-        for operation in distinct(rows.map(|(_, operation)| *operation)) {
-            insert(names, columns.text.get(operation));
-        }
+    let mut names = BTreeSet::new();
+    probe.head.each_names(|operations| {
+        let of_service = operations.get(of).into_iter().flatten();
+        names.extend(of_service.cloned());
     });
+    probe.searched.head_spans = probe.head.spans();
     each_segment(&mut probe, |probe, segment| {
         let Some(table) = probe.names(segment) else {
             return;
@@ -197,11 +192,6 @@ fn from_head(
     }
     probe.searched.head_spans = probe.head.spans();
     names
-}
-
-fn service(columns: &Columns, resource: u32) -> &str {
-    let resource = columns.resources.get(resource as usize);
-    resource.map_or("", |resource| columns.text.get(resource.service))
 }
 
 /// The shapes of attributes of all spans, of their events, resources and scopes.
