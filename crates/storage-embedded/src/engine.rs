@@ -5,9 +5,11 @@
 //! no reader sees a span in both or in neither. The engine owns no thread and asks only the clock
 //! it was given.
 
+mod compact;
 mod expire;
 mod recover;
 pub(crate) mod retention;
+mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tracewell_model::Clock;
-use tracewell_storage::{Class, Error, Position, Record, Sink};
+use tracewell_storage::{Error, Position, Record, Sink};
 
 use crate::fs::Fs;
 use crate::head::{Head, HeadView};
@@ -27,6 +29,8 @@ use crate::segment::cache::{Cache, UnitKey};
 use crate::segment::meta::{SegmentMeta, data_name, index_name, segments_dir};
 use crate::segment::seal::{self, SealOptions, SealScratch};
 
+pub use crate::segment::merge::{Figures, Keep, Verdict};
+pub use compact::Compaction;
 pub use expire::Expiry;
 pub use retention::Retention;
 
@@ -56,6 +60,9 @@ pub struct EngineOptions {
     /// Whether the sink seals by itself. A seal takes seconds, in which nothing new is taken in
     /// and D8's one second is missed: who has a thread for [`Engine::seal_step`] turns it off.
     pub seal_inline: bool,
+    /// Small segments that are merged for their number alone: with so many open a read by id asks as
+    /// many filters.
+    pub merge_segments_min: usize,
     /// How long they are kept.
     pub retention: Retention,
 }
@@ -72,6 +79,7 @@ impl Default for EngineOptions {
             cache_bytes_max: 64 << 20,
             block_spans: 4_096,
             seal_inline: true,
+            merge_segments_min: 16,
             retention: Retention::default(),
         }
     }
@@ -100,8 +108,15 @@ pub struct EngineStatus {
     pub segment_spans: u64,
     /// Bytes of their files.
     pub disk_bytes: u64,
+    /// Spans that are not in a segment which stays as it is: in the head, or in one that compaction
+    /// would still merge when nothing else came.
+    pub unsettled_spans: u64,
+    /// What compaction did since the start.
+    pub compaction: Compaction,
     /// Bytes kept from one seal for the next.
     pub seal_scratch_bytes: u64,
+    /// Bytes that a merge holds, or keeps for the next.
+    pub compact_scratch_bytes: u64,
     /// Blocks, pages and files seen damaged since the start, each counted once.
     pub damaged_blocks: u64,
     /// Start of the oldest span.
@@ -169,6 +184,10 @@ pub struct Engine {
     writer: Mutex<Writer>,
     sealer: Mutex<Sealer>,
     seal_scratch_bytes: AtomicU64,
+    compact_scratch_bytes: AtomicU64,
+    /// Whoever merges has it: one at a time. Taken before `sealer`, never after it.
+    merging: Mutex<SealScratch>,
+    progress: Mutex<compact::Progress>,
     positions: Mutex<Positions>,
     damaged: Mutex<BTreeSet<UnitKey>>,
     problems: Vec<String>,
@@ -229,6 +248,9 @@ impl Engine {
                 scratch: SealScratch::new()?,
             }),
             seal_scratch_bytes: AtomicU64::new(0),
+            compact_scratch_bytes: AtomicU64::new(0),
+            merging: Mutex::new(SealScratch::new()?),
+            progress: Mutex::default(),
             positions: Mutex::new(Positions {
                 applied: offsets.clone(),
                 durable: offsets,
@@ -286,6 +308,12 @@ impl Engine {
         }
         let (gone, doubt) = self.gone();
         problems.extend(doubt);
+        let compaction = {
+            let progress = lock(&self.progress);
+            problems.extend(progress.problems());
+            progress.done()
+        };
+        problems.extend(self.is_behind());
         let positions = lock(&self.positions);
         EngineStatus {
             stored: segment_spans + head.spans,
@@ -298,7 +326,10 @@ impl Engine {
             segments: view.segments.len() as u64,
             segment_spans,
             disk_bytes: metas().map(|meta| meta.data_bytes + meta.index_bytes).sum(),
+            unsettled_spans: head.spans + self.unsettled(&view).spans,
+            compaction,
             seal_scratch_bytes: self.seal_scratch_bytes.load(Ordering::Relaxed),
+            compact_scratch_bytes: self.compact_scratch_bytes.load(Ordering::Relaxed),
             damaged_blocks: damaged,
             oldest_unix_ns: oldest.chain(head.oldest_unix_ns).min(),
             applied: as_positions(&positions.applied),
@@ -314,7 +345,9 @@ impl Engine {
 
     /// Makes a segment of the frozen head, if there is one; true when there was. For a thread of
     /// its own, called about as often as the sink's tick: readers and the sink go on meanwhile.
+    /// When compaction is behind it waits for a merge that goes on, so that neither gets far ahead.
     pub fn seal_step(&self) -> Result<bool, Error> {
+        let _turn = self.is_behind().map(|_| lock(&self.merging));
         self.seal_frozen(&mut lock(&self.sealer))
     }
 
@@ -469,16 +502,11 @@ impl Engine {
     fn open_written(&self, meta: SegmentMeta) -> Result<Segment, Error> {
         let id = meta.id;
         let segment = Segment::open(self.fs.as_ref(), &segments_dir(&self.dir), meta);
-        let filter = segment.data.as_ref().map(|data| &data.filter);
-        match (filter, &segment.index) {
-            (Ok(Ok(_)), Ok(_)) => Ok(segment),
-            (Ok(Err(error)) | Err(error), _) | (_, Err(error)) => {
+        match segment.damage() {
+            None => Ok(segment),
+            Some(error) => {
                 let said = format!("read back segment {id:016x}: {error}");
-                Err(Error {
-                    message: said,
-                    class: Class::Retryable,
-                    retry_after_s: None,
-                })
+                Err(Error::retryable(said))
             }
         }
     }

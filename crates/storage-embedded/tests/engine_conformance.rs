@@ -1,5 +1,5 @@
 //! The suite every store must pass, with heads that are never sealed by themselves and with heads
-//! that are sealed all the time, with and without a cache.
+//! that are sealed and compacted all the time, with and without a cache.
 
 mod engine_support;
 
@@ -10,17 +10,51 @@ use tracewell_model::clock::ManualClock;
 use tracewell_storage::conformance::{
     Durability, OpenStore, Restart, StoreFixture, expect_passed, store_suite,
 };
-use tracewell_storage::{Sink, SpanScanner, TraceFinder, TraceReader};
+use tracewell_storage::{Error, Position, Record, Sink, SpanScanner, TraceFinder, TraceReader};
 use tracewell_storage_embedded::fs::StdFs;
 use tracewell_storage_embedded::{EmbeddedTraces, Engine, EngineOptions, StorageSink};
 
 struct EmbeddedFixture(EngineOptions);
 
+/// Merges whatever the policy would merge after every call: little with the default options.
+struct Compacting {
+    sink: StorageSink,
+    engine: Arc<Engine>,
+}
+
+impl Compacting {
+    fn compact(&self) -> Result<(), Error> {
+        while self.engine.compact_step(None, &|| true)?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Sink for Compacting {
+    fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.sink.apply(records)?;
+        self.compact()
+    }
+
+    fn durable(&self) -> Vec<Position> {
+        self.sink.durable()
+    }
+
+    fn tick(&mut self, now_unix_ns: u64) -> Result<(), Error> {
+        self.sink.tick(now_unix_ns)?;
+        self.compact()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.sink.flush()?;
+        self.compact()
+    }
+}
+
 struct Open {
     dir: TempDir,
     clock: Arc<ManualClock>,
     options: EngineOptions,
-    sink: StorageSink,
+    sink: Compacting,
     traces: EmbeddedTraces,
 }
 
@@ -28,7 +62,11 @@ impl Open {
     fn open(dir: TempDir, clock: Arc<ManualClock>, options: EngineOptions) -> Box<dyn OpenStore> {
         let engine =
             Engine::open(StdFs::shared(), dir.path(), clock.clone(), options).expect("opens");
-        let (sink, traces) = (engine.sink(), engine.traces());
+        let traces = engine.traces();
+        let sink = Compacting {
+            sink: engine.sink(),
+            engine,
+        };
         Box::new(Open {
             dir,
             clock,
@@ -92,6 +130,18 @@ fn a_store_that_seals_all_the_time() {
         small_head_age_ns: 1,
         cache_bytes_max: 0,
         block_spans: 7,
+        ..EngineOptions::default()
+    };
+    expect_passed(store_suite(&EmbeddedFixture(options)));
+}
+
+#[test]
+fn a_store_that_seals_and_compacts_all_the_time() {
+    let options = EngineOptions {
+        head_spans_max: 20,
+        small_head_age_ns: 1,
+        block_spans: 7,
+        merge_segments_min: 2,
         ..EngineOptions::default()
     };
     expect_passed(store_suite(&EmbeddedFixture(options)));

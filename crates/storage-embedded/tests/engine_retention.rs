@@ -93,7 +93,10 @@ fn in_forty_days_what_is_too_old_goes_and_nothing_else() {
         let unsearched = arrived.iter().filter(|at| **at + 7 * DAY <= now).max();
         assert_eq!(from, unsearched.copied());
         assert_account(&lab);
-        assert_eq!(lab.engine.status().problems, [""; 0]);
+        // Nobody merges here: each segment is to go by itself.
+        let problems = lab.engine.status().problems;
+        let is_other = |problem: &&String| !problem.contains("wait to be compacted");
+        assert_eq!(problems.iter().find(is_other), None);
         assert_eq!(lab.files(".seg").len() as u64, lab.engine.status().segments);
         assert_eq!(lab.files(".idx").len(), young.len());
     }

@@ -112,6 +112,7 @@ struct Pair {
     lab: Lab,
     memory: MemoryStore,
     random: Rng,
+    merges: usize,
 }
 
 impl Pair {
@@ -120,6 +121,7 @@ impl Pair {
             lab: Lab::new(options),
             memory: MemoryStore::new(),
             random: Rng::with_seed(seed),
+            merges: 0,
         }
     }
 
@@ -140,6 +142,7 @@ impl Pair {
     fn disturb(&mut self) {
         match self.random.u8(..30) {
             0 => self.lab.seal(),
+            2..6 => self.merges += self.lab.compact(),
             1 => {
                 self.lab.reopen();
                 self.lab.replay();
@@ -238,7 +241,8 @@ impl Pair {
     }
 }
 
-fn play(seed: u64, options: EngineOptions) {
+/// Answers how many merges there were.
+fn play(seed: u64, options: EngineOptions) -> usize {
     let mut pair = Pair::new(seed, options);
     for round in 0..60 {
         pair.push_some();
@@ -253,12 +257,15 @@ fn play(seed: u64, options: EngineOptions) {
     }
     pair.compare_names();
     pair.lab.seal();
+    pair.lab.compact();
     pair.compare_names();
     pair.lab.assert_account(pair.lab.logged_spans());
+    pair.merges
 }
 
 #[test]
 fn five_hundred_random_queries_answer_as_the_memory_backend_does() {
+    let mut merges = 0;
     for seed in 0..10 {
         let small = EngineOptions {
             head_spans_max: 40 + seed * 30,
@@ -266,10 +273,12 @@ fn five_hundred_random_queries_answer_as_the_memory_backend_does() {
             cache_bytes_max: if seed % 2 == 0 { 0 } else { 1 << 20 },
             // Then a frozen head stands between the growing one and the segments.
             seal_inline: seed % 3 != 0,
+            merge_segments_min: 2 + seed as usize % 4,
             ..EngineOptions::default()
         };
-        play(seed, small);
+        merges += play(seed, small);
     }
+    assert!(merges > 20, "only {merges} merges");
 }
 
 #[test]

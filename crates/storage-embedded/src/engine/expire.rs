@@ -28,7 +28,7 @@ pub(super) struct Keeper {
     clock: RetentionClock,
     has_reserve: bool,
     /// As in the manifest, which a seal may hold for seconds.
-    gone: Gone,
+    pub(super) gone: Gone,
 }
 
 impl Keeper {
@@ -53,6 +53,52 @@ pub struct Expiry {
     pub indexes: usize,
 }
 
+/// What goes in a step.
+#[derive(Debug)]
+struct Going {
+    /// Whole segments.
+    whole: Vec<Arc<Segment>>,
+    /// Segments as they are without their indexes.
+    bare: Vec<Arc<Segment>>,
+}
+
+impl Going {
+    fn retain(&mut self, is_there: impl Fn(&Segment) -> bool) {
+        for segments in [&mut self.whole, &mut self.bare] {
+            segments.retain(|segment| is_there(segment));
+        }
+    }
+
+    fn expiry(&self) -> Expiry {
+        Expiry {
+            segments: self.whole.len(),
+            spans: self.whole.iter().map(|segment| segment.meta.spans).sum(),
+            indexes: self.bare.len(),
+        }
+    }
+
+    fn edit(&self, believed: Believed) -> Edit {
+        let metas = |segments: &[Arc<Segment>]| -> Vec<_> {
+            segments
+                .iter()
+                .map(|segment| segment.meta.clone())
+                .collect()
+        };
+        let whole = metas(&self.whole);
+        Edit {
+            added: metas(&self.bare),
+            removed: whole.iter().map(|meta| meta.id).collect(),
+            gone: Gone {
+                expired: whole.iter().map(|meta| meta.spans).sum(),
+                duplicates: whole.iter().map(|meta| meta.duplicates).sum(),
+                sampled_out: 0,
+            },
+            believed: Some(believed),
+            ..Edit::default()
+        }
+    }
+}
+
 impl Engine {
     /// Removes what is too old, and the oldest beyond the disk cap. For a thread of its own.
     pub fn retain_step(&self) -> Result<Expiry, Error> {
@@ -68,34 +114,20 @@ impl Engine {
                 .filter(|segment| ids.contains(&segment.meta.id));
             listed.cloned().collect()
         };
-        let whole = segments_of(&leaving.segments);
-        let bare: Vec<_> = segments_of(&leaving.indexes)
+        let bare = segments_of(&leaving.indexes);
+        let bare = bare
             .iter()
-            .filter_map(|segment| self.without_index(segment))
-            .collect();
-        let expiry = Expiry {
-            segments: whole.len(),
-            spans: whole.iter().map(|segment| segment.meta.spans).sum(),
-            indexes: bare.len(),
+            .filter_map(|segment| self.without_index(segment));
+        let going = Going {
+            whole: segments_of(&leaving.segments),
+            bare: bare.collect(),
         };
-        let edit = Edit {
-            added: bare.iter().map(|segment| segment.meta.clone()).collect(),
-            removed: whole.iter().map(|segment| segment.meta.id).collect(),
-            gone: Gone {
-                expired: expiry.spans,
-                duplicates: whole.iter().map(|segment| segment.meta.duplicates).sum(),
-                sampled_out: 0,
-            },
-            believed: Some(believed),
-            ..Edit::default()
-        };
-        self.commit_expiry(edit, bare.clone(), believed)?;
+        let (going, expiry) = self.commit_expiry(going, believed)?;
         failpoint::hit("expire-before-unlink");
-        whole
-            .iter()
-            .for_each(|segment| self.unlink(segment.meta.id));
+        let whole = going.whole.iter();
+        whole.for_each(|segment| self.unlink(segment.meta.id));
         let dir = segments_dir(&self.dir);
-        for segment in &bare {
+        for segment in &going.bare {
             let _kept_until_start = self.fs.unlink(&dir.join(index_name(segment.meta.id)));
         }
         Ok(expiry)
@@ -116,25 +148,29 @@ impl Engine {
         (leaving, believed, keeper.clock.is_to_be_saved(options))
     }
 
+    /// Forgets what goes, but for what a merge took away meanwhile: that is not there any more, and
+    /// what it became is looked at by the next step.
     fn commit_expiry(
         &self,
-        edit: Edit,
-        bare: Vec<Arc<Segment>>,
+        mut going: Going,
         believed: Believed,
-    ) -> Result<(), Error> {
-        let mut removed = edit.removed.clone();
+    ) -> Result<(Going, Expiry), Error> {
         let mut sealer = lock(&self.sealer);
-        self.commit_in_need(&mut sealer, edit)?;
+        let named = &sealer.manifest.state.segments;
+        going.retain(|segment| named.contains_key(&segment.meta.id));
+        let expiry = going.expiry();
+        self.commit_in_need(&mut sealer, going.edit(believed))?;
         failpoint::hit("expire-after-commit");
-        removed.extend(bare.iter().map(|segment| segment.meta.id));
-        self.replace(bare, &removed);
+        let gone = going.whole.iter().chain(&going.bare);
+        let gone: Vec<u64> = gone.map(|segment| segment.meta.id).collect();
+        self.replace(going.bare.iter().cloned(), &gone);
         sealer.uncertain.drain(..).for_each(|id| self.unlink(id));
         let gone = sealer.manifest.state.gone;
         drop(sealer);
         let mut keeper = lock(&self.keeper);
         keeper.clock.note_saved(believed);
         keeper.gone = gone;
-        Ok(())
+        Ok((going, expiry))
     }
 
     /// Commits; on a full disk with the room that was kept for it.

@@ -65,6 +65,9 @@ pub struct Fault {
 struct State {
     counts: [AtomicU64; OPS],
     faults: Mutex<Vec<Fault>>,
+    /// Calls of all kinds, and the one from which on all fail.
+    calls: AtomicU64,
+    dies_at: AtomicU64,
     space: Mutex<Option<Space>>,
 }
 
@@ -95,8 +98,22 @@ impl FaultFs {
         lock(&self.state.faults).push(fault);
     }
 
+    /// Lets the next `calls` calls of any kind work and none after them: what is left is what a kill
+    /// there would leave.
+    pub fn die_after(&self, calls: u64) {
+        let now = self.state.calls.load(Ordering::SeqCst);
+        self.state.dies_at.store(now + calls + 1, Ordering::SeqCst);
+    }
+
+    /// True once a call failed for that.
+    pub fn is_dead(&self) -> bool {
+        let dies_at = self.state.dies_at.load(Ordering::SeqCst);
+        dies_at > 0 && self.state.calls.load(Ordering::SeqCst) >= dies_at
+    }
+
     /// Every call works again.
     pub fn heal(&self) {
+        self.state.dies_at.store(0, Ordering::SeqCst);
         lock(&self.state.faults).clear();
     }
 
@@ -121,6 +138,11 @@ impl State {
     /// Counts a call and says how it goes wrong, if it does.
     fn step(&self, op: Op) -> Option<Outcome> {
         let call = self.counts[op as usize].fetch_add(1, Ordering::SeqCst) + 1;
+        let all = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let dies_at = self.dies_at.load(Ordering::SeqCst);
+        if dies_at > 0 && all >= dies_at {
+            return Some(Outcome::Errno(EIO));
+        }
         let faults = lock(&self.faults);
         let hit =
             |fault: &&Fault| fault.op == op && call >= fault.nth && call - fault.nth < fault.times;

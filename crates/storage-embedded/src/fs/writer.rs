@@ -97,6 +97,13 @@ impl<'a> FileWriter<'a> {
         self.fs.sync_dir(&self.dir)?;
         Ok(self.written)
     }
+
+    /// Gives the file to whoever wrote it, to be read; nobody else will, so it has no name any more
+    /// and goes when it is closed.
+    pub fn finish_unnamed(mut self) -> io::Result<Arc<dyn File>> {
+        self.write_buffer()?;
+        Ok(Arc::clone(&self.file))
+    }
 }
 
 impl Drop for FileWriter<'_> {

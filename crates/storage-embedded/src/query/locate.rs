@@ -3,7 +3,7 @@
 //! orphans cannot be told from summaries.
 #![warn(clippy::indexing_slicing)]
 
-use tracewell_model::{SpanRef, TraceId, TraceStatus, TraceSummary, identity, summary};
+use tracewell_model::{SpanRef, TraceId, TraceSummary, identity};
 use tracewell_storage::{Order, TraceHit, TraceQuery};
 
 use super::by_id;
@@ -11,7 +11,6 @@ use super::probe::Probe;
 use crate::head::{Extent, Part};
 use crate::segment::Segment;
 use crate::segment::fragment::Fragment;
-use crate::segment::names::NameTable;
 use crate::segment::steps::Steps;
 
 /// A fragment with a matching span.
@@ -87,7 +86,7 @@ pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> 
     for at in 0..probe.view.segments.len() {
         let segment = probe.segment(at);
         let ordinals = match seen {
-            Some(seen) if seen.segment == at => vec![seen.fragment],
+            Some(seen) if seen.segment == at && !is_divided(&segment, seen) => vec![seen.fragment],
             _ => {
                 let cost = "spans of the traces in it may be missing";
                 if probe.data(&segment, cost).is_none() {
@@ -113,6 +112,12 @@ pub(super) fn locate(probe: &mut Probe<'_>, id: TraceId, seen: Option<Seen>) -> 
     located
 }
 
+/// True when the trace has more fragments in the segment in which one was seen.
+fn is_divided(segment: &Segment, seen: Seen) -> bool {
+    let data = segment.data.as_ref();
+    data.is_ok_and(|data| data.is_divided(seen.fragment))
+}
+
 /// The hit that a trace is, if all of it satisfies the query.
 pub(super) fn finish(
     probe: &mut Probe<'_>,
@@ -126,7 +131,7 @@ pub(super) fn finish(
     {
         let segment = probe.segment(*at);
         let names = probe.names(&segment)?;
-        let summary = summarize(id, fragment, &names);
+        let summary = fragment.summary(id, &names);
         if !query.matches_trace(&summary) {
             return None;
         }
@@ -157,29 +162,6 @@ fn hit_of<'a>(query: &TraceQuery, spans: impl Iterator<Item = SpanRef<'a>>) -> O
         summary,
         matched_span_id: matched.span_id(),
     })
-}
-
-/// A fragment that is the whole trace, as a summary.
-fn summarize(trace_id: TraceId, fragment: &Fragment, names: &NameTable) -> TraceSummary {
-    let Extent { start, end } = fragment.extent;
-    let share = |share: &crate::segment::fragment::Share| summary::ServiceShare {
-        name: names.service(share.service).to_owned(),
-        span_count: u64::from(share.spans),
-        error_count: u64::from(share.errors),
-    };
-    let root = fragment.root.and_then(|root| names.group(root));
-    let partial = fragment.orphans > 0 || fragment.root.is_none();
-    TraceSummary {
-        trace_id,
-        root: root.map(|(service, operation)| (service.to_owned(), operation.to_owned())),
-        start_unix_ns: start,
-        duration_ns: end.saturating_sub(start),
-        span_count: u64::from(fragment.spans),
-        error_count: u64::from(fragment.errors),
-        orphan_count: u64::from(fragment.orphans),
-        services: fragment.shares.iter().map(share).collect(),
-        status: TraceStatus::from_parts(partial, fragment.errors > 0),
-    }
 }
 
 /// True when a single fragment cannot become a hit whatever else the trace has: a quick way out

@@ -112,7 +112,11 @@ pub(super) fn tagged_blocks(
         let key = keys.find(&tag.key)?;
         let blocks = match &tag.condition {
             TagCondition::Equals(text) if key.high => {
-                filtered_blocks(probe, segment, index, filter_hash(&tag.key, text))
+                let hash = filter_hash(&tag.key, text);
+                let mut blocks = filtered_blocks(probe, segment, index, hash);
+                // Where it was not high when they were sealed, they are posted still.
+                blocks.extend(posted_blocks(probe, segment, key, &tag.condition));
+                blocks
             }
             // Its values are in filters, which only know what is equal.
             _ if key.high => (0..all_blocks).collect(),

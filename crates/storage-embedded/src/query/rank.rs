@@ -197,7 +197,7 @@ fn read_table(
         return Ok(true);
     };
     let mut is_whole = true;
-    for page in 0..data.table_pages() {
+    for page in 0..data.pages() {
         probe.context.check()?;
         match probe.trace_page(&segment, data, page) {
             Some(page) => entries.extend(page.iter().map(|&(hash, of)| (hash, at as u32, of))),

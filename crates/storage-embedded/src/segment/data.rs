@@ -84,6 +84,8 @@ pub(crate) struct DataFile {
     pub(crate) path: PathBuf,
     pub(crate) blocks: Vec<BlockEntry>,
     pages: Vec<TablePage>,
+    /// Fragments of traces that have several here, ascending.
+    divided: Vec<u32>,
     /// Its trace ids. If it is damaged, or someone chose ids that no filter fits, the table is
     /// asked about each.
     pub(crate) filter: Result<Option<Fuse16>, Error>,
@@ -114,6 +116,7 @@ impl DataFile {
             path: path.to_owned(),
             blocks: footer.blocks,
             pages: footer.pages,
+            divided: footer.divided,
             filter,
         };
         Ok((data, footer.meta))
@@ -123,6 +126,12 @@ impl DataFile {
     pub(crate) fn read_block(&self, block: &BlockEntry) -> Result<Block, Error> {
         let bytes = self.read(block.offset, block.parts.bytes())?;
         Block::open(block.parts, bytes)
+    }
+
+    /// Reads the bytes of a block as they are.
+    pub(crate) fn read_bytes(&self, block: &BlockEntry, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        let length = block.parts.bytes();
+        frame::read_into(self.file.as_ref(), &self.path, block.offset, length, bytes)
     }
 
     /// The id of one span, by its row in the block, and how many bytes were read for it.
@@ -176,9 +185,14 @@ impl DataFile {
         before.saturating_sub(1)..after
     }
 
-    /// How many pages the trace-id table has.
-    pub(crate) fn table_pages(&self) -> usize {
+    /// Pages of the trace-id table.
+    pub(crate) fn pages(&self) -> usize {
         self.pages.len()
+    }
+
+    /// True when this fragment's trace has another one here: it was too large to be joined.
+    pub(crate) fn is_divided(&self, fragment: u32) -> bool {
+        self.divided.binary_search(&fragment).is_ok()
     }
 
     pub(crate) fn page_bytes(&self, page: usize) -> usize {
@@ -264,6 +278,7 @@ struct Footer {
     blocks: Vec<BlockEntry>,
     filter: FrameRef,
     pages: Vec<TablePage>,
+    divided: Vec<u32>,
 }
 
 impl Footer {
@@ -282,11 +297,19 @@ impl Footer {
                 first_hash: r.u32()?,
             });
         }
+        let mut divided = Vec::new();
+        let mut fragment = 0u32;
+        for _ in 0..r.count(1)? {
+            let next = fragment.checked_add(r.u32()?);
+            fragment = next.ok_or(Damaged("number of a fragment"))?;
+            divided.push(fragment);
+        }
         Ok(Footer {
             meta,
             blocks,
             filter,
             pages,
+            divided,
         })
     }
 
@@ -300,7 +323,33 @@ impl Footer {
             page.frame.put(out);
             put_varint(out, u64::from(page.first_hash));
         }
+        put_varint(out, self.divided.len() as u64);
+        let mut before = 0;
+        for &fragment in &self.divided {
+            put_varint(out, u64::from(fragment - before));
+            before = fragment;
+        }
     }
+}
+
+/// Fragments whose traces have several: whole hashes are taken for traces, since one fragment too
+/// many is only looked up in vain.
+fn divided(entries: &[TraceEntry], hashes: &[u64]) -> Vec<u32> {
+    let hash = |fragment: u32| hashes.get(fragment as usize);
+    let mut divided = Vec::new();
+    for alike in entries
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|alike| alike.len() > 1)
+    {
+        let mut alike: Vec<_> = alike.iter().map(|&(_, at)| (hash(at), at)).collect();
+        alike.sort_unstable();
+        let several = alike
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|same| same.len() > 1);
+        divided.extend(several.flatten().map(|&(_, at)| at));
+    }
+    divided.sort_unstable();
+    divided
 }
 
 /// A data file that is being written.
@@ -327,6 +376,16 @@ impl<'f> DataWriter<'f> {
         self.blocks.len() as u32
     }
 
+    /// Fragments so far: the number of the next one.
+    pub(crate) fn fragments(&self) -> u32 {
+        self.hashes.len() as u32
+    }
+
+    /// Rows so far: the number of the next one.
+    pub(crate) fn rows(&self) -> u64 {
+        self.blocks.last().map_or(0, BlockEntry::end_row)
+    }
+
     /// Appends a block as it is, with the traces that begin in it. The last trace before them may
     /// go on in it: `goes_on` says so.
     pub(crate) fn block(
@@ -341,7 +400,7 @@ impl<'f> DataWriter<'f> {
         let entry = BlockEntry {
             offset: self.out.offset(),
             parts,
-            first_row: self.blocks.last().map_or(0, BlockEntry::end_row),
+            first_row: self.rows(),
             first_fragment: begun - u32::from(goes_on),
             last_fragment: (self.hashes.len() as u32).saturating_sub(1),
         };
@@ -364,10 +423,12 @@ impl<'f> DataWriter<'f> {
             blocks: self.blocks,
             filter: self.out.put_raw(&raw)?,
             pages: Vec::new(),
+            divided: Vec::new(),
         };
         let hashes = self.hashes.iter().map(|&hash| table_hash(hash));
         let mut entries: Vec<TraceEntry> = hashes.zip(0..).collect();
         entries.sort_unstable();
+        footer.divided = divided(&entries, &self.hashes);
         for page in entries.chunks(ENTRIES_PER_PAGE) {
             raw.clear();
             put_table_page(&mut raw, page);

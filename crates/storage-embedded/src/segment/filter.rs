@@ -26,6 +26,12 @@ impl FilterFrame {
         self.filters.len() * 8 + filters.map(Fuse8::memory_bytes).sum::<usize>()
     }
 
+    /// All of them, each with its block.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = (u32, Option<&Fuse8>)> {
+        let filters = self.filters.iter();
+        filters.map(|(block, filter)| (*block, filter.as_ref()))
+    }
+
     /// The blocks that may hold a value with this hash.
     pub(crate) fn blocks_with(&self, hash: u64) -> impl Iterator<Item = u32> {
         let may_hold =
@@ -72,8 +78,18 @@ impl FilterWriter {
         if hashes.is_empty() {
             return Ok(());
         }
+        let filter = self.builder.build(hashes);
+        self.add_made(out, block, filter.as_ref())
+    }
+
+    /// Adds a filter that was made before.
+    pub(crate) fn add_made(
+        &mut self,
+        out: &mut FrameWriter<'_>,
+        block: u32,
+        filter: Option<&Fuse8>,
+    ) -> Result<(), Error> {
         put_varint(&mut self.raw, u64::from(block));
-        let filter: Option<Fuse8> = self.builder.build(hashes);
         self.raw.push(u8::from(filter.is_some()));
         filter.iter().for_each(|filter| filter.put(&mut self.raw));
         if self.raw.len() >= FRAME_BYTES {

@@ -4,7 +4,11 @@
 //! segment is several such stretches, so a page says from when to when its fragments start.
 #![warn(clippy::indexing_slicing)]
 
+use tracewell_model::summary::ServiceShare;
+use tracewell_model::{TraceId, TraceStatus, TraceSummary};
+
 use super::frame::FrameRef;
+use super::names::NameTable;
 use super::steps::Reach;
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::head::Extent;
@@ -49,6 +53,29 @@ pub(crate) struct Fragment {
 impl Fragment {
     pub(crate) fn end_row(&self) -> u64 {
         self.first_row + u64::from(self.spans)
+    }
+
+    /// As the summary of a trace of which it is all there is.
+    pub(crate) fn summary(&self, trace_id: TraceId, names: &NameTable) -> TraceSummary {
+        let Extent { start, end } = self.extent;
+        let share = |share: &Share| ServiceShare {
+            name: names.service(share.service).to_owned(),
+            span_count: u64::from(share.spans),
+            error_count: u64::from(share.errors),
+        };
+        let root = self.root.and_then(|root| names.group(root));
+        let partial = self.orphans > 0 || self.root.is_none();
+        TraceSummary {
+            trace_id,
+            root: root.map(|(service, operation)| (service.to_owned(), operation.to_owned())),
+            start_unix_ns: start,
+            duration_ns: end.saturating_sub(start),
+            span_count: u64::from(self.spans),
+            error_count: u64::from(self.errors),
+            orphan_count: u64::from(self.orphans),
+            services: self.shares.iter().map(share).collect(),
+            status: TraceStatus::from_parts(partial, self.errors > 0),
+        }
     }
 
     /// The step that was the last at this log time; none if nothing had arrived.

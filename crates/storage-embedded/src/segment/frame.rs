@@ -3,7 +3,8 @@
 #![warn(clippy::indexing_slicing)]
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::format;
@@ -171,6 +172,14 @@ impl<'a> FrameWriter<'a> {
         let finished = self.file.finish();
         finished.map_err(|error| fs::io_error("write", &path, &error))
     }
+
+    /// Ends the file for whoever wrote it, without a footer: it has no name any more.
+    pub(crate) fn finish_unnamed(self) -> Result<(Arc<dyn File>, PathBuf), Error> {
+        let path = self.file.path().to_owned();
+        let file = self.file.finish_unnamed();
+        let file = file.map_err(|error| fs::io_error("write", &path, &error))?;
+        Ok((file, path))
+    }
 }
 
 impl std::fmt::Debug for FrameWriter<'_> {
@@ -187,7 +196,7 @@ pub(super) fn open_stored(bytes: &[u8], raw_bytes: u32) -> Result<Vec<u8>, Error
 }
 
 /// What follows the checksum, if it holds.
-fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
+pub(super) fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
     let (crc, stored) = bytes
         .split_first_chunk::<4>()
         .ok_or_else(|| Error::corrupt("the frame is cut"))?;
@@ -255,6 +264,29 @@ pub(crate) fn read_columns<const N: usize>(
         return Err(Error::corrupt("bytes after its columns"));
     }
     Ok(columns)
+}
+
+/// The same, into room that is there.
+pub(crate) fn read_into(
+    file: &dyn File,
+    path: &Path,
+    offset: u64,
+    length: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let is_there = file
+        .len()
+        .map(|have| offset.saturating_add(length as u64) <= have);
+    match is_there {
+        Ok(true) => bytes.resize(length, 0),
+        Ok(false) => return Err(Error::corrupt("the file ends before it")),
+        Err(error) => return Err(fs::io_error("stat", path, &error)),
+    }
+    match fs::read_full_at(file, bytes, offset) {
+        Ok(read) if read == length => Ok(()),
+        Ok(_) => Err(Error::corrupt("the file ends before it")),
+        Err(error) => Err(fs::io_error("read", path, &error)),
+    }
 }
 
 /// Reads so many bytes at an offset that a directory gave.

@@ -80,12 +80,15 @@ impl IndexFile {
         let mut r = Reader::new(&footer);
         let meta = SegmentMeta::read(&mut r).map_err(frame::senseless)?;
         let directory = Directory::read(&mut r).map_err(frame::senseless)?;
-        let index = IndexFile {
+        Ok((IndexFile::of(file, path.to_owned(), directory), meta))
+    }
+
+    fn of(file: Arc<dyn File>, path: PathBuf, directory: Directory) -> IndexFile {
+        IndexFile {
             file,
-            path: path.to_owned(),
+            path,
             directory,
-        };
-        Ok((index, meta))
+        }
     }
 
     fn read<T>(
@@ -104,6 +107,12 @@ impl IndexFile {
     ) -> Result<T, Error> {
         let columns = frame::read_columns(self.file.as_ref(), &self.path, frame)?;
         parse(&columns).map_err(frame::senseless)
+    }
+
+    /// Bytes of names and keys, which are read as a whole.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        let Directory { names, keys, .. } = &self.directory;
+        u64::from(names.raw_bytes) + u64::from(keys.raw_bytes)
     }
 
     pub(crate) fn read_names(&self) -> Result<NameTable, Error> {
@@ -157,7 +166,22 @@ impl<'f> IndexWriter<'f> {
     }
 
     /// Ends the file; answers its length.
-    pub(crate) fn finish(mut self, meta: &SegmentMeta, names: &NameTable) -> Result<u64, Error> {
+    pub(crate) fn finish(self, meta: &SegmentMeta, names: &NameTable) -> Result<u64, Error> {
+        let (out, directory) = self.end_parts(names)?;
+        let mut footer = Vec::new();
+        meta.put(&mut footer);
+        directory.put(&mut footer);
+        out.finish(&footer)
+    }
+
+    /// Ends the file for whoever wrote it: it has no name any more.
+    pub(crate) fn finish_unnamed(self, names: &NameTable) -> Result<IndexFile, Error> {
+        let (out, directory) = self.end_parts(names)?;
+        let (file, path) = out.finish_unnamed()?;
+        Ok(IndexFile::of(file, path, directory))
+    }
+
+    fn end_parts(mut self, names: &NameTable) -> Result<(FrameWriter<'f>, Directory), Error> {
         let mut raw = Vec::new();
         names.put(&mut raw);
         let out = &mut self.out;
@@ -168,9 +192,6 @@ impl<'f> IndexWriter<'f> {
             projection: self.projection.finish(out)?,
             filters: self.filters.finish(out)?,
         };
-        let mut footer = Vec::new();
-        meta.put(&mut footer);
-        directory.put(&mut footer);
-        self.out.finish(&footer)
+        Ok((self.out, directory))
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod frame;
 pub(crate) mod fuse;
 pub(crate) mod gather;
 pub(crate) mod index;
+pub(crate) mod merge;
 pub(crate) mod meta;
 pub(crate) mod names;
 pub(crate) mod pages;
@@ -55,6 +56,13 @@ impl Segment {
             check(&meta, index, IndexFile::is_whole),
         );
         Segment { meta, data, index }
+    }
+
+    /// What of it is known to be damaged, or missing though it is young enough to be there.
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        let filter = self.data.as_ref().map(|data| data.filter.as_ref().err());
+        let index = self.index.as_ref().err().filter(|_| self.meta.has_index());
+        filter.unwrap_or_else(Some).or(index)
     }
 
     /// Opens a segment that no manifest names, if its data is whole. The data file is the last to

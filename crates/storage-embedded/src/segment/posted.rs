@@ -11,7 +11,7 @@ use super::postings::{CutText, PostingWriter};
 use super::values::{RunValues, filter_hash};
 
 /// Values of a high key that are listed all the same, so that completion has some to offer.
-const SAMPLES_MAX: usize = 256;
+pub(super) const SAMPLES_MAX: usize = 256;
 
 /// See the module.
 #[derive(Debug, Default)]

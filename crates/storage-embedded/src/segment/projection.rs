@@ -3,6 +3,8 @@
 //! digits than it keeps. A one-service search reads that service's frames and no others.
 #![warn(clippy::indexing_slicing)]
 
+use std::ops::Range;
+
 use tracewell_storage::Error;
 
 use super::frame::{FrameRef, FrameWriter};
@@ -41,25 +43,31 @@ impl ProjectionFrame {
         size_of::<Self>() + self.pieces.len() * 8 + self.rows.len() * 7
     }
 
+    /// The group and the spans of the piece at this place.
+    pub(crate) fn piece(&self, at: usize) -> Option<(u32, impl Iterator<Item = ProjectedSpan>)> {
+        let &(group, end) = self.pieces.get(at)?;
+        let before = at.checked_sub(1).and_then(|before| self.pieces.get(before));
+        let from = before.map_or(0, |&(_, end)| end);
+        Some((group, self.spans(from as usize..end as usize)))
+    }
+
+    fn spans(&self, piece: Range<usize>) -> impl Iterator<Item = ProjectedSpan> {
+        let rows = self.rows.get(piece.clone()).unwrap_or_default();
+        let durations = self.durations.get(piece.clone()).unwrap_or_default();
+        let errors = self.errors.get(piece).unwrap_or_default();
+        let spans = rows.iter().zip(durations).zip(errors);
+        spans.map(|((&row, &duration), &error)| ProjectedSpan {
+            row,
+            duration,
+            error,
+        })
+    }
+
     /// Groups with their spans; both ascend.
     pub(crate) fn pieces(
         &self,
     ) -> impl Iterator<Item = (u32, impl Iterator<Item = ProjectedSpan>)> {
-        let mut from = 0;
-        self.pieces.iter().map(move |&(group, end)| {
-            let piece = from..end as usize;
-            from = end as usize;
-            let rows = self.rows.get(piece.clone()).unwrap_or_default();
-            let durations = self.durations.get(piece.clone()).unwrap_or_default();
-            let errors = self.errors.get(piece).unwrap_or_default();
-            let spans = rows.iter().zip(durations).zip(errors);
-            let span = |((&row, &duration), &error)| ProjectedSpan {
-                row,
-                duration,
-                error,
-            };
-            (group, spans.map(span))
-        })
+        (0..self.pieces.len()).filter_map(|at| self.piece(at))
     }
 
     pub(crate) fn read(columns: &[Vec<u8>; COLUMNS]) -> Result<ProjectionFrame, Damaged> {

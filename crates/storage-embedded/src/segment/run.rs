@@ -1,10 +1,12 @@
 //! A run: the spans of one seal in the order in which they are written. Nothing is copied to order
 //! them: batches stay where they are, and a run is a list of their rows.
 
-use tracewell_model::{SpanBatch, SpanId, SpanRef, TraceId, identity};
+use std::ops::Range;
+
+use tracewell_model::{SpanBatch, SpanId, SpanRef, TraceId, identity, order};
 
 use super::steps::Steps;
-use crate::head::State;
+use crate::head::{Extent, State};
 
 /// A row of one of a run's batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +31,26 @@ pub(crate) struct Run<'a> {
     pub(crate) batches: Vec<&'a SpanBatch>,
     /// By (start, trace id).
     pub(crate) traces: Vec<RunTrace>,
-    /// Trace by trace, each by (start, span id).
+    /// Trace by trace, each by (start, span id), those alike in both by content.
     pub(crate) rows: Vec<RowRef>,
     /// Exact repeats that were left out.
     pub(crate) duplicates: u64,
+}
+
+/// Rows of a batch that are of one trace, by (start, span id).
+#[derive(Clone, Debug)]
+pub(crate) struct RunPiece {
+    pub(crate) batch: u32,
+    pub(crate) rows: Range<u32>,
+}
+
+/// A trace that is to be put in order.
+#[derive(Clone, Debug)]
+pub(crate) struct UnorderedTrace {
+    pub(crate) id: TraceId,
+    /// How far its parts reached and when: each part's by arrival.
+    pub(crate) steps: Vec<(u64, Extent)>,
+    pub(crate) pieces: Vec<RunPiece>,
 }
 
 /// What a run is ordered with; used again from one to the next.
@@ -76,6 +94,60 @@ impl<'a> Run<'a> {
         scatter_rows(state, &run.traces, scratch);
         run.take_rows(&mut scratch.rows);
         run
+    }
+
+    /// These traces, exact repeats left out.
+    pub(crate) fn from_pieces(
+        batches: Vec<&'a SpanBatch>,
+        traces: Vec<UnorderedTrace>,
+        scratch: &mut RunScratch,
+    ) -> Run<'a> {
+        let mut run = Run {
+            batches,
+            ..Run::default()
+        };
+        let mut traces: Vec<_> = traces.into_iter().map(UnorderedTrace::with_steps).collect();
+        traces.sort_unstable_by_key(|(trace, steps)| (steps.last().start, trace.id));
+        scratch.rows.clear();
+        for (trace, steps) in traces {
+            let first = scratch.rows.len() as u32;
+            for piece in &trace.pieces {
+                let columns = run.batches[piece.batch as usize].columns();
+                scratch
+                    .rows
+                    .extend(piece.rows.clone().map(|row| OrderedRow {
+                        start_unix_ns: columns.start_unix_ns[row as usize],
+                        span_id: columns.span_id[row as usize],
+                        at: RowRef {
+                            batch: piece.batch,
+                            row,
+                        },
+                    }));
+            }
+            run.traces.push(RunTrace {
+                id: trace.id,
+                steps,
+                first,
+                spans: scratch.rows.len() as u32 - first,
+            });
+        }
+        run.take_rows(&mut scratch.rows);
+        run
+    }
+
+    /// Keeps these traces only.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Run<'a>, &RunTrace) -> bool) {
+        let kept: Vec<bool> = self.traces.iter().map(|trace| keep(self, trace)).collect();
+        let (traces, rows) = (
+            std::mem::take(&mut self.traces),
+            std::mem::take(&mut self.rows),
+        );
+        for (mut trace, _) in traces.into_iter().zip(kept).filter(|(_, kept)| *kept) {
+            let these = trace.first as usize..(trace.first + trace.spans) as usize;
+            trace.first = self.rows.len() as u32;
+            self.rows.extend_from_slice(&rows[these]);
+            self.traces.push(trace);
+        }
     }
 
     /// The head's traces in order, and which of them each part belongs to. Their places are those
@@ -190,15 +262,28 @@ fn take_distinct(batches: &[&SpanBatch], rows: &[OrderedRow], kept: &mut Vec<Row
             batch: batches[row.at.batch as usize],
             row: row.at.row,
         };
-        let (distinct, _) = identity::distinct(namesakes.iter().map(span));
-        // Those that are left stand in their order.
-        let mut rows = namesakes.iter();
+        let (mut distinct, _) = identity::distinct(namesakes.iter().map(span));
+        // The root of a trace is its first one, whatever arrived first (P10).
+        distinct.sort_by(|a, b| order::by_start(*a, *b));
         for span in distinct {
             let same = |row: &&OrderedRow| {
                 row.at.row == span.row && std::ptr::eq(batches[row.at.batch as usize], span.batch)
             };
-            kept.extend(rows.find(same).map(|row| row.at));
+            kept.extend(namesakes.iter().find(same).map(|row| row.at));
         }
+    }
+}
+
+impl UnorderedTrace {
+    /// The trace, and its steps as those of all its parts together.
+    fn with_steps(mut self) -> (Self, Steps) {
+        self.steps
+            .sort_by_key(|&(arrived_unix_ns, _)| arrived_unix_ns);
+        let mut steps = Steps::default();
+        for &(arrived_unix_ns, extent) in &self.steps {
+            steps.add(arrived_unix_ns, extent);
+        }
+        (self, steps)
     }
 }
 

@@ -33,9 +33,9 @@ pub(crate) struct SealOptions {
 /// Room to seal in, used again from one seal to the next: fresh memory costs more than sorting.
 #[derive(Debug)]
 pub(crate) struct SealScratch {
-    run: RunScratch,
+    pub(super) run: RunScratch,
     block: BlockWriter,
-    gathered: Gathered,
+    pub(super) gathered: Gathered,
 }
 
 impl SealScratch {
@@ -52,7 +52,7 @@ impl SealScratch {
         self.run.memory_bytes() + self.gathered.memory_bytes()
     }
 
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.memory_bytes() > SCRATCH_BYTES_MAX {
             (self.run, self.gathered) = (RunScratch::default(), Gathered::default());
         }
@@ -79,10 +79,15 @@ pub(crate) fn seal(
     let mut values = RunValues::new(&run.batches);
     let mut data = DataWriter::create(fs, dir, meta.id)?;
     let mut index = IndexWriter::create(fs, dir, meta.id)?;
-    scratch.gathered.clear();
-    for cut in cut::cuts(&run, options.block_spans) {
-        write_block(&run, &cut, &mut values, scratch, &mut data, &mut index)?;
-    }
+    let block_spans = options.block_spans;
+    write_blocks(
+        &run,
+        block_spans,
+        &mut values,
+        scratch,
+        &mut data,
+        Some(&mut index),
+    )?;
     failpoint::hit("seal-before-write");
     let names = scratch.gathered.write(&run, 0, &values, &mut index)?;
     let index_bytes = index.finish(&meta, &names)?;
@@ -95,13 +100,29 @@ pub(crate) fn seal(
     Ok(meta)
 }
 
+/// Writes a run's blocks, and gathers what its index, if it is to have one, needs of them.
+pub(super) fn write_blocks<'a>(
+    run: &Run<'a>,
+    block_spans: usize,
+    values: &mut RunValues<'a>,
+    scratch: &mut SealScratch,
+    data: &mut DataWriter<'_>,
+    mut index: Option<&mut IndexWriter<'_>>,
+) -> Result<(), Error> {
+    scratch.gathered.clear();
+    for cut in cut::cuts(run, block_spans) {
+        write_block(run, &cut, values, scratch, data, index.as_deref_mut())?;
+    }
+    Ok(())
+}
+
 fn write_block<'a>(
     run: &Run<'a>,
     cut: &Cut,
     values: &mut RunValues<'a>,
     scratch: &mut SealScratch,
     data: &mut DataWriter<'_>,
-    index: &mut IndexWriter<'_>,
+    index: Option<&mut IndexWriter<'_>>,
 ) -> Result<(), Error> {
     let SealScratch {
         block, gathered, ..
@@ -110,8 +131,10 @@ fn write_block<'a>(
     let number = data.blocks();
     let begun = run.traces[cut.traces.clone()].iter().map(|trace| trace.id);
     data.block(block.bytes(), parts, cut.goes_on, begun)?;
-    index.filters.add(&mut index.out, number, block.hashes())?;
-    gathered.block(number, run, cut, block);
+    if let Some(index) = index {
+        index.filters.add(&mut index.out, number, block.hashes())?;
+        gathered.block(number, run, cut, block);
+    }
     Ok(())
 }
 

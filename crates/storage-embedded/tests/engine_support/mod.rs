@@ -81,6 +81,12 @@ impl Lab {
         self.engine.sink().flush().expect("seal");
     }
 
+    /// Merges all that the policy would merge now; answers how often.
+    pub fn compact(&self) -> usize {
+        let step = || self.engine.compact_step(None, &|| true).expect("compacts");
+        std::iter::from_fn(step).count()
+    }
+
     pub fn durable(&self) -> u64 {
         self.engine
             .durable()

@@ -45,17 +45,28 @@ pub(super) fn put<const N: usize>(out: &mut Vec<u8>, ids: impl Iterator<Item = [
     }
 }
 
+/// Holds chunks against their checksums.
+pub(super) fn check_chunks<const N: usize>(bytes: &[u8]) -> Result<(), Error> {
+    let mut chunks = bytes.chunks(chunk_bytes(N));
+    chunks.try_for_each(|chunk| ids_of_chunk(chunk).map(|_| ()))
+}
+
 /// The ids of some chunks, each checked.
 pub(crate) fn ids_of_chunks<const N: usize>(bytes: &[u8]) -> Result<Vec<[u8; N]>, Error> {
     let mut ids = Vec::with_capacity(bytes.len() / N);
     for chunk in bytes.chunks(chunk_bytes(N)) {
-        let (these, crc) = chunk
-            .split_last_chunk::<4>()
-            .ok_or_else(|| Error::corrupt("its ids are cut"))?;
-        if u32::from_le_bytes(*crc) != format::checksum(these) {
-            return Err(Error::corrupt("the checksum of its ids does not hold"));
-        }
-        ids.extend_from_slice(these.as_chunks::<N>().0);
+        ids.extend_from_slice(ids_of_chunk(chunk)?.as_chunks::<N>().0);
     }
     Ok(ids)
+}
+
+fn ids_of_chunk(chunk: &[u8]) -> Result<&[u8], Error> {
+    let (these, crc) = chunk
+        .split_last_chunk::<4>()
+        .ok_or_else(|| Error::corrupt("its ids are cut"))?;
+    if u32::from_le_bytes(*crc) == format::checksum(these) {
+        Ok(these)
+    } else {
+        Err(Error::corrupt("the checksum of its ids does not hold"))
+    }
 }

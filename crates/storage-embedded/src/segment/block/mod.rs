@@ -28,6 +28,7 @@ mod tails;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod verbatim;
 mod wide;
 
 pub(crate) use encode::BlockWriter;
@@ -35,3 +36,4 @@ pub(crate) use ids::{IDS_PER_CHUNK, ids_of_chunks};
 pub(crate) use open::{Block, BlockTrace};
 pub(crate) use parents::ParentRow;
 pub(crate) use parts::BlockParts;
+pub(crate) use verbatim::checked_trace_ids;

@@ -57,6 +57,11 @@ impl BlockParts {
         self.ids_at() + ids::bytes::<8>(self.rows)
     }
 
+    /// Bytes of its sections, decompressed.
+    pub(crate) fn raw_bytes(&self) -> u64 {
+        self.sections.iter().map(|s| u64::from(s.raw)).sum()
+    }
+
     /// Where its trace ids begin.
     fn trace_ids_at(&self) -> usize {
         self.sections.iter().map(|s| s.stored as usize).sum()

@@ -1,0 +1,269 @@
+//! Compaction: neighbouring segments become one (segment/merge.rs) where the policy says so
+//! (tiers.rs), beside seals, expiry and readers. One edit of the manifest names the new segment and
+//! forgets its inputs; whoever reads those keeps them open until it is done.
+//!
+//! A damaged segment is never an input: it stays as it is, the status names it, and others are merged
+//! past it. A disk that fails or is full leaves everything as it was; the next try waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tracewell_storage::Error;
+
+use super::tiers::{self, Candidate, Unsettled};
+use super::{Engine, View, lock};
+use crate::failpoint;
+use crate::manifest::{Edit, Gone};
+use crate::segment::Segment;
+use crate::segment::merge::{self, Failure, Figures, Keep, MergeOptions, Merged, Watch};
+use crate::segment::meta::segments_dir;
+
+/// Unsettled segments at which sealing waits for merges: four merges of small ones, and what a
+/// steady state has beside them. With so many open a search is slower already.
+const BEHIND_SEGMENTS: usize = 96;
+/// Arrivals in one segment are no further apart: then it goes as a whole, and in time.
+const WINDOW_NS_MAX: u64 = 86_400 * 1_000_000_000;
+/// And no further than this share of the retention.
+const WINDOW_SHARE: u64 = 7;
+/// How long the next try waits after a failure; twice as long after each further one.
+const PAUSE_NS: u64 = 10_000_000_000;
+const PAUSE_NS_MAX: u64 = 600_000_000_000;
+
+/// What compaction did since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compaction {
+    /// Merges that are done.
+    pub merges: u64,
+    /// Merges that failed.
+    pub failures: u64,
+    /// What those that are done came to.
+    pub figures: Figures,
+}
+
+/// What is known of it beside a merge that goes on.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    done: Compaction,
+    /// Segments that no merge may touch, and why.
+    damaged: BTreeMap<u64, String>,
+    trouble: Option<Trouble>,
+}
+
+/// The last merge failed.
+#[derive(Debug)]
+struct Trouble {
+    said: String,
+    pause_ns: u64,
+    /// On the monotonic clock.
+    until_ns: u64,
+}
+
+impl Progress {
+    pub(super) fn done(&self) -> Compaction {
+        self.done
+    }
+
+    pub(super) fn problems(&self) -> impl Iterator<Item = String> {
+        let damaged = self.damaged.iter();
+        let damaged = damaged.map(|(id, why)| {
+            format!("segment {id:016x} is damaged ({why}): it stays as it is, and is not compacted")
+        });
+        let trouble = self.trouble.iter();
+        damaged.chain(trouble.map(|trouble| {
+            let wait_s = trouble.pause_ns / 1_000_000_000;
+            format!("compaction failed, and waits {wait_s} s: {}", trouble.said)
+        }))
+    }
+}
+
+impl Engine {
+    /// Merges the next segments that are worth it; none when there is nothing to do now, or `go_on`
+    /// said no. `keep` is the sampler's word on traces. For a thread of its own, called until it
+    /// answers none; it holds up neither seals nor expiry nor reads.
+    pub fn compact_step(
+        &self,
+        keep: Keep<'_>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Figures>, Error> {
+        let mut scratch = lock(&self.merging);
+        if self.is_pausing() {
+            return Ok(None);
+        }
+        let inputs = self.next_inputs();
+        if inputs.is_empty() {
+            return Ok(None);
+        }
+        let options = MergeOptions {
+            id: self.take_id(),
+            block_spans: self.options.block_spans,
+            // As large as half a head, of which a frozen one may be encoded at the same time.
+            run_spans_max: self.options.head_spans_max / 2,
+            run_bytes_max: self.options.head_bytes_max / 2,
+        };
+        let memory = |bytes| self.compact_scratch_bytes.store(bytes, Ordering::Relaxed);
+        let watch = Watch {
+            go_on,
+            memory: &memory,
+        };
+        let place = (self.fs.as_ref(), segments_dir(&self.dir));
+        let place = (place.0, place.1.as_path());
+        let merged = merge::merge(place, &inputs, options, keep, &watch, &mut scratch);
+        memory(scratch.memory_bytes() as u64);
+        let done = merged.and_then(|merged| self.put_in_place(merged, &inputs));
+        self.note(options.id, done)
+    }
+
+    /// The segments of the next merge, by arrival.
+    fn next_inputs(&self) -> Vec<Arc<Segment>> {
+        let view = self.view.load_full();
+        let candidates = self.candidates(&view);
+        let many = self.options.merge_segments_min;
+        let picked = tiers::pick(&candidates, self.is_quiet(&view), many);
+        let picked = picked.and_then(|picked| candidates.get(picked));
+        let is_picked = |segment: &&Arc<Segment>| {
+            let mut picked = picked.unwrap_or_default().iter();
+            picked.any(|candidate| candidate.id == segment.meta.id)
+        };
+        view.segments.iter().filter(is_picked).cloned().collect()
+    }
+
+    fn candidates(&self, view: &View) -> Vec<Candidate> {
+        let retention = &self.options.retention;
+        let shortest_ns = retention.spans_ns.min(retention.search_ns);
+        let window_ns = WINDOW_NS_MAX.min(shortest_ns / WINDOW_SHARE);
+        let progress = lock(&self.progress);
+        let whole = view.segments.iter().filter(|segment| {
+            segment.damage().is_none() && !progress.damaged.contains_key(&segment.meta.id)
+        });
+        let candidate = |segment: &Arc<Segment>| {
+            let index = segment.index.as_ref();
+            let table_bytes = index.map_or(0, |index| index.table_bytes());
+            Candidate::of(&segment.meta, table_bytes, window_ns)
+        };
+        whole.map(candidate).collect()
+    }
+
+    /// True when nothing comes any more, and what came is sealed.
+    fn is_quiet(&self, view: &View) -> bool {
+        let frozen = view.frozen.as_ref().map_or(0, |head| head.size().0);
+        view.head.size().0 + frozen == 0 && self.quiet_ns() >= self.options.quiet_head_age_ns
+    }
+
+    /// What is not settled of the segments.
+    pub(super) fn unsettled(&self, view: &View) -> Unsettled {
+        Unsettled::of(&self.candidates(view))
+    }
+
+    /// For the operator, and for the seal, which then waits its turn.
+    pub(super) fn is_behind(&self) -> Option<String> {
+        let Unsettled { segments, .. } = self.unsettled(&self.view.load());
+        (segments > BEHIND_SEGMENTS).then(|| {
+            format!("{segments} segments wait to be compacted: sealing is slowed down until it catches up")
+        })
+    }
+
+    fn take_id(&self) -> u64 {
+        let mut sealer = lock(&self.sealer);
+        sealer.next_id += 1;
+        sealer.next_id - 1
+    }
+
+    /// Makes the new segment take its inputs' place; none when one of those is not what it was, and
+    /// the work in vain.
+    fn put_in_place(
+        &self,
+        merged: Merged,
+        inputs: &[Arc<Segment>],
+    ) -> Result<Option<Figures>, Failure> {
+        let Merged { meta, figures } = merged;
+        let is_empty = meta.spans == 0;
+        let duplicates = if is_empty { meta.duplicates } else { 0 };
+        let id = meta.id;
+        let segment = match is_empty {
+            true => None,
+            false => Some(Arc::new(self.open_written(meta)?)),
+        };
+        let removed: Vec<u64> = inputs.iter().map(|input| input.meta.id).collect();
+        let edit = Edit {
+            added: segment.iter().map(|segment| segment.meta.clone()).collect(),
+            removed: removed.clone(),
+            gone: Gone {
+                sampled_out: figures.sampled_out,
+                duplicates,
+                expired: 0,
+            },
+            ..Edit::default()
+        };
+        let mut sealer = lock(&self.sealer);
+        let named = &sealer.manifest.state.segments;
+        let is_known = |input: &Arc<Segment>| named.get(&input.meta.id) == Some(&input.meta);
+        if !inputs.iter().all(is_known) {
+            return Ok(None);
+        }
+        if let Err(error) = sealer.manifest.commit(edit) {
+            sealer.uncertain.push(id);
+            return Err(Failure::Uncertain(error));
+        }
+        failpoint::hit("merge-after-commit");
+        self.replace(segment, &removed);
+        sealer.uncertain.drain(..).for_each(|id| self.unlink(id));
+        let gone = sealer.manifest.state.gone;
+        lock(&self.keeper).gone = gone;
+        drop(sealer);
+        removed.into_iter().for_each(|id| self.unlink(id));
+        Ok(Some(figures))
+    }
+
+    /// Takes down how a merge ended; what is left of one that is not done goes.
+    fn note(
+        &self,
+        id: u64,
+        done: Result<Option<Figures>, Failure>,
+    ) -> Result<Option<Figures>, Error> {
+        let now_ns = self.clock.monotonic_ns();
+        let mut progress = lock(&self.progress);
+        let (error, pauses) = match done {
+            Ok(Some(figures)) => {
+                progress.trouble = None;
+                progress.done.merges += 1;
+                progress.done.figures.add(&figures);
+                return Ok(Some(figures));
+            }
+            Ok(None) | Err(Failure::Stopped) => {
+                self.unlink(id);
+                return Ok(None);
+            }
+            Err(Failure::Input { id: input, error }) => {
+                self.unlink(id);
+                progress.damaged.insert(input, error.message.clone());
+                (error, false)
+            }
+            Err(Failure::Other(error)) => {
+                self.unlink(id);
+                (error, true)
+            }
+            Err(Failure::Uncertain(error)) => (error, true),
+        };
+        progress.done.failures += 1;
+        if pauses {
+            let before = progress
+                .trouble
+                .as_ref()
+                .map(|trouble| trouble.pause_ns * 2);
+            let pause_ns = before.unwrap_or(PAUSE_NS).min(PAUSE_NS_MAX);
+            progress.trouble = Some(Trouble {
+                said: error.message.clone(),
+                pause_ns,
+                until_ns: now_ns.saturating_add(pause_ns),
+            });
+        }
+        Err(error)
+    }
+
+    fn is_pausing(&self) -> bool {
+        let progress = lock(&self.progress);
+        let trouble = progress.trouble.as_ref();
+        trouble.is_some_and(|trouble| self.clock.monotonic_ns() < trouble.until_ns)
+    }
+}
