@@ -5,6 +5,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
+use crate::bytes::Bytes;
+
 /// Room for an ordinary span, so that a new buffer need not grow.
 const FRESH_BYTES: usize = 512;
 /// A buffer beyond this held an unusual span, and is not worth keeping.
@@ -18,7 +20,7 @@ const POOLS: usize = 8;
 const KEPT_MIN: usize = 1024 / POOLS;
 
 thread_local! {
-    static AT_HAND: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static AT_HAND: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
     /// The pool that this thread looks into first. It goes round, as what is given back does: on top of
     /// each pool lie the buffers that were used last, which are in some cache.
     static FIRST: Cell<usize> = const { Cell::new(0) };
@@ -27,7 +29,7 @@ thread_local! {
 static ALL: [Mutex<Pool>; POOLS] = [const { Mutex::new(Pool::EMPTY) }; POOLS];
 
 struct Pool {
-    free: Vec<Vec<u8>>,
+    free: Vec<Bytes>,
     /// The fewest that lay here since the last trim: so many nobody needed.
     low_water: usize,
 }
@@ -41,7 +43,7 @@ impl Pool {
 
 /// An empty buffer.
 #[inline]
-pub(crate) fn take() -> Vec<u8> {
+pub(crate) fn take() -> Bytes {
     let at_hand = AT_HAND.try_with(|own| {
         let mut own = own.try_borrow_mut().ok()?;
         if own.is_empty() {
@@ -50,13 +52,13 @@ pub(crate) fn take() -> Vec<u8> {
         own.pop()
     });
     let found = at_hand.ok().flatten();
-    found.unwrap_or_else(|| Vec::with_capacity(FRESH_BYTES))
+    found.unwrap_or_else(|| Bytes::with_room(FRESH_BYTES))
 }
 
 /// Gives one back, cleared.
 #[inline]
-pub(crate) fn give(buffer: Vec<u8>) {
-    if buffer.capacity() == 0 || buffer.capacity() > KEPT_BYTES_MAX {
+pub(crate) fn give(buffer: Bytes) {
+    if buffer.room() == 0 || buffer.room() > KEPT_BYTES_MAX {
         return;
     }
     let _thread_is_ending = AT_HAND.try_with(|own| {
@@ -70,11 +72,11 @@ pub(crate) fn give(buffer: Vec<u8>) {
 }
 
 /// Gives back what a batch was made of, a part to each pool.
-pub(crate) fn give_all(buffers: &mut Vec<Vec<u8>>) {
+pub(crate) fn give_all(buffers: &mut Vec<Bytes>) {
     for buffer in &mut *buffers {
         buffer.clear();
     }
-    buffers.retain(|buffer| buffer.capacity() <= KEPT_BYTES_MAX);
+    buffers.retain(|buffer| buffer.room() <= KEPT_BYTES_MAX);
     let part = buffers.len().div_ceil(POOLS);
     for mut pool in ALL.iter().filter_map(try_lock) {
         let from = buffers.len().saturating_sub(part);
@@ -99,7 +101,7 @@ pub(crate) fn trim() {
 }
 
 #[cold]
-fn refill(own: &mut Vec<Vec<u8>>) {
+fn refill(own: &mut Vec<Bytes>) {
     own.reserve(AT_HAND_MAX);
     let first = FIRST.get();
     for number in (first..POOLS).chain(0..first) {
@@ -115,7 +117,7 @@ fn refill(own: &mut Vec<Vec<u8>>) {
 }
 
 #[cold]
-fn spill(own: &mut Vec<Vec<u8>>) {
+fn spill(own: &mut Vec<Bytes>) {
     let half = own.drain(AT_HAND_MAX / 2..);
     if let Some(mut pool) = ALL.iter().find_map(try_lock) {
         pool.free.extend(half);

@@ -143,35 +143,25 @@ impl Context {
         self.decision
     }
 
-    /// What holds below this: another span of the same trace, or of a new one.
+    /// Becomes what holds below it: another span of the same trace, or of a new one.
     #[inline]
-    pub(crate) fn with_span(&self, trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> Self {
-        let span = SpanContext {
-            trace_id,
-            span_id,
-            flags,
-            remote: false,
-            trace_state: self.span.trace_state.clone(),
-        };
-        Context {
-            span,
-            baggage: self.baggage.clone(),
-            decision: None,
-        }
+    pub(crate) fn descend(&mut self, trace_id: TraceId, span_id: SpanId, flags: TraceFlags) {
+        self.span.trace_id = trace_id;
+        self.span.span_id = span_id;
+        self.span.flags = flags;
+        self.span.remote = false;
+        self.decision = None;
     }
 
     /// This thread's current context.
     #[inline]
     pub fn current() -> Self {
-        let mut current = Context::default();
-        let _thread_is_ending = STACK.try_with(|stack| {
-            if let Ok(stack) = stack.try_borrow()
-                && let Some(top) = stack.entries.last()
-            {
-                current = top.context.clone();
-            }
+        let current = STACK.try_with(|stack| {
+            let stack = stack.try_borrow().ok()?;
+            stack.entries.last().map(|top| top.context.clone())
         });
-        current
+        // While the thread ends there is none.
+        current.ok().flatten().unwrap_or_default()
     }
 
     /// Makes it this thread's current context until the guard goes.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, TryLockError};
 use std::thread::Thread;
 use std::time::Duration;
 
+use crate::bytes::Bytes;
 use crate::drops::{Account, DropReason, Drops};
 use crate::encode::batch::Scopes;
 use crate::encode::record::Record;
@@ -73,7 +74,7 @@ impl Core {
 
     /// Takes a span that ended.
     #[inline]
-    pub(crate) fn end(&'static self, record: Record, start_unix_ns: u64, end_unix_ns: u64) {
+    pub(crate) fn end(&'static self, record: &mut Record, start_unix_ns: u64, end_unix_ns: u64) {
         let generation = fork::generation();
         if self.control.generation.load(Ordering::Relaxed) != generation {
             self.begin(generation);
@@ -88,7 +89,7 @@ impl Core {
 
     /// Puts a finished span's bytes into the ring.
     #[inline]
-    pub(crate) fn enqueue(&self, mut span: Vec<u8>, start_unix_ns: u64) {
+    pub(crate) fn enqueue(&self, mut span: Bytes, start_unix_ns: u64) {
         if self.control.closed.load(Ordering::Relaxed) {
             return self
                 .drops

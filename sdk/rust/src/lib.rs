@@ -43,6 +43,7 @@
 #[cfg(any(feature = "opentelemetry", feature = "tracing"))]
 pub mod bridge;
 mod buffers;
+mod bytes;
 pub mod carrier;
 mod clock;
 mod context;

@@ -16,6 +16,7 @@
 use std::cmp::Ordering as CmpOrdering;
 use std::sync::TryLockError;
 
+use crate::bytes::Bytes;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 
 /// Tickets a push tries before it gives its span up. One is enough nearly always; to need them all,
@@ -60,7 +61,7 @@ struct Slot {
     ticket: u64,
     stamp: u64,
     /// Empty: nothing here.
-    span: Vec<u8>,
+    span: Bytes,
 }
 
 /// Why a span was lost.
@@ -92,9 +93,9 @@ pub(crate) struct Late(Vec<u64>);
 /// What a ticket's slot holds.
 enum Found {
     /// This ticket's span.
-    Own(Vec<u8>, u64),
+    Own(Bytes, u64),
     /// The span of a ticket that came so late that it was passed over; this one's is yet to come.
-    Older(Vec<u8>, u64),
+    Older(Bytes, u64),
     /// Its thread has its ticket and not yet its slot.
     NotYet,
     /// Taken, overwritten, or never coming.
@@ -134,8 +135,8 @@ impl Ring {
     /// Leaves the span here, and a buffer for the next one in its place: that of the span it
     /// overwrote, cleared, or an empty one. Tells of every span lost by it.
     #[inline]
-    pub(crate) fn push(&self, span: &mut Vec<u8>, stamp: u64, mut lost: impl FnMut(Lost)) {
-        let memory = span.capacity();
+    pub(crate) fn push(&self, span: &mut Bytes, stamp: u64, mut lost: impl FnMut(Lost)) {
+        let memory = span.room();
         if !self.has_room(memory) && !self.make_room(memory, &mut lost) {
             span.clear();
             return lost(Lost {
@@ -164,7 +165,7 @@ impl Ring {
             drop(slot);
             *span = old.span;
             let pushed_out = !span.is_empty() && old.ticket >= self.floor();
-            self.account(memory, if pushed_out { span.capacity() } else { 0 });
+            self.account(memory, if pushed_out { span.room() } else { 0 });
             span.clear();
             if pushed_out {
                 lost(Lost {
@@ -227,7 +228,7 @@ impl Ring {
     }
 
     /// Takes up to so many spans, oldest first. Call from one thread at a time.
-    pub(crate) fn drain(&self, late: &mut Late, spans_max: usize, mut each: impl FnMut(Vec<u8>)) {
+    pub(crate) fn drain(&self, late: &mut Late, spans_max: usize, mut each: impl FnMut(Bytes)) {
         let lapped = self.lap_ago();
         let mut left = spans_max;
         late.0.retain(|&ticket| {
@@ -270,7 +271,7 @@ impl Ring {
     }
 
     /// Takes what is in any slot, in no order: the last look before the end.
-    pub(crate) fn sweep(&self, mut each: impl FnMut(Vec<u8>)) {
+    pub(crate) fn sweep(&self, mut each: impl FnMut(Bytes)) {
         for Lined(slot) in &self.slots {
             if let Some(mut slot) = try_lock(slot)
                 && !slot.span.is_empty()
@@ -350,9 +351,9 @@ impl Ring {
         }
     }
 
-    fn take(&self, slot: &mut Slot) -> Vec<u8> {
+    fn take(&self, slot: &mut Slot) -> Bytes {
         let span = std::mem::take(&mut slot.span);
-        self.account(0, span.capacity());
+        self.account(0, span.room());
         span
     }
 

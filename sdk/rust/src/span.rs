@@ -5,10 +5,11 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::SystemTime;
 
+use crate::bytes::Bytes;
 use crate::clock;
 use crate::context::{Context, CurrentGuard, SpanContext};
 use crate::core::Core;
-use crate::encode::record::{Head, Record};
+use crate::encode::record::{self, Head, Record};
 use crate::id::{self, SpanId, TraceFlags};
 use crate::sampler::Sampling;
 use crate::tracer::Tracer;
@@ -130,28 +131,27 @@ impl<'a> SpanBuilder<'a> {
     #[inline]
     pub fn start(self) -> Span {
         match self.parent {
-            Parent::Current => self.below(&Context::current()),
-            Parent::None => self.below(&Context::default()),
-            Parent::Given(parent) => self.below(parent),
+            Parent::Current => self.below(Context::current()),
+            Parent::None => self.below(Context::default()),
+            Parent::Given(parent) => self.below(parent.clone()),
         }
     }
 
     #[inline]
-    fn below(&self, parent: &Context) -> Span {
+    fn below(&self, mut context: Context) -> Span {
         let core = self.tracer.core();
         if core.settings.disabled {
-            let context = parent.clone();
             return Span {
                 context,
                 live: None,
             };
         }
-        let upper = Some(parent.span()).filter(|span| span.is_valid());
+        let upper = Some(context.span()).filter(|span| span.is_valid());
         let (trace_id, span_id) = match upper {
             Some(upper) => (upper.trace_id(), SpanId::random()),
             None => id::root(),
         };
-        let (name, kind, decision) = (self.name, self.kind, parent.decision());
+        let (name, kind, decision) = (self.name, self.kind, context.decision());
         let sampled = core.settings.sampler.samples(&Sampling {
             trace_id,
             parent: upper,
@@ -161,7 +161,8 @@ impl<'a> SpanBuilder<'a> {
         });
         // Our own trace ids are random, and say so (level 2); of others their maker says it.
         let flags = upper.map_or(TraceFlags::RANDOM, SpanContext::flags);
-        let context = parent.with_span(trace_id, span_id, flags.with_sampled(sampled));
+        let parent = record::Parent::of(context.span());
+        context.descend(trace_id, span_id, flags.with_sampled(sampled));
         let live = sampled.then(|| {
             let start_ns = clock::steady_ns();
             let start_unix_ns = match self.start_unix_ns {
@@ -171,7 +172,7 @@ impl<'a> SpanBuilder<'a> {
             let head = Head {
                 scope: self.tracer.scope(),
                 context: context.span(),
-                parent: upper,
+                parent,
                 name,
                 kind,
                 start_unix_ns,
@@ -230,7 +231,7 @@ impl Span {
     }
 
     /// Sets an attribute; of one key the last value counts.
-    #[inline]
+    #[inline(always)] // see `Record::set_attribute`
     pub fn set_attribute<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
         if let Some(live) = &mut self.live {
             live.record.set_attribute(key, value.into());
@@ -323,9 +324,9 @@ impl Span {
 
     /// Ends it at another time than now.
     pub fn end_at(mut self, time: SystemTime) {
-        if let Some(live) = self.live.take() {
+        if let Some(mut live) = self.live.take() {
             let end = clock::unix_ns_of(time).max(live.start_unix_ns);
-            live.core.end(live.record, live.start_unix_ns, end);
+            live.core.end(&mut live.record, live.start_unix_ns, end);
         }
     }
 }
@@ -333,12 +334,12 @@ impl Span {
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
-        if let Some(mut live) = self.live.take() {
+        if let Some(live) = &mut self.live {
             if std::thread::panicking() && !live.record.has_status() {
                 live.record.set_status(Status::error("panicked"));
             }
             let end = live.now_unix_ns();
-            live.core.end(live.record, live.start_unix_ns, end);
+            live.core.end(&mut live.record, live.start_unix_ns, end);
         }
     }
 }
@@ -357,14 +358,14 @@ impl Live {
 #[doc(hidden)]
 pub struct Finished {
     core: &'static Core,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     start_unix_ns: u64,
 }
 
 impl Finished {
     /// Nothing if the span is not recorded.
     pub fn of(mut span: Span) -> Option<Finished> {
-        let live = span.live.take()?;
+        let mut live = span.live.take()?;
         let (core, start_unix_ns) = (live.core, live.start_unix_ns);
         let bytes = live.record.finish(start_unix_ns)?;
         Some(Finished {

@@ -8,11 +8,14 @@ mod sync {
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 }
 
+#[path = "../src/bytes.rs"]
+mod bytes;
 #[path = "../src/ring.rs"]
 mod ring;
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use loom::sync::Arc;
 use loom::thread;
 use ring::{Late, Loss, Lost, Ring};
@@ -27,7 +30,7 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 /// A span of one byte: its number, which is its stamp too.
 fn push(ring: &Ring, number: u8) -> Vec<Lost> {
     let mut lost = Vec::new();
-    let mut span = Vec::with_capacity(4);
+    let mut span = Bytes::with_room(4);
     span.push(number);
     ring.push(&mut span, u64::from(number), |loss| lost.push(loss));
     assert!(span.is_empty(), "what comes back is an empty buffer");

@@ -26,7 +26,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 
 use crate::clock;
 use crate::context::SpanContext;
-use crate::encode::record::{Head, Record};
+use crate::encode::record::{Head, Parent, Record};
 use crate::id::{SpanId, TraceFlags, TraceId};
 use crate::propagation::tracestate::{Level, TraceState};
 use crate::span::{Kind, Status};
@@ -155,7 +155,7 @@ fn record(tracer: Tracer, span: &SpanData) {
     let head = Head {
         scope: tracer.scope(),
         context: &context,
-        parent: Some(&parent).filter(|parent| parent.is_valid()),
+        parent: Parent::of(&parent),
         name: &span.name,
         kind: kind(&span.span_kind),
         start_unix_ns,
@@ -187,7 +187,7 @@ fn record(tracer: Tracer, span: &SpanData) {
         OtherStatus::Error { description } => Status::Error(description.clone()),
     });
     let end_unix_ns = clock::unix_ns_of(span.end_time).max(start_unix_ns);
-    core.end(record, start_unix_ns, end_unix_ns);
+    core.end(&mut record, start_unix_ns, end_unix_ns);
 }
 
 fn context(other: &OtherContext) -> SpanContext {

@@ -10,6 +10,7 @@
 
 use std::sync::OnceLock;
 
+use crate::bytes::Bytes;
 use crate::drops::{DropReason, Drops, Window};
 use crate::encode::proto::{field_bytes, put_attribute, put_bytes, put_len};
 use crate::encode::record::SCOPE_BYTES;
@@ -96,7 +97,7 @@ pub(crate) fn split(span: &[u8]) -> (u16, &[u8]) {
 }
 
 /// The numbers of the scopes that occur.
-pub(crate) fn scopes_of(spans: &[Vec<u8>]) -> Vec<u16> {
+pub(crate) fn scopes_of(spans: &[Bytes]) -> Vec<u16> {
     let mut numbers: Vec<u16> = spans.iter().map(|span| split(span).0).collect();
     numbers.sort_unstable();
     numbers.dedup();
@@ -104,8 +105,8 @@ pub(crate) fn scopes_of(spans: &[Vec<u8>]) -> Vec<u16> {
 }
 
 /// A `Resource` message.
-pub(crate) fn resource(attributes: &[(String, String)]) -> Vec<u8> {
-    let mut out = Vec::new();
+pub(crate) fn resource(attributes: &[(String, String)]) -> Bytes {
+    let mut out = Bytes::default();
     for (key, value) in attributes {
         put_attribute(&mut out, 0x0A, key, Value::Str(value));
     }
@@ -114,14 +115,14 @@ pub(crate) fn resource(attributes: &[(String, String)]) -> Vec<u8> {
 
 /// Writes the request into `out`.
 pub(crate) fn request(
-    out: &mut Vec<u8>,
+    out: &mut Bytes,
     resource: &[u8],
     scopes: &Scopes,
-    spans: &[Vec<u8>],
+    spans: &[Bytes],
     losses: &Losses,
 ) {
     out.clear();
-    let parts: Vec<(u16, Vec<u8>, usize)> = scopes_of(spans)
+    let parts: Vec<(u16, Bytes, usize)> = scopes_of(spans)
         .into_iter()
         .map(|number| {
             let scope = scope(scopes.get(number), losses);
@@ -136,7 +137,6 @@ pub(crate) fn request(
         .collect();
     let inside: usize = parts.iter().map(|(_, _, len)| field_bytes(*len)).sum();
     let len = field_bytes(resource.len()) + inside;
-    out.reserve(field_bytes(len));
     put_len(out, 0x0A, len);
     put_bytes(out, 0x0A, resource);
     for (number, scope, len) in parts {
@@ -152,8 +152,8 @@ pub(crate) fn request(
     }
 }
 
-fn scope(scope: Option<&Scope>, losses: &Losses) -> Vec<u8> {
-    let mut out = Vec::new();
+fn scope(scope: Option<&Scope>, losses: &Losses) -> Bytes {
+    let mut out = Bytes::default();
     if let Some(scope) = scope {
         put_bytes(&mut out, 0x0A, scope.name.as_bytes());
         if !scope.version.is_empty() {

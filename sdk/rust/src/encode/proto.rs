@@ -1,18 +1,25 @@
 //! The few pieces of protobuf that OTLP spans are made of, written and read.
 #![warn(clippy::indexing_slicing)]
 
+use crate::bytes::{Bytes, Pieces};
 use crate::value::Value;
 
 /// How deep a list of lists is followed; what is deeper is left out as an empty value.
 const DEPTH_MAX: u32 = 16;
 
 #[inline]
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Bytes, value: u64) {
+    let mut pieces = out.claim(varint_bytes(value));
+    varint(&mut pieces, value);
+}
+
+#[inline]
+fn varint(out: &mut Pieces<'_>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value as u8) | 0x80);
+        out.put(&[(value as u8) | 0x80]);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.put(&[value as u8]);
 }
 
 /// Bytes that a varint takes.
@@ -33,16 +40,16 @@ pub(crate) const fn field_bytes(len: usize) -> usize {
 
 /// A field of a one-byte tag: `field << 3 | 2`.
 #[inline]
-pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Bytes, tag: u8, bytes: &[u8]) {
     put_len(out, tag, bytes.len());
-    out.extend_from_slice(bytes);
+    out.put(bytes);
 }
 
 /// The head of a length-delimited field.
 #[inline]
-pub(crate) fn put_len(out: &mut Vec<u8>, tag: u8, len: usize) {
+pub(crate) fn put_len(out: &mut Bytes, tag: u8, len: usize) {
     if len < 0x80 {
-        out.extend_from_slice(&[tag, len as u8]);
+        out.put(&[tag, len as u8]);
     } else {
         out.push(tag);
         put_varint(out, len as u64);
@@ -50,9 +57,10 @@ pub(crate) fn put_len(out: &mut Vec<u8>, tag: u8, len: usize) {
 }
 
 #[inline]
-pub(crate) fn put_fixed64(out: &mut Vec<u8>, tag: u8, value: u64) {
-    out.push(tag);
-    out.extend_from_slice(&value.to_le_bytes());
+pub(crate) fn put_fixed64(out: &mut Bytes, tag: u8, value: u64) {
+    let mut pieces = out.claim(9);
+    pieces.put(&[tag]);
+    pieces.put(&value.to_le_bytes());
 }
 
 /// Bytes of the fields of a `KeyValue`.
@@ -62,38 +70,50 @@ pub(crate) fn key_value_bytes(key: &str, value: Value<'_>) -> usize {
 }
 
 /// A field that is a `KeyValue`, whose fields take so many bytes.
-#[inline]
-pub(crate) fn put_key_value(out: &mut Vec<u8>, tag: u8, key: &str, value: Value<'_>, bytes: usize) {
-    if bytes < 0x80 {
-        return put_short_key_value(out, tag, key, value, bytes as u8);
-    }
+pub(crate) fn put_key_value(out: &mut Bytes, tag: u8, key: &str, value: Value<'_>, bytes: usize) {
     put_len(out, tag, bytes);
     put_bytes(out, 0x0A, key.as_bytes());
     put_len(out, 0x12, any_bytes(value, DEPTH_MAX));
     put_any(out, value, DEPTH_MAX);
 }
 
-/// The same where every length is one byte, which is nearly always: in as few pieces as can be.
-#[inline]
-fn put_short_key_value(out: &mut Vec<u8>, tag: u8, key: &str, value: Value<'_>, bytes: u8) {
-    out.extend_from_slice(&[tag, bytes, 0x0A, key.len() as u8]);
-    out.extend_from_slice(key.as_bytes());
-    let any_len = bytes - key.len() as u8 - 4;
+/// The same of plain values where every length is one byte, which is nearly always. Says whether it was done.
+#[inline(always)] // see `Record::set_attribute`
+pub(crate) fn put_short_key_value(
+    out: &mut Bytes,
+    tag: u8,
+    key: &str,
+    value: Value<'_>,
+    bytes: usize,
+) -> bool {
+    if bytes >= 0x80 || matches!(value, Value::Bytes(_) | Value::List(_)) {
+        return false;
+    }
+    let any_len = (bytes - key.len() - 4) as u8;
+    let mut pieces = out.claim(2 + bytes);
+    pieces.put(&[tag, bytes as u8, 0x0A, key.len() as u8]);
+    pieces.put(key.as_bytes());
     match value {
         Value::Str(text) => {
-            out.extend_from_slice(&[0x12, any_len, 0x0A, text.len() as u8]);
-            out.extend_from_slice(text.as_bytes());
+            pieces.put(&[0x12, any_len, 0x0A, text.len() as u8]);
+            pieces.put(text.as_bytes());
         }
-        Value::Bool(yes) => out.extend_from_slice(&[0x12, any_len, 0x10, u8::from(yes)]),
-        _ => {
-            out.extend_from_slice(&[0x12, any_len]);
-            put_any(out, value, DEPTH_MAX);
+        Value::Bool(yes) => pieces.put(&[0x12, any_len, 0x10, u8::from(yes)]),
+        Value::I64(number) => {
+            pieces.put(&[0x12, any_len, 0x18]);
+            varint(&mut pieces, number as u64);
         }
+        Value::F64(number) => {
+            pieces.put(&[0x12, any_len, 0x21]);
+            pieces.put(&number.to_bits().to_le_bytes());
+        }
+        Value::Bytes(_) | Value::List(_) => {}
     }
+    true
 }
 
 /// As [`put_key_value`], measured here.
-pub(crate) fn put_attribute(out: &mut Vec<u8>, tag: u8, key: &str, value: Value<'_>) {
+pub(crate) fn put_attribute(out: &mut Bytes, tag: u8, key: &str, value: Value<'_>) {
     put_key_value(out, tag, key, value, key_value_bytes(key, value));
 }
 
@@ -120,10 +140,10 @@ fn list_bytes(values: &[Value<'_>], depth: u32) -> usize {
 }
 
 #[inline]
-fn put_any(out: &mut Vec<u8>, value: Value<'_>, depth: u32) {
+fn put_any(out: &mut Bytes, value: Value<'_>, depth: u32) {
     match value {
         Value::Str(text) => put_bytes(out, 0x0A, text.as_bytes()),
-        Value::Bool(yes) => out.extend_from_slice(&[0x10, u8::from(yes)]),
+        Value::Bool(yes) => out.put(&[0x10, u8::from(yes)]),
         Value::I64(number) => {
             out.push(0x18);
             put_varint(out, number as u64);
@@ -229,7 +249,7 @@ mod tests {
     fn a_varint_is_as_long_as_announced() {
         for shift in 0..64 {
             for value in [1u64 << shift, (1 << shift) - 1, u64::MAX >> shift] {
-                let mut out = Vec::new();
+                let mut out = Bytes::default();
                 put_varint(&mut out, value);
                 assert_eq!(out.len(), varint_bytes(value), "{value}");
                 assert_eq!(Fields(&out).varint(), Some(value));
@@ -252,7 +272,7 @@ mod tests {
         ];
         for value in values {
             for key in ["", "k", &long] {
-                let mut out = Vec::new();
+                let mut out = Bytes::default();
                 put_attribute(&mut out, 0x4A, key, value);
                 let fields: Vec<_> = Fields(&out).collect();
                 assert_eq!(fields.len(), 1, "{key} {value:?}");
@@ -270,7 +290,7 @@ mod tests {
             }
         }
         nested(100, Value::I64(1), &mut |value| {
-            let mut out = Vec::new();
+            let mut out = Bytes::default();
             put_attribute(&mut out, 0x4A, "k", value);
             assert_eq!(Fields(&out).count(), 1);
         });

@@ -4,11 +4,13 @@
 #![warn(clippy::indexing_slicing)]
 
 use crate::buffers;
+use crate::bytes::Bytes;
 use crate::context::SpanContext;
 use crate::encode::proto::{
     Fields, field_bytes, key_value_bytes, put_attribute, put_bytes, put_fixed64, put_key_value,
-    put_len, put_varint,
+    put_len, put_short_key_value, put_varint,
 };
+use crate::id::SpanId;
 use crate::settings::Limits;
 use crate::span::{Kind, Status};
 use crate::value::Value;
@@ -23,7 +25,7 @@ const LINK: u8 = 0x6A;
 const HAS_IS_REMOTE: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 /// The scope and the fields of fixed length that a span begins with.
-const FIXED_BYTES: usize = 57;
+const FIXED_BYTES: usize = 47;
 /// Fields written at the end take no more than this, but for the status message.
 const END_BYTES: usize = 64;
 
@@ -31,30 +33,60 @@ const END_BYTES: usize = 64;
 pub(crate) struct Head<'a> {
     pub(crate) scope: u16,
     pub(crate) context: &'a SpanContext,
-    pub(crate) parent: Option<&'a SpanContext>,
+    pub(crate) parent: Option<Parent>,
     pub(crate) name: &'a str,
     pub(crate) kind: Kind,
     pub(crate) start_unix_ns: u64,
 }
 
+/// Where the start time stands in a finished span.
+const START_AT: usize = 33;
+
+/// When a finished span began.
+pub(crate) fn start_unix_ns(span: &[u8]) -> u64 {
+    let start = span.get(START_AT..).and_then(<[u8]>::first_chunk);
+    start.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// What a span says of its parent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parent {
+    span_id: SpanId,
+    remote: bool,
+}
+
+impl Parent {
+    /// The parent, if the context names one.
+    #[inline]
+    pub(crate) fn of(context: &SpanContext) -> Option<Parent> {
+        context.is_valid().then(|| Parent {
+            span_id: context.span_id(),
+            remote: context.is_remote(),
+        })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Record {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     limits: &'static Limits,
     /// Where the name's field begins, and where all that is fixed at the start ends.
     name_at: u32,
     open_at: u32,
     /// One bit a key seen, by a small hash: most keys are new, and need no search for an older one.
     keys: u64,
+    /// Bytes that the span may still take.
+    left: usize,
     attributes: Count,
     events: Count,
     links: Count,
     status: Status,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// How many more there may be, and how many were one too many.
+#[derive(Clone, Copy, Debug)]
 struct Count {
-    kept: u32,
+    left: u32,
     dropped: u32,
 }
 
@@ -62,30 +94,27 @@ impl Record {
     #[inline]
     pub(crate) fn begin(head: &Head<'_>, limits: &'static Limits) -> Record {
         let mut flags = u32::from(head.context.flags().bits()) | HAS_IS_REMOTE;
-        let mut parent = [0; 8];
-        if let Some(span) = head.parent {
-            parent = span.span_id().to_bytes();
-            flags |= if span.is_remote() { IS_REMOTE } else { 0 };
+        if head.parent.is_some_and(|parent| parent.remote) {
+            flags |= IS_REMOTE;
         }
-        // All that has a fixed length goes in one piece, the parent last so that it can be left out:
-        // scope, trace_id (1), span_id (2), kind (6), start (7), flags (16), parent_span_id (4).
-        let mut fixed = [0; FIXED_BYTES];
-        fixed[0..2].copy_from_slice(&head.scope.to_le_bytes());
-        fixed[2..4].copy_from_slice(&[0x0A, 16]);
-        fixed[4..20].copy_from_slice(&head.context.trace_id().to_bytes());
-        fixed[20..22].copy_from_slice(&[0x12, 8]);
-        fixed[22..30].copy_from_slice(&head.context.span_id().to_bytes());
-        fixed[30..33].copy_from_slice(&[0x30, head.kind.number(), 0x39]);
-        fixed[33..41].copy_from_slice(&head.start_unix_ns.to_le_bytes());
-        fixed[41..43].copy_from_slice(&[0x85, 0x01]);
-        fixed[43..47].copy_from_slice(&flags.to_le_bytes());
-        fixed[47..49].copy_from_slice(&[0x22, 8]);
-        fixed[49..57].copy_from_slice(&parent);
+        // All that has a fixed length goes in one piece: scope, trace_id (1), span_id (2), kind (6), start (7),
+        // flags (16).
         let mut bytes = buffers::take();
-        bytes.extend_from_slice(match head.parent {
-            Some(_) => &fixed,
-            None => &fixed[..FIXED_BYTES - 10],
-        });
+        let mut fixed = bytes.claim(FIXED_BYTES);
+        fixed.put(&head.scope.to_le_bytes());
+        fixed.put(&[0x0A, 16]);
+        fixed.put(&head.context.trace_id().to_bytes());
+        fixed.put(&[0x12, 8]);
+        fixed.put(&head.context.span_id().to_bytes());
+        fixed.put(&[0x30, head.kind.number(), 0x39]);
+        fixed.put(&head.start_unix_ns.to_le_bytes());
+        fixed.put(&[0x85, 0x01]);
+        fixed.put(&flags.to_le_bytes());
+        if let Some(parent) = head.parent {
+            let mut field = bytes.claim(10);
+            field.put(&[0x22, 8]);
+            field.put(&parent.span_id.to_bytes());
+        }
         let state = head.context.trace_state().header();
         if !state.is_empty() {
             put_bytes(&mut bytes, 0x1A, state.as_bytes());
@@ -95,30 +124,34 @@ impl Record {
         Record {
             name_at,
             open_at: bytes.len() as u32,
+            left: limits
+                .span_bytes_max
+                .saturating_sub(bytes.len() + END_BYTES),
             bytes,
             limits,
             keys: 0,
-            attributes: Count::default(),
-            events: Count::default(),
-            links: Count::default(),
+            attributes: Count::up_to(limits.attributes_max),
+            events: Count::up_to(limits.events_max),
+            links: Count::up_to(limits.links_max),
             status: Status::Unset,
         }
     }
 
-    #[inline]
+    /// Inlined into the application, whose keys are constants: most of it is done by its compiler then.
+    #[inline(always)]
     pub(crate) fn set_attribute(&mut self, key: &str, value: Value<'_>) {
         let bit = key_bit(key);
         if self.keys & bit != 0 {
             self.remove_attribute(key);
         }
         let len = key_value_bytes(key, value);
-        if self.limits.attributes_max <= self.attributes.kept || !self.has_room(len) {
-            self.attributes.note(false);
+        if !self.attributes.admit(&mut self.left, len + 2) {
             return;
         }
         self.keys |= bit;
-        self.attributes.kept += 1;
-        put_key_value(&mut self.bytes, ATTRIBUTE, key, value, len);
+        if !put_short_key_value(&mut self.bytes, ATTRIBUTE, key, value, len) {
+            put_key_value(&mut self.bytes, ATTRIBUTE, key, value, len);
+        }
     }
 
     pub(crate) fn add_event(
@@ -134,12 +167,10 @@ impl Record {
             .sum();
         let over_len = if over == 0 { 0 } else { field_bytes(0) + 8 };
         let len = 9 + field_bytes(name.len()) + attributes_len;
-        let kept = self.limits.events_max > self.events.kept && self.has_room(len + over_len);
-        self.events.note(kept);
-        if !kept {
+        if !self.events.admit(&mut self.left, len + over_len) {
             return;
         }
-        let mut tail = Vec::new();
+        let mut tail = Bytes::default();
         if over > 0 {
             tail.push(0x20);
             put_varint(&mut tail, u64::from(over));
@@ -150,12 +181,12 @@ impl Record {
         for (key, value) in attributes {
             put_attribute(&mut self.bytes, 0x1A, key, *value);
         }
-        self.bytes.extend_from_slice(&tail);
+        self.bytes.put(&tail);
     }
 
     pub(crate) fn add_link(&mut self, to: &SpanContext, attributes: &[(&str, Value<'_>)]) {
         let (attributes, over) = self.capped(attributes);
-        let mut link = Vec::with_capacity(64);
+        let mut link = Bytes::with_room(64);
         put_bytes(&mut link, 0x0A, &to.trace_id().to_bytes());
         put_bytes(&mut link, 0x12, &to.span_id().to_bytes());
         let state = to.trace_state().header();
@@ -172,10 +203,8 @@ impl Record {
         let remote = if to.is_remote() { IS_REMOTE } else { 0 };
         let flags = u32::from(to.flags().bits()) | HAS_IS_REMOTE | remote;
         link.push(0x35);
-        link.extend_from_slice(&flags.to_le_bytes());
-        let kept = self.limits.links_max > self.links.kept && self.has_room(link.len());
-        self.links.note(kept);
-        if kept {
+        link.put(&flags.to_le_bytes());
+        if self.links.admit(&mut self.left, link.len()) {
             put_bytes(&mut self.bytes, LINK, &link);
         }
     }
@@ -194,11 +223,11 @@ impl Record {
     }
 
     pub(crate) fn rename(&mut self, name: &str) {
-        let mut field = Vec::with_capacity(name.len() + 4);
+        let mut field = Bytes::with_room(name.len() + 4);
         put_bytes(&mut field, 0x2A, name.as_bytes());
         let (name_at, open_at) = (self.name_at as usize, self.open_at as usize);
         self.open_at = self.name_at + field.len() as u32;
-        self.bytes.splice(name_at..open_at, field);
+        self.bytes.replace(name_at..open_at, &field);
     }
 
     /// An application's "ok" is final; an error may be overruled by it, not by nothing.
@@ -224,43 +253,48 @@ impl Record {
         !matches!(self.status, Status::Unset)
     }
 
-    /// The whole message, or nothing if it is larger than a span may be.
+    /// The whole message, or nothing if it is larger than a span may be. Nothing may be said after it.
     #[inline]
-    pub(crate) fn finish(mut self, end_unix_ns: u64) -> Option<Vec<u8>> {
+    pub(crate) fn finish(&mut self, end_unix_ns: u64) -> Option<Bytes> {
         put_fixed64(&mut self.bytes, 0x41, end_unix_ns);
         if self.attributes.dropped | self.events.dropped | self.links.dropped != 0 {
-            for (tag, count) in [
-                (0x50, self.attributes),
-                (0x60, self.events),
-                (0x70, self.links),
-            ] {
-                self.bytes.push(tag);
-                put_varint(&mut self.bytes, u64::from(count.dropped));
-            }
+            self.put_dropped();
         }
-        match std::mem::take(&mut self.status) {
-            Status::Unset => {}
-            Status::Ok => self.bytes.extend_from_slice(&[0x7A, 2, 0x18, 1]),
-            Status::Error(message) => {
-                let len = field_bytes(message.len()) + 2;
-                put_len(&mut self.bytes, 0x7A, len);
-                put_bytes(&mut self.bytes, 0x12, message.as_bytes());
-                self.bytes.extend_from_slice(&[0x18, 2]);
-            }
+        if self.has_status() {
+            self.put_status();
         }
-        let fits = self.bytes.len() <= self.limits.span_bytes_max;
         let bytes = std::mem::take(&mut self.bytes);
-        fits.then_some(bytes)
+        (bytes.len() <= self.limits.span_bytes_max).then_some(bytes)
     }
 
-    #[inline]
-    fn has_room(&self, len: usize) -> bool {
-        let with_it = self
-            .bytes
-            .len()
-            .saturating_add(len)
-            .saturating_add(END_BYTES);
-        with_it <= self.limits.span_bytes_max
+    #[cold]
+    fn put_dropped(&mut self) {
+        for (tag, count) in [
+            (0x50, self.attributes),
+            (0x60, self.events),
+            (0x70, self.links),
+        ] {
+            self.bytes.push(tag);
+            put_varint(&mut self.bytes, u64::from(count.dropped));
+        }
+    }
+
+    #[cold]
+    fn put_status(&mut self) {
+        let (message, code) = match &self.status {
+            Status::Error(message) => (message.as_bytes(), 2),
+            Status::Ok | Status::Unset => (&[][..], 1),
+        };
+        let message_len = if message.is_empty() {
+            0
+        } else {
+            field_bytes(message.len())
+        };
+        put_len(&mut self.bytes, 0x7A, message_len + 2);
+        if !message.is_empty() {
+            put_bytes(&mut self.bytes, 0x12, message);
+        }
+        self.bytes.put(&[0x18, code]);
     }
 
     /// The last value of a key counts; an older one goes.
@@ -276,8 +310,10 @@ impl Record {
                 number == 1 && crate::encode::proto::Field::bytes(inner) == key.as_bytes()
             };
             if number == 9 && Fields(field.bytes()).next().as_ref().is_some_and(holds_key) {
-                self.bytes.drain(open_at + at..open_at + next);
-                self.attributes.kept -= 1;
+                let gone = open_at + at..open_at + next;
+                self.bytes.replace(gone, &[]);
+                self.attributes.left += 1;
+                self.left += next - at;
                 return;
             }
             at = next;
@@ -286,14 +322,23 @@ impl Record {
 }
 
 impl Count {
+    fn up_to(max: u32) -> Count {
+        Count {
+            left: max,
+            dropped: 0,
+        }
+    }
+
+    /// Takes one more of so many bytes, or counts it as left out.
     #[inline]
-    fn note(&mut self, kept: bool) {
-        let count = if kept {
-            &mut self.kept
-        } else {
-            &mut self.dropped
-        };
-        *count = count.saturating_add(1);
+    fn admit(&mut self, bytes_left: &mut usize, bytes: usize) -> bool {
+        if self.left == 0 || *bytes_left < bytes {
+            self.dropped = self.dropped.saturating_add(1);
+            return false;
+        }
+        self.left -= 1;
+        *bytes_left -= bytes;
+        true
     }
 }
 

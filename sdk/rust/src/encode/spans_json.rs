@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use crate::bytes::Bytes;
 use crate::encode::batch::{Losses, Scopes, split};
 use crate::encode::proto::{Field, Fields};
 use crate::value::Value;
@@ -15,7 +16,7 @@ const DEPTH_MAX: u32 = 16;
 pub(crate) fn body(
     resource: &[(String, String)],
     scopes: &Scopes,
-    spans: &[Vec<u8>],
+    spans: &[Bytes],
     losses: &Losses,
 ) -> String {
     let of = |wanted: &str| {

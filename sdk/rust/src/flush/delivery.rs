@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::bytes::Bytes;
 use crate::clock;
 use crate::core::Core;
 use crate::drops::DropReason;
@@ -20,8 +21,8 @@ pub(crate) struct Delivery {
     transport: Box<dyn Transport>,
     path: String,
     resource: Vec<(String, String)>,
-    resource_bytes: Vec<u8>,
-    body: Vec<u8>,
+    resource_bytes: Bytes,
+    body: Bytes,
     packed: Packed,
 }
 
@@ -43,12 +44,12 @@ impl Delivery {
             path: settings.endpoint.path(settings.protocol),
             resource_bytes: batch::resource(&resource),
             resource,
-            body: Vec::new(),
+            body: Bytes::default(),
             packed: Packed::default(),
         }
     }
 
-    pub(crate) fn attempt(&mut self, spans: &[Vec<u8>]) -> Attempt {
+    pub(crate) fn attempt(&mut self, spans: &[Bytes]) -> Attempt {
         let losses = Losses::take(&self.core.drops);
         self.encode(spans, &losses);
         let outcome = self.exchange();
@@ -65,19 +66,21 @@ impl Delivery {
             None => (DropReason::Encode, all),
         };
         self.core.drops.add_sent(all - dropped);
-        if let Some(window) = window(spans).filter(|_| dropped > 0) {
+        if dropped > 0
+            && let Some(window) = window(spans)
+        {
             self.core.drops.add(reason, dropped, window);
         }
         Attempt::Done
     }
 
-    fn encode(&mut self, spans: &[Vec<u8>], losses: &Losses) {
+    fn encode(&mut self, spans: &[Bytes], losses: &Losses) {
         let (body, scopes) = (&mut self.body, &self.core.scopes);
         match self.core.settings.protocol {
             Protocol::Otlp => batch::request(body, &self.resource_bytes, scopes, spans, losses),
             Protocol::Spans => {
                 let text = spans_json::body(&self.resource, scopes, spans, losses);
-                *body = text.into_bytes();
+                *body = text.into_bytes().into();
             }
         }
     }

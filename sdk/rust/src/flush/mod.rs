@@ -13,10 +13,10 @@ pub(crate) mod transport;
 
 use std::time::Duration;
 
+use crate::bytes::Bytes;
 use crate::core::Core;
 use crate::drops::{DropReason, Window};
-use crate::encode::batch;
-use crate::encode::proto::Fields;
+use crate::encode::record;
 use crate::flush::backoff::Backoff;
 use crate::flush::delivery::{Attempt, Delivery};
 use crate::ring::Late;
@@ -36,7 +36,7 @@ pub(crate) struct Flusher {
     backoff: Backoff,
     late: Late,
     /// The batch in hand: taken from the ring, not yet with the collector.
-    batch: Vec<Vec<u8>>,
+    batch: Vec<Bytes>,
     /// What the ring had pushed out when the batch was taken.
     pushed_out: u64,
     /// Not to try before this, after a failure (steady time).
@@ -182,13 +182,8 @@ impl Flusher {
 }
 
 /// The start times that the spans lie between.
-fn window(spans: &[Vec<u8>]) -> Option<Window> {
-    let start = |span: &Vec<u8>| {
-        let (_, message) = batch::split(span);
-        let field = Fields(message).find(|(number, _)| *number == 7);
-        field.map_or(0, |(_, field)| field.number())
-    };
-    let starts = spans.iter().map(start);
+fn window(spans: &[Bytes]) -> Option<Window> {
+    let starts = spans.iter().map(|span| record::start_unix_ns(span));
     Some(Window {
         from: starts.clone().min()?,
         to: starts.max()?,
