@@ -141,11 +141,16 @@ impl Embedded {
     }
 
     /// One worker a consumer group, joined to the log where its sink's durable state ends.
-    pub(crate) fn workers(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Worker>> {
+    pub(crate) fn workers(
+        &self,
+        clock: &Arc<dyn Clock>,
+        losses: SdkLosses,
+    ) -> anyhow::Result<Vec<Worker>> {
         let writer: Arc<dyn StatsWriter> = self.stats.clone();
         let sink = Box::new(self.engine.sink());
         let storage = storage_writer::start(&*self.log, sink, clock.clone(), Options::default());
-        let stats = aggregator::start(&*self.log, writer, clock.clone(), Options::default());
+        let options = Options::default();
+        let stats = aggregator::start_noting(losses, &*self.log, writer, clock.clone(), options);
         Ok(vec![storage.map_err(said)?, stats.map_err(said)?])
     }
 }

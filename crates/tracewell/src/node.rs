@@ -16,7 +16,7 @@ use tracewell_collector::Collector;
 use tracewell_model::Clock;
 use tracewell_model::clock::SystemClock;
 use tracewell_query::{Metrics, Querier, QueryConfig};
-use tracewell_workers::{Stop, Worker, WorkersCollector, storage_writer};
+use tracewell_workers::{SdkLosses, Stop, Worker, WorkersCollector, storage_writer};
 
 use crate::addresses::Addresses;
 use crate::admin;
@@ -80,7 +80,8 @@ impl Node {
             admin: admin_listener.local_addr()?,
         };
 
-        let workers = backend.workers(&clock)?;
+        let losses = SdkLosses::default();
+        let workers = backend.workers(&clock, losses.clone())?;
         let collector = Collector::new(backend.span_log(), clock.clone(), collector_config(config));
         let readiness = Arc::new(Readiness::new(&backend, &workers));
         let worker_status: Vec<_> = workers.iter().map(Worker::status).collect();
@@ -96,6 +97,7 @@ impl Node {
         let mut registry = Registry::default();
         collector.register(&mut registry);
         registry.register_collector(Box::new(WorkersCollector(worker_status)));
+        registry.register_collector(Box::new(losses));
         registry.register_collector(Box::new(NodeMetrics(status.clone())));
         let query_metrics = Metrics::register(&mut registry);
         let admin = admin::routes(readiness.clone(), registry);

@@ -17,6 +17,7 @@ use tracewell_storage::stats::{OTHER, STEP_NS, Unjoined};
 use tracewell_storage::{Error, Position, Record, Sink, SpanLog, StatsDelta, StatsWriter};
 
 use crate::consume::{Options, Worker};
+use crate::sdk_losses::SdkLosses;
 use crate::tally::{Counted, Tally};
 use crate::window::{Joined, Seen, Service, WINDOW_NS, Window};
 
@@ -39,8 +40,20 @@ pub fn start(
     clock: Arc<dyn Clock>,
     options: Options,
 ) -> Result<Worker, Error> {
-    let sink = Box::new(Aggregator::new(writer));
-    Worker::join(GROUP, log, sink, clock, options)
+    start_noting(SdkLosses::default(), log, writer, clock, options)
+}
+
+/// The same, noting on the way what SDKs say of their losses.
+pub fn start_noting(
+    losses: SdkLosses,
+    log: &dyn SpanLog,
+    writer: Arc<dyn StatsWriter>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+) -> Result<Worker, Error> {
+    let mut sink = Aggregator::new(writer);
+    sink.losses = losses;
+    Worker::join(GROUP, log, Box::new(sink), clock, options)
 }
 
 /// Turns records into figures.
@@ -57,6 +70,7 @@ pub struct Aggregator {
     /// The series of the edges met so far.
     edges: HashMap<(Service, Service), u32>,
     unjoined: Unjoined,
+    losses: SdkLosses,
     positions: BTreeMap<u32, u64>,
     /// The last tick's time; the first record's arrival until there is one.
     now_unix_ns: u64,
@@ -100,6 +114,7 @@ impl Aggregator {
             tally: Tally::default(),
             edges: HashMap::new(),
             unjoined: Unjoined::default(),
+            losses: SdkLosses::default(),
             positions: BTreeMap::new(),
             now_unix_ns: 0,
             applied_unix_ns: 0,
@@ -130,6 +145,7 @@ impl Aggregator {
     }
 
     fn take(&mut self, record: &Record) {
+        self.losses.note(&record.batch);
         let Position { partition, offset } = record.position;
         let window = self.windows.entry(partition).or_default();
         if self.together.partition != partition || window.is_over(record.arrived_unix_ns) {

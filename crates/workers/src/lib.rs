@@ -8,6 +8,7 @@
 pub mod aggregator;
 pub mod consume;
 pub mod metrics;
+pub mod sdk_losses;
 pub mod stop;
 pub mod storage_writer;
 mod table;
@@ -17,4 +18,5 @@ mod window;
 pub use aggregator::Aggregator;
 pub use consume::{Options, StatusHandle, Step, Worker, WorkerStatus};
 pub use metrics::WorkersCollector;
+pub use sdk_losses::SdkLosses;
 pub use stop::Stop;
