@@ -1,4 +1,4 @@
-//! What a tracer and its flusher share: the ring, the counters, and a few atomics by which they speak.
+//! What a tracer and its flusher share: the queue, the counters, and a few atomics by which they speak.
 //!
 //! A core lives as long as its process: spans hold it without counting references, which 16 threads
 //! on one counter would pay for in every span, and a process has one tracer. There is no lock here
@@ -10,13 +10,14 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use crate::bytes::Bytes;
-use crate::drops::{Account, DropReason, Drops};
+use crate::drops::{Account, DropReason, Drops, Window};
 use crate::encode::batch::Scopes;
 use crate::encode::record::Record;
 use crate::flush::Flusher;
-use crate::ring::{Lost, Ring};
+use crate::queue::{Block, HANDS, Queue};
+use crate::ring::Loss;
 use crate::settings::Settings;
-use crate::{buffers, clock, fork};
+use crate::{buffers, clock, fork, thread};
 
 /// No process has this generation.
 const NEVER: u64 = u64::MAX;
@@ -25,7 +26,7 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) problems: Vec<String>,
-    pub(crate) ring: Ring,
+    pub(crate) queue: Queue,
     pub(crate) drops: Drops,
     pub(crate) scopes: Scopes,
     pub(crate) control: Control,
@@ -51,7 +52,12 @@ impl Core {
     pub(crate) fn start(settings: Settings, problems: Vec<String>) -> &'static Core {
         fork::watch();
         let core: &'static Core = Box::leak(Box::new(Core {
-            ring: Ring::new(settings.ring_spans_max, settings.ring_bytes_max),
+            queue: Queue::new(
+                HANDS,
+                settings.ring_spans_max,
+                settings.batch_spans,
+                settings.ring_bytes_max,
+            ),
             drops: Drops::new(),
             scopes: Scopes::new(),
             control: Control {
@@ -87,7 +93,7 @@ impl Core {
         }
     }
 
-    /// Puts a finished span's bytes into the ring.
+    /// Puts a finished span's bytes into the queue.
     #[inline]
     pub(crate) fn enqueue(&self, mut span: Bytes, start_unix_ns: u64) {
         if self.control.closed.load(Ordering::Relaxed) {
@@ -95,18 +101,22 @@ impl Core {
                 .drops
                 .count_unqueued(DropReason::Shutdown, start_unix_ns);
         }
-        self.ring
-            .push(&mut span, start_unix_ns, |lost| self.lost(lost));
+        let lost = |loss, block: &Block| self.lost(loss, block);
+        let pushed = self
+            .queue
+            .push(thread::number(), &mut span, start_unix_ns, lost);
+        if let Err(loss) = pushed {
+            self.drops.count_unqueued(loss.into(), start_unix_ns);
+            span.clear();
+        }
         buffers::give(span);
     }
 
     #[cold]
-    fn lost(&self, lost: Lost) {
-        let reason = DropReason::from(lost.loss);
-        if lost.was_queued {
-            self.drops.count(reason, lost.stamp);
-        } else {
-            self.drops.count_unqueued(reason, lost.stamp);
+    fn lost(&self, loss: Loss, block: &Block) {
+        if let Some((from, to)) = block.stamps() {
+            self.drops
+                .add(loss.into(), block.len() as u64, Window { from, to });
         }
     }
 
@@ -120,7 +130,7 @@ impl Core {
             return; // another thread is at it
         }
         if claimed != NEVER {
-            self.ring.abandon();
+            self.queue.abandon();
             self.drops.reset();
             control.close_by.store(0, Ordering::Relaxed);
             control.closed.store(false, Ordering::Relaxed);
@@ -171,7 +181,7 @@ impl Core {
     }
 
     pub(crate) fn account(&self) -> Account {
-        self.drops.account(self.ring.pushed())
+        self.drops.account(self.queue.pushed())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Spans that were lost, by reason: counted exactly, told to the host (`Tracer::account`) and to the
 //! server, with the next batch.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ring::Loss;
+use crate::thread;
 
 /// The low bits of a time, about a millisecond's worth.
 const MILLISECOND: u64 = (1 << 20) - 1;
@@ -17,7 +17,7 @@ pub enum DropReason {
     RingFull,
     /// The ring's spans took too much memory.
     RingMemory,
-    /// No slot of the ring was free of other threads within a bounded number of tries.
+    /// No place in the queue was free of other threads within a bounded number of tries.
     Contended,
     /// One span was larger than `span_bytes_max`.
     TooLarge,
@@ -115,14 +115,6 @@ struct Stripe {
 
 const STRIPES: usize = 8;
 
-thread_local! {
-    /// Threads take the stripes in turn.
-    static STRIPE: Cell<usize> = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES)
-    };
-}
-
 impl Stripe {
     const fn new() -> Self {
         Stripe {
@@ -164,28 +156,17 @@ impl Drops {
         }
     }
 
-    /// Counts one span that began then and had been in the ring.
-    pub(crate) fn count(&self, reason: DropReason, start_unix_ns: u64) {
-        self.add(
-            reason,
-            1,
-            Window {
-                from: start_unix_ns,
-                to: start_unix_ns,
-            },
-        );
-    }
-
-    /// Counts one span that never entered the ring.
+    /// Counts one span that began then and never entered the queue.
     #[cold]
     pub(crate) fn count_unqueued(&self, reason: DropReason, start_unix_ns: u64) {
         self.unqueued.fetch_add(1, Ordering::Relaxed);
-        self.count(reason, start_unix_ns);
+        let (from, to) = (start_unix_ns, start_unix_ns);
+        self.add(reason, 1, Window { from, to });
     }
 
-    /// Counts several.
+    /// Counts several that had been in it.
     pub(crate) fn add(&self, reason: DropReason, spans: u64, window: Window) {
-        let own = STRIPE.try_with(Cell::get).unwrap_or(0);
+        let own = thread::number() % STRIPES;
         if let Some(count) = self.stripes.get(own).and_then(|stripe| stripe.of(reason)) {
             count.fetch_add(spans, Ordering::Relaxed);
         }
@@ -221,7 +202,7 @@ impl Drops {
         counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The account; so many spans entered the ring.
+    /// The account; so many spans entered the queue.
     pub(crate) fn account(&self, pushed: u64) -> Account {
         let unqueued = self.unqueued.load(Ordering::Relaxed);
         let sent = self.sent.load(Ordering::Relaxed);

@@ -38,7 +38,7 @@
 //! let handler = tracer.span("GET /stock").kind(Kind::Server).parent(&arrived).start();
 //! assert_eq!(handler.span_context().trace_id(), call.span_context().trace_id());
 //! ```
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 #[cfg(any(feature = "opentelemetry", feature = "tracing"))]
 pub mod bridge;
@@ -60,12 +60,14 @@ mod id;
 pub mod layer;
 mod panic;
 pub mod propagation;
+mod queue;
 mod random;
 mod ring;
 mod sampler;
 pub mod settings;
 mod span;
 mod sync;
+mod thread;
 mod tracer;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod tsc;

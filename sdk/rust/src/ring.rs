@@ -1,7 +1,7 @@
-//! The queue between the threads that end spans and the flusher: bounded, drop-oldest, never waiting.
+//! Blocks of ended spans, bounded, drop-oldest, never waiting.
 //!
 //! A push takes a ticket (one `fetch_add`); ticket modulo capacity names its slot, so a push onto a full
-//! ring lands on the oldest span and overwrites it: dropping the oldest needs no second queue end.
+//! ring lands on the oldest block and overwrites it: dropping the oldest needs no second queue end.
 //! A slot is a mutex that is only ever *tried*. It is contended only when a thread lost its processor
 //! inside the few instructions of a swap while the others ran a whole lap, or while the flusher empties
 //! that very slot; the pusher then takes the next ticket. So no thread, whatever happens to
@@ -9,28 +9,34 @@
 //! pushers wait for a preempted one to publish its slot. And it is all safe code.
 //!
 //! The flusher takes slots in ticket order. A ticket whose thread has not arrived yet is remembered
-//! and looked at again. Every span pushed is in exactly one of three accounts: drained, lost
-//! (told to the pusher that caused it), or still here. `tests/ring_loom.rs` checks that in all
+//! and looked at again. Every block pushed is in exactly one of three accounts: drained, lost
+//! (told to the pusher that caused it), or still here. `tests/queue_loom.rs` checks that in all
 //! interleavings of a small ring.
 
 use std::cmp::Ordering as CmpOrdering;
 use std::sync::TryLockError;
 
-use crate::bytes::Bytes;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 
-/// Tickets a push tries before it gives its span up. One is enough nearly always; to need them all,
+/// Tickets a push tries before it gives its block up. One is enough nearly always; to need them all,
 /// as many threads must have been stopped inside a swap, on successive slots.
 const TICKETS_MAX: u32 = 8;
-/// Old spans a push gives up at most to make room in memory, which bounds its time (about 1 µs).
-const SHED_MAX: u32 = 64;
-/// Tickets remembered whose threads had not arrived. A span behind a forgotten one is found a lap later.
+/// Old blocks a push gives up at most to make room in memory, which bounds its time.
+const SHED_MAX: u32 = 32;
+/// Tickets remembered whose threads had not arrived. A block behind a forgotten one is found a lap later.
 const LATE_MAX: usize = 1024;
+
+/// What the ring carries. The default is nothing.
+pub(crate) trait Load: Default {
+    fn is_empty(&self) -> bool;
+    /// What it takes in memory.
+    fn room(&self) -> usize;
+}
 
 /// See the module's text.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    slots: Box<[Lined<Mutex<Slot>>]>,
+pub(crate) struct Ring<T> {
+    slots: Box<[Lined<Mutex<Slot<T>>>]>,
     ends: Ends,
 }
 
@@ -48,42 +54,27 @@ struct Ends {
     /// Memory of the buffers held.
     bytes: AtomicUsize,
     bytes_max: usize,
-    /// Tickets that found their slot taken and carry no span.
-    skipped: AtomicU64,
     /// The oldest ticket that neither the flusher nor a pusher short of memory has claimed.
     head: AtomicU64,
-    /// Spans of earlier tickets belong to the parent process.
+    /// Loads of earlier tickets belong to the parent process.
     floor: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct Slot<T> {
     ticket: u64,
-    stamp: u64,
-    /// Empty: nothing here.
-    span: Bytes,
+    load: T,
 }
 
-/// Why a span was lost.
+/// Why a load was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// The ring was full and this was its oldest span.
+    /// The ring was full and this was its oldest.
     Full,
-    /// The ring's spans took too much memory and this was the oldest, or alone too big.
+    /// The ring's loads took too much memory and this was the oldest, or alone too big.
     Memory,
     /// No slot could be had within the bounded number of tries.
     Contended,
-}
-
-/// What became of a push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lost {
-    /// Why.
-    pub(crate) loss: Loss,
-    /// The stamp it was pushed with.
-    pub(crate) stamp: u64,
-    /// Whether it had been in the ring, as those that were pushed out have.
-    pub(crate) was_queued: bool,
 }
 
 /// The flusher's memory of tickets that it has to look at again.
@@ -91,11 +82,11 @@ pub(crate) struct Lost {
 pub(crate) struct Late(Vec<u64>);
 
 /// What a ticket's slot holds.
-enum Found {
-    /// This ticket's span.
-    Own(Bytes, u64),
-    /// The span of a ticket that came so late that it was passed over; this one's is yet to come.
-    Older(Bytes, u64),
+enum Found<T> {
+    /// This ticket's load.
+    Own(T),
+    /// The load of a ticket that came so late that it was passed over; this one's is yet to come.
+    Older(T),
     /// Its thread has its ticket and not yet its slot.
     NotYet,
     /// Taken, overwritten, or never coming.
@@ -111,11 +102,11 @@ impl Late {
     }
 }
 
-impl Ring {
+impl<T: Load> Ring<T> {
     /// A ring of so many slots that holds so much memory at most.
-    pub(crate) fn new(spans_max: usize, bytes_max: usize) -> Self {
-        let spans_max = spans_max.max(1);
-        let slots: Box<[_]> = (0..spans_max)
+    pub(crate) fn new(loads_max: usize, bytes_max: usize) -> Self {
+        let loads_max = loads_max.max(1);
+        let slots: Box<[_]> = (0..loads_max)
             .map(|_| Lined(Mutex::new(Slot::default())))
             .collect();
         let first = slots.len() as u64; // so that a slot's first ticket is above its initial 0
@@ -125,67 +116,41 @@ impl Ring {
                 tail: AtomicU64::new(first),
                 bytes: AtomicUsize::new(0),
                 bytes_max,
-                skipped: AtomicU64::new(0),
                 head: AtomicU64::new(first),
                 floor: AtomicU64::new(first),
             },
         }
     }
 
-    /// Leaves the span here, and a buffer for the next one in its place: that of the span it
-    /// overwrote, cleared, or an empty one. Tells of every span lost by it.
-    #[inline]
-    pub(crate) fn push(&self, span: &mut Bytes, stamp: u64, mut lost: impl FnMut(Lost)) {
-        let memory = span.room();
+    /// Leaves the load here, and in its place that of the slot: the one it overwrote, or nothing. A load that
+    /// cannot be taken stays where it is. Tells of every one that is lost by it.
+    pub(crate) fn push(&self, load: &mut T, mut lost: impl FnMut(Loss, &T)) {
+        let memory = load.room();
         if !self.has_room(memory) && !self.make_room(memory, &mut lost) {
-            span.clear();
-            return lost(Lost {
-                loss: Loss::Memory,
-                stamp,
-                was_queued: false,
-            });
+            return lost(Loss::Memory, load);
         }
         for _ in 0..TICKETS_MAX {
             let ticket = self.ends.tail.fetch_add(1, Ordering::Relaxed);
             let Some(mut slot) = try_lock(self.slot(ticket)) else {
-                self.ends.skipped.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
             if slot.ticket > ticket {
-                // We slept a whole lap: by now ours is the older one.
-                self.ends.skipped.fetch_add(1, Ordering::Relaxed);
-                break;
+                break; // we slept a whole lap: by now ours is the older one
             }
-            let old = Slot {
-                ticket,
-                stamp,
-                span: std::mem::take(span),
-            };
-            let old = std::mem::replace(&mut *slot, old);
+            let before = std::mem::replace(&mut slot.ticket, ticket);
+            std::mem::swap(&mut slot.load, load);
             drop(slot);
-            *span = old.span;
-            let pushed_out = !span.is_empty() && old.ticket >= self.floor();
-            self.account(memory, if pushed_out { span.room() } else { 0 });
-            span.clear();
+            let pushed_out = !load.is_empty() && before >= self.floor();
+            self.account(memory, if pushed_out { load.room() } else { 0 });
             if pushed_out {
-                lost(Lost {
-                    loss: Loss::Full,
-                    stamp: old.stamp,
-                    was_queued: true,
-                });
+                lost(Loss::Full, load);
             }
             return;
         }
-        span.clear();
-        lost(Lost {
-            loss: Loss::Contended,
-            stamp,
-            was_queued: false,
-        });
+        lost(Loss::Contended, load);
     }
 
-    /// Buffers of one size come and go in a full ring: mostly there is nothing to write.
-    #[inline]
+    /// Loads of one size come and go in a full ring: mostly there is nothing to write.
     fn account(&self, came: usize, went: usize) {
         if came > went {
             self.ends.bytes.fetch_add(came - went, Ordering::Relaxed);
@@ -198,7 +163,6 @@ impl Ring {
         self.ends.floor.load(Ordering::Relaxed)
     }
 
-    #[inline]
     fn has_room(&self, memory: usize) -> bool {
         self.ends
             .bytes
@@ -208,17 +172,13 @@ impl Ring {
     }
 
     #[cold]
-    fn make_room(&self, memory: usize, lost: &mut impl FnMut(Lost)) -> bool {
+    fn make_room(&self, memory: usize, lost: &mut impl FnMut(Loss, &T)) -> bool {
         for _ in 0..SHED_MAX {
             let Some(ticket) = self.claim_oldest() else {
                 break;
             };
-            if let Found::Own(_, stamp) | Found::Older(_, stamp) = self.find(ticket) {
-                lost(Lost {
-                    loss: Loss::Memory,
-                    stamp,
-                    was_queued: true,
-                });
+            if let Found::Own(load) | Found::Older(load) = self.find(ticket) {
+                lost(Loss::Memory, &load);
             }
             if self.has_room(memory) {
                 return true;
@@ -227,23 +187,23 @@ impl Ring {
         false
     }
 
-    /// Takes up to so many spans, oldest first. Call from one thread at a time.
-    pub(crate) fn drain(&self, late: &mut Late, spans_max: usize, mut each: impl FnMut(Bytes)) {
+    /// Takes up to so many loads, oldest first. Call from one thread at a time.
+    pub(crate) fn drain(&self, late: &mut Late, loads_max: usize, mut each: impl FnMut(T)) {
         let lapped = self.lap_ago();
-        let mut left = spans_max;
+        let mut left = loads_max;
         late.0.retain(|&ticket| {
             if left == 0 {
                 return true;
             }
             match self.find(ticket) {
-                Found::Own(span, _) => {
+                Found::Own(load) => {
                     left -= 1;
-                    each(span);
+                    each(load);
                     false
                 }
-                Found::Older(span, _) => {
+                Found::Older(load) => {
                     left -= 1;
-                    each(span);
+                    each(load);
                     ticket >= lapped
                 }
                 Found::NotYet => ticket >= lapped,
@@ -255,13 +215,13 @@ impl Ring {
                 return;
             };
             match self.find(ticket) {
-                Found::Own(span, _) => {
+                Found::Own(load) => {
                     left -= 1;
-                    each(span);
+                    each(load);
                 }
-                Found::Older(span, _) => {
+                Found::Older(load) => {
                     left -= 1;
-                    each(span);
+                    each(load);
                     late.remember(ticket);
                 }
                 Found::NotYet => late.remember(ticket),
@@ -271,10 +231,10 @@ impl Ring {
     }
 
     /// Takes what is in any slot, in no order: the last look before the end.
-    pub(crate) fn sweep(&self, mut each: impl FnMut(Bytes)) {
+    pub(crate) fn sweep(&self, mut each: impl FnMut(T)) {
         for Lined(slot) in &self.slots {
             if let Some(mut slot) = try_lock(slot)
-                && !slot.span.is_empty()
+                && !slot.load.is_empty()
                 && slot.ticket >= self.floor()
             {
                 each(self.take(&mut slot));
@@ -282,7 +242,7 @@ impl Ring {
         }
     }
 
-    /// Tickets that may carry a span: an upper bound of what a drain would find.
+    /// Tickets that may carry a load: an upper bound of what a drain would find.
     pub(crate) fn queued(&self) -> u64 {
         self.ends
             .tail
@@ -290,18 +250,11 @@ impl Ring {
             .saturating_sub(self.oldest())
     }
 
-    /// Spans that entered the ring since the beginning, or since [`abandon`](Ring::abandon).
-    pub(crate) fn pushed(&self) -> u64 {
-        let tickets = self.ends.tail.load(Ordering::Relaxed) - self.floor();
-        tickets.saturating_sub(self.ends.skipped.load(Ordering::Relaxed))
-    }
-
-    /// Forgets all spans: they belong to the parent of this process, who sends or counts them.
+    /// Forgets all loads: they belong to the parent of this process, who sends or counts them.
     pub(crate) fn abandon(&self) {
         let tail = self.ends.tail.load(Ordering::Relaxed);
         self.ends.floor.store(tail, Ordering::Relaxed);
         self.ends.head.store(tail, Ordering::Relaxed);
-        self.ends.skipped.store(0, Ordering::Relaxed);
         self.ends.bytes.store(0, Ordering::Relaxed);
     }
 
@@ -337,35 +290,34 @@ impl Ring {
         None
     }
 
-    fn find(&self, ticket: u64) -> Found {
+    fn find(&self, ticket: u64) -> Found<T> {
         let Some(mut slot) = try_lock(self.slot(ticket)) else {
             return Found::NotYet;
         };
-        let (held, stamp) = (slot.ticket, slot.stamp);
-        let nothing = slot.span.is_empty() || held < self.floor();
+        let held = slot.ticket;
+        let nothing = slot.load.is_empty() || held < self.floor();
         match held.cmp(&ticket) {
             CmpOrdering::Less if nothing => Found::NotYet,
-            CmpOrdering::Less => Found::Older(self.take(&mut slot), stamp),
-            CmpOrdering::Equal if !nothing => Found::Own(self.take(&mut slot), stamp),
+            CmpOrdering::Less => Found::Older(self.take(&mut slot)),
+            CmpOrdering::Equal if !nothing => Found::Own(self.take(&mut slot)),
             CmpOrdering::Equal | CmpOrdering::Greater => Found::Gone,
         }
     }
 
-    fn take(&self, slot: &mut Slot) -> Bytes {
-        let span = std::mem::take(&mut slot.span);
-        self.account(0, span.room());
-        span
+    fn take(&self, slot: &mut Slot<T>) -> T {
+        let load = std::mem::take(&mut slot.load);
+        self.account(0, load.room());
+        load
     }
 
-    #[inline]
-    fn slot(&self, ticket: u64) -> &Mutex<Slot> {
+    fn slot(&self, ticket: u64) -> &Mutex<Slot<T>> {
         let position = ticket % self.slots.len() as u64;
         &self.slots[position as usize].0
     }
 }
 
 #[inline]
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<crate::sync::MutexGuard<'_, T>> {
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<crate::sync::MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),
         // Nothing in a guarded section panics; if it did, the slot would still be whole.

@@ -7,18 +7,35 @@ use tracewell_sdk::{Sampler, Tracer};
 
 pub(crate) const STATES: [&str; 3] = ["healthy", "hung", "dead"];
 
-/// A tracer whose collector is in this state.
-pub(crate) fn tracer(state: &str) -> Tracer {
+/// Where a healthy one listens.
+pub(crate) fn healthy() -> String {
+    let (listener, url) = listener();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(|| serve(stream.unwrap()));
+        }
+    });
+    url
+}
+
+fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    match state {
-        "healthy" => {
-            std::thread::spawn(move || listener.incoming().for_each(|s| serve(s.unwrap())));
-        }
+    (listener, url)
+}
+
+/// A tracer whose collector is in this state.
+pub(crate) fn tracer(state: &str) -> Tracer {
+    let url = match state {
+        "healthy" => healthy(),
         // The kernel takes the connection and the first bytes; nobody ever answers.
-        "hung" => std::mem::forget(listener),
-        _ => drop(listener),
-    }
+        "hung" => {
+            let (listener, url) = listener();
+            std::mem::forget(listener);
+            url
+        }
+        _ => listener().1,
+    };
     let builder = Tracer::builder().service_name("bench").endpoint(&url);
     builder.sampler(Sampler::always()).build()
 }

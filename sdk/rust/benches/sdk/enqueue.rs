@@ -2,18 +2,22 @@
 //! threads at once: more than any service, so the ring is full nearly all the time.
 
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use tracewell_sdk::Tracer;
 use tracewell_sdk::internals::Finished;
 
-use crate::Row;
 use crate::allocations;
 use crate::collectors::{self, STATES};
 use crate::latency::Latencies;
+use crate::table::Row;
 
 /// Spans measured in all, whatever the number of producers.
 const SPANS: usize = 800_000;
 const PRODUCERS: [usize; 3] = [1, 4, 16];
+/// As often the flusher looks meanwhile, at least.
+const WARM_ROUNDS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(110);
 
 pub(crate) fn rows() -> Vec<Row> {
     let cases = STATES
@@ -42,7 +46,7 @@ fn measure(state: &'static str, producers: usize) -> Row {
     }
     let account = tracer.account();
     let share = account.dropped_total() as f64 / account.ended as f64;
-    tracer.shutdown(std::time::Duration::from_millis(100));
+    tracer.shutdown(Duration::from_millis(100));
     let threads = if producers == 1 {
         "1 producer"
     } else {
@@ -70,8 +74,11 @@ fn produce(tracer: Tracer, start: &Barrier, spans: usize) -> (Latencies, u64) {
         Finished::of(span).unwrap()
     };
     start.wait();
-    // Warm: the ring has gone round, and every buffer has been made.
-    (0..120_000).for_each(|_| finished().enqueue());
+    // Warm: the ring has gone round, the flusher has its batch, and every buffer has been made.
+    for _ in 0..WARM_ROUNDS {
+        (0..60_000).for_each(|_| finished().enqueue());
+        std::thread::sleep(LOOK);
+    }
     let mut latencies = Latencies::new();
     let before = allocations::so_far();
     for _ in 0..spans {

@@ -1,13 +1,17 @@
-//! The same span by others' SDKs, each in the way that is fastest for it, with an exporter that throws
-//! everything away: what is measured is the thread that speaks, as with ours.
+//! The same span by others' SDKs, each in the way that is fastest for it. Their spans go nowhere where only the
+//! thread that speaks is measured, or to a collector by OTLP, as ours do.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Duration;
 
 use fastrace::collector::{Config, Reporter, SpanContext, SpanRecord};
 use fastrace::prelude::LocalSpan;
+use fastrace_opentelemetry::OpenTelemetryReporter;
 use opentelemetry::trace::{Span as _, SpanKind, Tracer as _, TracerProvider as _};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter};
 use tracewell_sdk::Tracer;
@@ -17,7 +21,7 @@ use tracewell_sdk::bridge::opentelemetry::RingProcessor;
 pub(crate) type Ways = (Box<dyn Fn(u64)>, Box<dyn Fn()>);
 
 #[derive(Debug)]
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl SpanExporter for Nowhere {
     fn export(&self, _: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
@@ -29,9 +33,26 @@ impl Reporter for Nowhere {
     fn report(&mut self, _: Vec<SpanRecord>) {}
 }
 
+/// OpenTelemetry's own exporter: protobuf over HTTP.
+pub(crate) fn otlp(url: &str) -> opentelemetry_otlp::SpanExporter {
+    let builder = opentelemetry_otlp::SpanExporter::builder().with_http();
+    let builder = builder.with_protocol(opentelemetry_otlp::Protocol::HttpBinary);
+    builder
+        .with_endpoint(format!("{url}/v1/traces"))
+        .build()
+        .unwrap()
+}
+
+/// fastrace's way to the same.
+pub(crate) fn fastrace_otlp(url: &str) -> OpenTelemetryReporter {
+    let resource = Resource::builder().with_service_name("bench").build();
+    let scope = InstrumentationScope::builder("bench").build();
+    OpenTelemetryReporter::new(otlp(url), Cow::Owned(resource), scope)
+}
+
 /// `opentelemetry_sdk` with its own batch processor.
-pub(crate) fn opentelemetry_batch() -> Ways {
-    let batch = BatchSpanProcessor::builder(Nowhere).build();
+pub(crate) fn opentelemetry_batch(exporter: impl SpanExporter + 'static) -> Ways {
+    let batch = BatchSpanProcessor::builder(exporter).build();
     opentelemetry(
         SdkTracerProvider::builder()
             .with_span_processor(batch)
@@ -73,7 +94,7 @@ fn opentelemetry(provider: SdkTracerProvider) -> Ways {
     )
 }
 
-fn properties(number: u64) -> [(&'static str, std::borrow::Cow<'static, str>); 6] {
+fn properties(number: u64) -> [(&'static str, Cow<'static, str>); 6] {
     [
         ("http.request.method", "GET".into()),
         ("http.route", "/cart/{id}".into()),
@@ -84,16 +105,14 @@ fn properties(number: u64) -> [(&'static str, std::borrow::Cow<'static, str>); 6
     ]
 }
 
-fn report_nowhere() {
-    fastrace::set_reporter(
-        Nowhere,
-        Config::default().report_interval(Duration::from_millis(50)),
-    );
+fn report_to(reporter: impl Reporter) {
+    let config = Config::default().report_interval(Duration::from_millis(50));
+    fastrace::set_reporter(reporter, config);
 }
 
 /// fastrace, a trace a span.
-pub(crate) fn fastrace_root() -> Ways {
-    report_nowhere();
+pub(crate) fn fastrace_root(reporter: impl Reporter) -> Ways {
+    report_to(reporter);
     let record = |number| {
         let root = fastrace::Span::root("GET /cart/{id}", SpanContext::random());
         drop(root.with_properties(|| properties(number)));
@@ -102,8 +121,8 @@ pub(crate) fn fastrace_root() -> Ways {
 }
 
 /// fastrace where it is fastest: a local span, of whose thousand the parent takes care when it ends.
-pub(crate) fn fastrace_local() -> Ways {
-    report_nowhere();
+pub(crate) fn fastrace_local(reporter: impl Reporter) -> Ways {
+    report_to(reporter);
     let parent = RefCell::new(None);
     let settle = move || {
         drop(parent.take());

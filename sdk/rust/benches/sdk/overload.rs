@@ -4,9 +4,9 @@
 use tracewell_sdk::DropReason;
 use tracewell_sdk::internals::Finished;
 
-use crate::Row;
 use crate::collectors;
 use crate::latency::Latencies;
+use crate::table::Row;
 
 const RING: u64 = 50_000;
 const OVER: u64 = 1_000_000;

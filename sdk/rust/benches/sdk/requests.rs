@@ -13,9 +13,9 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 use tracewell_sdk::layer::ServerLayer;
 
-use crate::Row;
 use crate::collectors;
 use crate::latency::Latencies;
+use crate::table::Row;
 
 const REQUESTS: usize = 100_000;
 /// Threads that ask as well, under load.

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use tracewell_sdk::{Context, Kind, Sampler, Tracer};
 
-use crate::Row;
 use crate::allocations;
 use crate::collectors;
 use crate::others;
+use crate::table::Row;
 
 const SLICES: usize = 500;
-const SPANS: u64 = 1_000;
+pub(crate) const SPANS: u64 = 1_000;
 
 /// Someone's way to record a span of this work. Others' SDKs join here.
 struct Contender {
@@ -68,19 +68,22 @@ fn contenders() -> Vec<Contender> {
         ),
         other(
             "opentelemetry_sdk: root, BatchSpanProcessor",
-            others::opentelemetry_batch(),
+            others::opentelemetry_batch(others::Nowhere),
         ),
         other(
             "opentelemetry_sdk: root, our RingProcessor",
             others::opentelemetry_ring(),
         ),
-        other("fastrace: root", others::fastrace_root()),
-        other("fastrace: local child", others::fastrace_local()),
+        other("fastrace: root", others::fastrace_root(others::Nowhere)),
+        other(
+            "fastrace: local child",
+            others::fastrace_local(others::Nowhere),
+        ),
     ]
 }
 
 /// Six attributes of the usual kinds.
-fn attributed(tracer: Tracer, number: u64) {
+pub(crate) fn attributed(tracer: Tracer, number: u64) {
     let mut span = tracer.span("GET /cart/{id}").kind(Kind::Server).start();
     span.set_attribute("http.request.method", "GET");
     span.set_attribute("http.route", "/cart/{id}");

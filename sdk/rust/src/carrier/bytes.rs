@@ -1,40 +1,30 @@
-//! Carriers of names and bytes: the headers of Kafka's messages, of AMQP's, of NATS'. The client's own
-//! type is not ours to implement a trait for, and linking every client is not ours to do: a few lines
-//! of the application's join the two.
+//! Carriers of names and bytes: the headers of AMQP's messages, of NATS', of Kafka's in other clients than
+//! rdkafka. A client's own type is not ours to implement a trait for, and linking every client is not ours
+//! to do: a few lines of the application's join the two.
 
-/// The pairs whose values are text, to extract from. rdkafka's headers, say:
+/// The pairs whose values are text, to extract from.
 ///
 /// ```
-/// # // What stands for rdkafka here, in rdkafka's words.
-/// # struct Header<'a, V> { key: &'a str, value: Option<V> }
-/// # struct OwnedHeaders(Vec<(String, Vec<u8>)>);
-/// # impl OwnedHeaders {
-/// #     fn iter(&self) -> impl Iterator<Item = Header<'_, &[u8]>> {
-/// #         self.0.iter().map(|(key, value)| Header { key, value: Some(value.as_slice()) })
-/// #     }
-/// #     fn insert<V: AsRef<[u8]>>(mut self, header: Header<'_, V>) -> Self {
-/// #         self.0.push((header.key.into(), header.value.unwrap().as_ref().to_vec()));
-/// #         self
-/// #     }
-/// # }
+/// use std::collections::BTreeMap;
 /// use tracewell_sdk::{Context, Tracer, carrier};
-/// // use rdkafka::message::{Header, Headers, OwnedHeaders};
 ///
-/// fn write(tracer: &Tracer, context: &Context, headers: OwnedHeaders) -> OwnedHeaders {
+/// /// As a client of AMQP has them.
+/// type Headers = BTreeMap<String, Vec<u8>>;
+///
+/// fn write(tracer: &Tracer, context: &Context, headers: &mut Headers) {
 ///     let mut ours: Vec<(&str, String)> = Vec::new();
 ///     tracer.propagator().inject(context, &mut ours);
-///     ours.iter().fold(headers, |headers, (key, value)| {
-///         headers.insert(Header { key, value: Some(value) })
-///     })
+///     headers.extend(ours.into_iter().map(|(key, value)| (key.to_owned(), value.into_bytes())));
 /// }
 ///
-/// fn read(tracer: &Tracer, headers: &OwnedHeaders) -> Context {
-///     let pairs = headers.iter().map(|header| (header.key, header.value));
+/// fn read(tracer: &Tracer, headers: &Headers) -> Context {
+///     let pairs = headers.iter().map(|(key, value)| (key.as_str(), Some(value.as_slice())));
 ///     tracer.propagator().extract(&carrier::text_of(pairs))
 /// }
 /// # let tracer = Tracer::builder().build();
 /// # let span = tracer.start("orders publish");
-/// # let headers = write(&tracer, &span.context(), OwnedHeaders(Vec::new()));
+/// # let mut headers = Headers::new();
+/// # write(&tracer, &span.context(), &mut headers);
 /// # assert_eq!(read(&tracer, &headers).span().span_id(), span.span_context().span_id());
 /// # tracer.shutdown(std::time::Duration::ZERO);
 /// ```

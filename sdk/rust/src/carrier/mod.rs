@@ -8,6 +8,8 @@ mod bytes;
 #[cfg(feature = "http")]
 mod http;
 mod pairs;
+#[cfg(feature = "rdkafka")]
+mod rdkafka;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 #[cfg(feature = "tonic")]

@@ -81,7 +81,7 @@ impl Flusher {
         let since = Duration::from_nanos(clock::steady_ns().saturating_sub(self.interval_from));
         let all = wanted.is_some() || since >= settings.flush_interval;
         self.drop_if_overtaken();
-        let full = self.core.ring.queued() >= settings.batch_spans as u64;
+        let full = self.core.queue.queued() >= settings.batch_spans as u64;
         if (all || full || !self.batch.is_empty()) && self.may_try(wanted) {
             let emptied = self.send(all);
             if let Some(flush) = wanted.filter(|_| emptied) {
@@ -108,7 +108,7 @@ impl Flusher {
         let least = if all { 1 } else { BATCH_SPANS_LEAST };
         loop {
             if self.batch.is_empty() {
-                self.take_batch();
+                self.take_batch(all);
             }
             if self.batch.is_empty() {
                 return true;
@@ -124,7 +124,7 @@ impl Flusher {
                     return false;
                 }
             }
-            if self.core.ring.queued() < least {
+            if self.core.queue.queued() < least {
                 return true;
             }
             let closing = self.core.control.close_by();
@@ -134,11 +134,16 @@ impl Flusher {
         }
     }
 
-    fn take_batch(&mut self) {
+    fn take_batch(&mut self, all: bool) {
         self.pushed_out = self.pushed_out();
         let (batch, spans_max) = (&mut self.batch, self.core.settings.batch_spans);
+        let least = match all {
+            true => spans_max,
+            false => spans_max.min(BATCH_SPANS_LEAST as usize),
+        };
         let take = |span| batch.push(span);
-        self.core.ring.drain(&mut self.late, spans_max, take);
+        let queue = &self.core.queue;
+        queue.drain(&mut self.late, spans_max, least, take);
     }
 
     /// A batch that cannot be sent is older than all the ring holds: when that has to drop its oldest,
@@ -168,13 +173,13 @@ impl Flusher {
         self.send(true);
         self.core.control.note_closed();
         let batch = &mut self.batch;
-        self.core.ring.sweep(|span| batch.push(span));
+        self.core.queue.sweep(|span| batch.push(span));
         self.drop_batch(DropReason::Shutdown);
     }
 
     fn pause(&self) -> Duration {
         let half = self.core.settings.batch_spans as u64 / 2;
-        match self.core.ring.queued() > half && self.batch.is_empty() {
+        match self.core.queue.queued() > half && self.batch.is_empty() {
             true => LOOK_BUSY,
             false => LOOK_CALM,
         }

@@ -88,7 +88,7 @@ pub struct Settings {
     pub propagator: Propagator,
     /// What one span may hold.
     pub limits: Limits,
-    /// Spans the ring holds: 50,000. It takes 64 bytes for each from the start.
+    /// Spans the ring holds: 50,000.
     pub ring_spans_max: usize,
     /// Memory the ring's spans may take: 64 MiB.
     pub ring_bytes_max: usize,

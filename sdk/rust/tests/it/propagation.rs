@@ -311,6 +311,55 @@ fn http_headers_carry() {
     assert_eq!(out["tracestate"], "a=1,b=2");
 }
 
+#[cfg(feature = "rdkafka")]
+#[test]
+fn kafkas_headers_carry() {
+    use rdkafka::message::{Header, Headers, OwnedHeaders};
+    let of = |key, value| Header {
+        key,
+        value: Some(value),
+    };
+    let old = format!("00-{TRACE}-{SPAN}-00");
+    let mut headers = OwnedHeaders::new()
+        .insert(of("content-type", "json"))
+        .insert(Header::<&str> {
+            key: "empty",
+            value: None,
+        })
+        .insert(of("TraceParent", old.as_str()))
+        .insert(of("tracestate", "a=1"));
+    let context = Propagator::default().extract(&headers);
+    assert_eq!(context.span().trace_state().header(), "a=1");
+    let sampled = extract(&[("traceparent", &format!("00-{TRACE}-{SPAN}-01"))]);
+    Propagator::default().inject(&sampled, &mut headers);
+    assert_eq!(
+        headers.names(),
+        ["content-type", "empty", "tracestate", "traceparent"]
+    );
+    assert_eq!(headers.get(1).value, None);
+    assert!(
+        Propagator::default()
+            .extract(headers.as_borrowed())
+            .span()
+            .is_sampled()
+    );
+    // A value that is no text is left out.
+    let headers = OwnedHeaders::new()
+        .insert(Header {
+            key: "tracestate",
+            value: Some(&b"\xff"[..]),
+        })
+        .insert(of("traceparent", old.as_str()));
+    assert_eq!(
+        Propagator::default()
+            .extract(&headers)
+            .span()
+            .trace_state()
+            .header(),
+        ""
+    );
+}
+
 proptest! {
     /// Whatever arrives, what is sent on is valid, and reads back the same.
     #[test]

@@ -21,33 +21,37 @@ pub(crate) struct Server {
 impl Server {
     #[allow(clippy::print_stdout)] // xtask counts this line as a skipped test
     pub(crate) fn start(name: &str) -> Option<Server> {
-        let Some(binary) = std::env::var_os("TRACEWELL_BIN") else {
+        if std::env::var_os("TRACEWELL_BIN").is_none() {
             println!("skipped: TRACEWELL_BIN names no binary");
             return None;
-        };
+        }
         let folder =
             std::env::temp_dir().join(format!("tracewell-sdk-{name}-{}", std::process::id()));
-        let process = Command::new(binary)
-            .args(["start", "--data"])
-            .arg(&folder)
-            .args([
-                "--listen-ingest",
-                "127.0.0.1:0",
-                "--listen-otlp-grpc",
-                "127.0.0.1:0",
-            ])
-            .args(["--listen-query", "127.0.0.1:0"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
         let mut server = Server {
-            process,
+            process: spawn(&folder, "127.0.0.1:0"),
             folder,
             addresses: Json::Null,
         };
         server.addresses = until(|| read_json(&server.folder.join("addresses.json")));
         Some(server)
+    }
+
+    /// Killed, and started again at the same door once this is done.
+    pub(crate) fn restart(mut self, meanwhile: impl FnOnce()) -> Server {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        meanwhile();
+        let addresses = self.folder.join("addresses.json");
+        let _it_may_have_none = std::fs::remove_file(&addresses);
+        self.process = spawn(&self.folder, &self.at("ingest"));
+        self.addresses = until(|| read_json(&addresses));
+        self
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args([format!("-{name}"), self.process.id().to_string()]);
+        assert!(kill.status().unwrap().success());
     }
 
     pub(crate) fn at(&self, listener: &str) -> String {
@@ -58,14 +62,18 @@ impl Server {
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Json> {
+        let body = self.page(path)?;
+        Some(serde_json::from_str(&body).expect("JSON"))
+    }
+
+    pub(crate) fn page(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.at("query")).ok()?;
         let request = format!("GET {path} HTTP/1.0\r\nhost: x\r\n\r\n");
         stream.write_all(request.as_bytes()).ok()?;
         let mut reply = String::new();
         stream.read_to_string(&mut reply).ok()?;
         let (head, body) = reply.split_once("\r\n\r\n")?;
-        head.contains(" 200 ")
-            .then(|| serde_json::from_str(body).expect("JSON"))
+        head.contains(" 200 ").then(|| body.to_owned())
     }
 }
 
@@ -75,6 +83,16 @@ impl Drop for Server {
         let _its_status_is_of_no_interest = self.process.wait();
         let _a_temporary_folder = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn spawn(folder: &Path, ingest: &str) -> Child {
+    let mut server = Command::new(std::env::var_os("TRACEWELL_BIN").unwrap());
+    server.args(["start", "--data"]).arg(folder);
+    server.args(["--listen-ingest", ingest]);
+    server.args(["--listen-otlp-grpc", "127.0.0.1:0"]);
+    server.args(["--listen-query", "127.0.0.1:0"]);
+    server.stdout(Stdio::null()).stderr(Stdio::null());
+    server.spawn().unwrap()
 }
 
 fn read_json(path: &Path) -> Option<Json> {
