@@ -11,7 +11,7 @@ use tracewell_storage_embedded::engine::{Engine, EngineOptions, Expiry, Retentio
 use tracewell_storage_embedded::fs::{DirLock, Fs, StdFs, lock_dir};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
-use tracewell_workers::{Options, Step, Worker, aggregator, storage_writer};
+use tracewell_workers::{Options, SdkLosses, Step, Worker, aggregator, storage_writer};
 
 use crate::backlog::Behind;
 use crate::client;
