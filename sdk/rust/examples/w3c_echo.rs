@@ -7,6 +7,9 @@
 //! python3 test/test.py http://127.0.0.1:5000/test     # in a checkout of w3c/trace-context
 //! ```
 //!
+//! The harness as it is today examines level 2, whatever its `STRICT_LEVEL` and `SPEC_LEVEL`; for the stricter
+//! keys of level 1 set `TRACEWELL_SDK_PROPAGATORS=tracecontext1`.
+//!
 //! All there is of tracing is one layer, and `send_traced` in place of `send`.
 #![allow(clippy::print_stdout)] // a command-line tool
 

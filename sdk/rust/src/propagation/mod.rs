@@ -7,13 +7,17 @@ pub mod tracestate;
 
 use crate::carrier::{Extract, Inject};
 use crate::context::Context;
+use crate::propagation::tracestate::Level;
 
 /// One form that a context takes on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// `traceparent` and `tracestate`.
+    /// `traceparent` and `tracestate`, by level 2 of the specification.
     TraceContext,
+    /// The same by level 1, for neighbours who hold to it: no flag but the sampled one, its narrower keys, and
+    /// no `tracestate` in which a key stands twice.
+    TraceContextLevel1,
     /// `baggage`.
     Baggage,
     /// `b3`, one header.
@@ -27,10 +31,18 @@ impl Format {
     pub(crate) fn named(name: &str) -> Option<Format> {
         match name {
             "tracecontext" => Some(Format::TraceContext),
+            "tracecontext1" => Some(Format::TraceContextLevel1),
             "baggage" => Some(Format::Baggage),
             "b3" => Some(Format::B3),
             "b3multi" => Some(Format::B3Multi),
             _ => None,
+        }
+    }
+
+    fn level(self) -> Level {
+        match self {
+            Format::TraceContextLevel1 => Level::One,
+            _ => Level::Two,
         }
     }
 }
@@ -78,8 +90,9 @@ impl Propagator {
             match format {
                 Format::Baggage => baggage = Some(baggage::extract(carrier)),
                 _ if context.span().is_valid() => {}
-                Format::TraceContext => {
-                    context = traceparent::extract(carrier).map_or(context, Context::of);
+                Format::TraceContext | Format::TraceContextLevel1 => {
+                    let found = traceparent::extract(carrier, format.level());
+                    context = found.map_or(context, Context::of);
                 }
                 Format::B3 => context = b3::extract_single(carrier).unwrap_or(context),
                 Format::B3Multi => context = b3::extract_multi(carrier).unwrap_or(context),
@@ -95,7 +108,9 @@ impl Propagator {
             match format {
                 Format::Baggage => baggage::inject(context.baggage(), carrier),
                 _ if !span.is_valid() => {}
-                Format::TraceContext => traceparent::inject(span, carrier),
+                Format::TraceContext | Format::TraceContextLevel1 => {
+                    traceparent::inject(span, carrier, format.level());
+                }
                 Format::B3 => b3::inject_single(span, carrier),
                 Format::B3Multi => b3::inject_multi(span, carrier),
             }
@@ -105,7 +120,7 @@ impl Propagator {
     /// The names of the headers it writes, for a host that has to allow or copy them.
     pub fn names(&self) -> Vec<&'static str> {
         let of = |format: &Format| match format {
-            Format::TraceContext => &["traceparent", "tracestate"][..],
+            Format::TraceContext | Format::TraceContextLevel1 => &["traceparent", "tracestate"][..],
             Format::Baggage => &["baggage"],
             Format::B3 => &["b3"],
             Format::B3Multi => &b3::MULTI,

@@ -5,7 +5,7 @@
 use crate::carrier::{Extract, Inject, single};
 use crate::context::SpanContext;
 use crate::id::{SpanId, TraceFlags, TraceId, decode_hex};
-use crate::propagation::tracestate::TraceState;
+use crate::propagation::tracestate::{Level, TraceState};
 use crate::propagation::trim_ows;
 
 /// `00-{32}-{16}-{2}`
@@ -13,23 +13,32 @@ const BYTES: usize = 55;
 
 /// The caller's span, if the carrier has exactly one valid `traceparent`. A `tracestate` that is not
 /// valid is left out, and takes nothing else with it.
-pub(super) fn extract(carrier: &impl Extract) -> Option<SpanContext> {
+pub(super) fn extract(carrier: &impl Extract, level: Level) -> Option<SpanContext> {
     let (trace_id, span_id, flags) = parse(trim_ows(single(carrier, "traceparent")?))?;
-    let state = TraceState::extract(carrier);
+    let flags = known(flags, level);
+    let state = TraceState::extract(carrier, level);
     Some(SpanContext::new(trace_id, span_id, flags, true, state))
 }
 
-pub(super) fn inject(span: &SpanContext, carrier: &mut impl Inject) {
-    carrier.set("traceparent", format(span));
+pub(super) fn inject(span: &SpanContext, carrier: &mut impl Inject, level: Level) {
+    let (trace_id, span_id) = (span.trace_id(), span.span_id());
+    let flags = known(span.flags(), level).bits();
+    carrier.set(
+        "traceparent",
+        format!("00-{trace_id}-{span_id}-{flags:02x}"),
+    );
     let state = span.trace_state().header();
     if !state.is_empty() {
         carrier.set("tracestate", state.to_owned());
     }
 }
 
-pub(crate) fn format(span: &SpanContext) -> String {
-    let (trace_id, span_id, flags) = (span.trace_id(), span.span_id(), span.flags().bits());
-    format!("00-{trace_id}-{span_id}-{flags:02x}")
+/// Level 1 knows the sampled flag only; unknown ones are sent as zero.
+fn known(flags: TraceFlags, level: Level) -> TraceFlags {
+    match level {
+        Level::One => TraceFlags::default().with_sampled(flags.is_sampled()),
+        Level::Two => flags,
+    }
 }
 
 fn parse(value: &str) -> Option<(TraceId, SpanId, TraceFlags)> {

@@ -1,5 +1,6 @@
 //! `tracestate`: at most 32 members, their order kept. Level 1 of the specification and level 2 differ in
-//! the grammar of keys; what travels is judged by level 2, which allows all that level 1 does.
+//! the grammar of keys; level 2 allows all that level 1 does, and is what travels unless a propagator is told
+//! otherwise.
 #![warn(clippy::indexing_slicing)]
 
 use std::fmt;
@@ -64,11 +65,14 @@ impl TraceState {
         Ok(Self::of(&members))
     }
 
-    /// From all `tracestate` headers of a carrier together. Of a key that stands twice the first is
-    /// kept: it is the later one, for members are added on the left.
-    pub(super) fn extract(carrier: &impl Extract) -> Self {
+    /// From all `tracestate` headers of a carrier together. Of a key that stands twice level 2 keeps the first:
+    /// it is the later one, for members are added on the left. Level 1 takes such a list for none.
+    pub(super) fn extract(carrier: &impl Extract, level: Level) -> Self {
         let header = combined(carrier, "tracestate");
-        let Ok(mut members) = members(&header, Level::Two) else {
+        if level == Level::One {
+            return Self::parse(&header, level).unwrap_or_default();
+        }
+        let Ok(mut members) = members(&header, level) else {
             return TraceState::default();
         };
         if repeats(&members) {

@@ -134,7 +134,8 @@ impl Reader<'_> {
                     .map(str::trim)
                     .filter(|name| *name != "none" && !name.is_empty());
                 let formats: Option<Vec<Format>> = names.map(Format::named).collect();
-                let accepted = "accepted are tracecontext, baggage, b3, b3multi, none";
+                let accepted =
+                    "accepted are tracecontext, tracecontext1, baggage, b3, b3multi, none";
                 formats
                     .map(Propagator::new)
                     .ok_or_else(|| accepted.to_owned())

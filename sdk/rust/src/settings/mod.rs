@@ -174,7 +174,7 @@ impl Settings {
     /// | `TRACEWELL_SDK_RESOURCE_ATTRIBUTES` = `key=value,…` | `OTEL_RESOURCE_ATTRIBUTES` |
     /// | `TRACEWELL_SDK_SAMPLER` = `always_on`, `always_off`, `traceidratio`, `parentbased_…` | `OTEL_TRACES_SAMPLER` |
     /// | `TRACEWELL_SDK_SAMPLER_ARG` = `0.1` | `OTEL_TRACES_SAMPLER_ARG` |
-    /// | `TRACEWELL_SDK_PROPAGATORS` = `tracecontext,baggage,b3,b3multi,none` | `OTEL_PROPAGATORS` |
+    /// | `TRACEWELL_SDK_PROPAGATORS` = `tracecontext,tracecontext1,baggage,b3,b3multi,none` | `OTEL_PROPAGATORS` |
     /// | `TRACEWELL_SDK_RING_SPANS` | `OTEL_BSP_MAX_QUEUE_SIZE` |
     /// | `TRACEWELL_SDK_RING_BYTES` | |
     /// | `TRACEWELL_SDK_FLUSH_INTERVAL_MS` | `OTEL_BSP_SCHEDULE_DELAY` |

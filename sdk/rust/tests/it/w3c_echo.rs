@@ -35,12 +35,13 @@ impl Call {
 }
 
 impl Echo {
-    fn start() -> Echo {
+    fn start(propagators: &str) -> Echo {
         let tests = std::env::current_exe().unwrap();
         let example = tests.ancestors().nth(2).unwrap().join("examples/w3c_echo");
         let mut process = Command::new(&example)
             .args(["--port", "0"])
             .env("TRACEWELL_SDK_ENDPOINT", "http://127.0.0.1:1")
+            .env("TRACEWELL_SDK_PROPAGATORS", propagators)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
@@ -137,11 +138,51 @@ impl Drop for Echo {
 
 #[test]
 fn the_echo_propagates_as_the_w3c_harness_asks() {
-    let echo = Echo::start();
+    let echo = Echo::start("tracecontext");
     traceparents(&echo);
     future_versions(&echo);
-    flags(&echo);
+    flags(&echo, ["00", "01", "02", "03", "03"], "03");
     tracestates(&echo);
+    let kept = [
+        ("foo@=1,bar=2", "foo@=1,bar=2"),
+        ("foo@@bar=1,bar=2", "foo@@bar=1,bar=2"),
+        ("foo@bar@baz=1,bar=2", "foo@bar@baz=1,bar=2"),
+        ("1foo=1", "1foo=1"),
+        ("foo=1,foo=1", "foo=1"),
+        ("foo=1,bar=3,foo=2", "foo=1,bar=3"),
+    ];
+    for (sent, expected) in kept {
+        assert_eq!(echo.state(&[sent]).as_deref(), Some(expected), "{sent}");
+    }
+    assert_eq!(echo.state(&["foo=1", "foo=2"]).as_deref(), Some("foo=1"));
+    let long = format!("{}@v=1", "t".repeat(242));
+    assert_eq!(echo.state(&[&long]), Some(long));
+    many_calls(&echo);
+}
+
+#[test]
+fn the_echo_propagates_by_level_one_where_it_is_told_to() {
+    let echo = Echo::start("tracecontext1");
+    traceparents(&echo);
+    future_versions(&echo);
+    flags(&echo, ["00", "01", "00", "01", "01"], "01");
+    tracestates(&echo);
+    let (long, longer) = ("t".repeat(241), "t".repeat(242));
+    let longest = format!("{long}@{}=1", "v".repeat(14));
+    assert_eq!(echo.state(&[&longest]), Some(longest));
+    for bad in [
+        &["foo@=1,bar=2"][..],
+        &["foo@@bar=1,bar=2"],
+        &["foo@bar@baz=1,bar=2"],
+        &["1foo=1"],
+        &["foo=1,foo=1"],
+        &["foo=1,foo=2"],
+        &["foo=1", "foo=2"],
+        &["foo=1", &format!("{longer}@v=1")],
+        &["foo=1", &format!("t@{}=1", "v".repeat(15))],
+    ] {
+        assert_eq!(echo.state(bad), None, "{bad:?}");
+    }
     many_calls(&echo);
 }
 
@@ -150,6 +191,8 @@ fn traceparents(echo: &Echo) {
     for wrapped in [
         format!(" {PARENT}"),
         format!("\t{PARENT}"),
+        format!("{PARENT} "),
+        format!("{PARENT}\t"),
         format!(" \t {PARENT} \t"),
     ] {
         echo.continues(&wrapped);
@@ -176,6 +219,7 @@ fn traceparents(echo: &Echo) {
         format!(".0-{TRACE}-1234567890123456-01"),
         format!("0.-{TRACE}-1234567890123456-01"),
         format!("000-{TRACE}-1234567890123456-01"),
+        format!("0000-{TRACE}-1234567890123456-01"),
         format!("0-{TRACE}-1234567890123456-01"),
         format!("00-{zeros}-1234567890123456-01"),
         PARENT.replace("-1234567890123456789", "-.234567890123456789"),
@@ -207,22 +251,13 @@ fn future_versions(echo: &Echo) {
     )]);
 }
 
-fn flags(echo: &Echo) {
-    for (sent, expected) in [
-        ("00", "00"),
-        ("01", "01"),
-        ("02", "02"),
-        ("03", "03"),
-        ("ff", "03"),
-    ] {
+fn flags(echo: &Echo, expected: [&str; 5], own: &str) {
+    for (sent, expected) in ["00", "01", "02", "03", "ff"].into_iter().zip(expected) {
         let call = echo.continues(&format!("00-{TRACE}-1234567890123456-{sent}"));
         assert!(call.traceparent.ends_with(expected), "{sent}: {call:?}");
     }
-    let own = echo.restarts(&[]);
-    assert!(
-        own.traceparent.ends_with("-03"),
-        "sampled, and random: {own:?}"
-    );
+    let root = echo.restarts(&[]);
+    assert!(root.traceparent.ends_with(own), "{root:?}");
 }
 
 fn tracestates(echo: &Echo) {
@@ -245,17 +280,20 @@ fn tracestates(echo: &Echo) {
         &["foo=1\t \t,\t \tbar=2,\t \tbaz=3 "],
         Some("foo=1,bar=2,baz=3"),
     );
+    for around in [" foo=1", "\tfoo=1", "foo=1 ", "foo=1\t", "\t foo=1 \t"] {
+        check(&[around], Some("foo=1"));
+    }
+    check(&["foo=1;"], Some("foo=1;"));
     for bad in [
         "foo =1",
         "FOO=1",
         "foo.bar=1",
+        "@foo=1,bar=2",
         "foo=bar=baz",
         "foo=,bar=3",
-        "foo=1;",
         "foo",
     ] {
-        let kept = (bad == "foo=1;").then_some(bad);
-        check(&[bad], kept);
+        check(&[bad], None);
     }
     let (long, longer) = ("z".repeat(256), "z".repeat(257));
     let longest = format!("foo=1,{long}=2");
@@ -269,16 +307,18 @@ fn tracestates(echo: &Echo) {
         .filter(|c| !",= ".contains(*c))
         .collect();
     let key = "abcdefghijklmnopqrstuvwxyz0123456789_-*/";
-    check(
-        &[&format!("{key}={characters}")],
-        Some(&format!("{key}={characters}")),
-    );
-    for name in ["TraceState", "TRACESTATE"] {
+    for key in [key.to_owned(), format!("{key}@a-z0-9_-*/")] {
+        let member = format!("{key}= {characters}");
+        check(&[&member], Some(&member));
+    }
+    for name in ["TraceState", "TrAcEsTaTe", "TRACESTATE"] {
         let call = echo.call(&[("traceparent", PARENT), (name, "foo=1")]);
         assert_eq!(call.tracestate.as_deref(), Some("foo=1"), "{name}");
     }
-    let call = echo.call(&[("traceparent", PARENT), ("trace-state", "foo=1")]);
-    assert_eq!(call.tracestate, None);
+    for name in ["trace-state", "trace.state"] {
+        let call = echo.call(&[("traceparent", PARENT), (name, "foo=1")]);
+        assert_eq!(call.tracestate, None, "{name}");
+    }
 }
 
 /// Calls of one request share its trace and nothing else.
