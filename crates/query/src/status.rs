@@ -142,6 +142,18 @@ pub struct StoreReport {
     pub segment_spans: u64,
     /// On disk.
     pub disk_bytes: u64,
+    /// Spans not in a segment that stays as it is: in memory, or yet to be merged.
+    pub unsettled_spans: u64,
+    /// Merges since the start.
+    pub merges: u64,
+    /// Spans that merges copied as they were.
+    pub merge_copied_spans: u64,
+    /// Spans that they wrote anew.
+    pub merge_rewritten_spans: u64,
+    /// Bytes that they read.
+    pub merge_read_bytes: u64,
+    /// Bytes that they wrote.
+    pub merge_written_bytes: u64,
     /// Blocks that cannot be read.
     pub damaged_blocks: u64,
     /// The start of the oldest span.

@@ -11,7 +11,7 @@ use tracewell_storage_embedded::engine::{Engine, EngineOptions, Expiry, Retentio
 use tracewell_storage_embedded::fs::{DirLock, Fs, StdFs, lock_dir};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
-use tracewell_workers::{Options, SdkLosses, Step, Worker, aggregator, storage_writer};
+use tracewell_workers::{Options, SdkLosses, Step, Stop, Worker, aggregator, storage_writer};
 
 use crate::backlog::Behind;
 use crate::client;
@@ -119,6 +119,21 @@ impl Embedded {
             Ok(expiry) if expiry == Expiry::default() => {}
             Ok(expiry) => tracing::info!(?expiry, "removed what is too old"),
             Err(error) => tracing::warn!(%error, "removing what is too old"),
+        }
+    }
+
+    /// Merges the next segments; false when there is nothing to do for now.
+    pub(crate) fn compact(&self, stop: &Stop) -> bool {
+        match self.engine.compact_step(None, &|| !stop.is_set()) {
+            Ok(None) => false,
+            Ok(Some(figures)) => {
+                tracing::debug!(?figures, "merged segments");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "merging segments");
+                false
+            }
         }
     }
 

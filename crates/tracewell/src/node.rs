@@ -32,7 +32,10 @@ use crate::status::{NodeMetrics, NodeStatus, Readiness};
 const RUNTIME_STOP: Duration = Duration::from_secs(5);
 /// How often the sealer looks whether the head is due.
 const SEAL_EVERY: Duration = Duration::from_millis(200);
-/// How often the compactor looks whether something has expired.
+/// How much less of a busy processor the compactor gets: a third of another's share, so that it
+/// never starves.
+const COMPACT_NICE: i32 = 5;
+/// How often the compactor looks whether something has expired, or is to be merged.
 const COMPACT_EVERY: Duration = Duration::from_millis(500);
 /// How often the start looks how far replay is, and the sealer meanwhile whether the head is due.
 const REPLAY_LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -286,11 +289,18 @@ fn spawn_sealer(
     thread.spawn(run).context("start the sealer")
 }
 
-/// Removes what has expired.
+/// Removes what has expired, and merges segments. Whoever takes spans in or answers goes first.
 fn spawn_compactor(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
     let run = move || {
+        // Of this thread alone, on Linux.
+        if let Err(error) = rustix::process::nice(COMPACT_NICE) {
+            tracing::warn!(%error, "the compactor runs at the priority of all others");
+        }
         while !stop.wait(COMPACT_EVERY) {
             backend.retain();
+            while backend.compact(&stop) {
+                backend.retain();
+            }
         }
     };
     let thread = std::thread::Builder::new().name("compactor".to_owned());

@@ -217,6 +217,12 @@ impl StatusSource for NodeStatus {
                 segments: engine.segments,
                 segment_spans: engine.segment_spans,
                 disk_bytes: engine.disk_bytes,
+                unsettled_spans: engine.unsettled_spans,
+                merges: engine.compaction.merges,
+                merge_copied_spans: engine.compaction.figures.spans_copied,
+                merge_rewritten_spans: engine.compaction.figures.spans_rewritten,
+                merge_read_bytes: engine.compaction.figures.bytes_read,
+                merge_written_bytes: engine.compaction.figures.bytes_written,
                 damaged_blocks: engine.damaged_blocks,
                 oldest_unix_ns: engine.oldest_unix_ns.unwrap_or(0),
             },
@@ -252,11 +258,44 @@ impl std::fmt::Debug for NodeMetrics {
 impl collector::Collector for NodeMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let (log, engine, account) = self.0.account();
-        let counters = [(
-            "tracewell_log_accepted_spans",
-            "Spans ever acknowledged into the log, over restarts",
-            log.accepted_spans,
-        )];
+        let merged = engine.compaction.figures;
+        let counters = [
+            (
+                "tracewell_log_accepted_spans",
+                "Spans ever acknowledged into the log, over restarts",
+                log.accepted_spans,
+            ),
+            (
+                "tracewell_storage_merges",
+                "Merges of segments",
+                engine.compaction.merges,
+            ),
+            (
+                "tracewell_storage_merge_failures",
+                "Merges that failed and left everything as it was",
+                engine.compaction.failures,
+            ),
+            (
+                "tracewell_storage_merge_copied_spans",
+                "Spans that merges copied as they were",
+                merged.spans_copied,
+            ),
+            (
+                "tracewell_storage_merge_rewritten_spans",
+                "Spans that merges wrote anew",
+                merged.spans_rewritten,
+            ),
+            (
+                "tracewell_storage_merge_read_bytes",
+                "Bytes of the segments that were merged",
+                merged.bytes_read,
+            ),
+            (
+                "tracewell_storage_merge_written_bytes",
+                "Bytes of the segments that were made of them",
+                merged.bytes_written,
+            ),
+        ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
             let row = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
@@ -304,6 +343,16 @@ impl collector::Collector for NodeMetrics {
                 "tracewell_store_disk_bytes",
                 "Bytes of the segments' files",
                 engine.disk_bytes,
+            ),
+            (
+                "tracewell_storage_unsettled_spans",
+                "Spans in the head, or in segments that are yet to be merged",
+                engine.unsettled_spans,
+            ),
+            (
+                "tracewell_store_compact_scratch_bytes",
+                "Bytes in memory for merges",
+                engine.compact_scratch_bytes,
             ),
             (
                 "tracewell_store_damaged_blocks",

@@ -56,11 +56,20 @@ fn print(status: &Value) -> anyhow::Result<()> {
         count(log, "files")
     );
     line!(
-        "store: {} segments with {} spans, {} spans in memory, {} bytes on disk",
+        "store: {} segments with {} spans, {} spans in memory, {} bytes on disk, {} spans unsettled",
         count(store, "segments"),
         count(store, "segment_spans"),
         count(store, "head_spans"),
         count(store, "disk_bytes"),
+        count(store, "unsettled_spans"),
+    );
+    line!(
+        "merges since start: {}, {} spans copied and {} written anew, {} bytes read and {} written",
+        count(store, "merges"),
+        count(store, "merge_copied_spans"),
+        count(store, "merge_rewritten_spans"),
+        count(store, "merge_read_bytes"),
+        count(store, "merge_written_bytes"),
     );
     for problem in status["problems"].as_array().into_iter().flatten() {
         line!("{} {}", paint.red("problem:"), safe(&text_of(problem)));

@@ -1,8 +1,17 @@
 //! `tracewell bench`, end to end: the binary measures itself.
 
+use std::process::Output;
+
 use serde_json::Value;
 
-use crate::server::run;
+use crate::server::command;
+
+/// Servers that seal, and are settled, a second after the last span.
+fn run(arguments: &[&str]) -> Output {
+    let mut command = command();
+    command.env("TRACEWELL_SEAL_AFTER_S", "1").args(arguments);
+    command.output().expect("the binary runs")
+}
 
 fn line(arguments: &[&str]) -> Value {
     let output = run(arguments);
