@@ -22,8 +22,6 @@ const BLOCK_SPANS: usize = 25;
 const BLOCKS_MIN: usize = 16;
 /// A block of so much memory is full, whatever it holds.
 const BLOCK_BYTES: usize = 64 << 10;
-/// Emptied blocks that are kept for the next: those of two batches.
-const SPARES_MAX: usize = 64;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -32,7 +30,6 @@ pub(crate) struct Queue {
     ring: Ring<Block>,
     block_spans: usize,
     bytes_max: usize,
-    spares: Mutex<Vec<Block>>,
 }
 
 /// Alone on its cache lines.
@@ -49,15 +46,11 @@ struct Hand {
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     /// The spans, and behind them buffers of earlier ones.
-    spans: Vec<Queued>,
+    spans: Vec<Bytes>,
     len: usize,
     room: usize,
-}
-
-#[derive(Debug, Default)]
-struct Queued {
-    stamp: u64,
-    span: Bytes,
+    /// The least and the greatest stamp.
+    stamps: Option<(u64, u64)>,
 }
 
 impl Queue {
@@ -81,7 +74,6 @@ impl Queue {
             ring: Ring::new(spans_max.div_ceil(block_spans), bytes_max),
             block_spans,
             bytes_max,
-            spares: Mutex::new(Vec::with_capacity(SPARES_MAX)),
         }
     }
 
@@ -117,14 +109,14 @@ impl Queue {
         Err(Loss::Contended)
     }
 
-    /// Puts a full block into the ring; the hand goes on with the one it pushed out, or a spare.
+    /// Puts a full block into the ring; the hand goes on with the one it finds there, which was emptied or is
+    /// pushed out. Only in the ring's first round there is none.
     #[cold]
     fn hand_over(&self, block: &mut Block, lost: impl FnMut(Loss, &Block)) {
         self.ring.push(block, lost);
-        block.reset();
+        block.clear();
         if block.spans.is_empty() {
-            let spare = try_lock(&self.spares).and_then(|mut spares| spares.pop());
-            *block = spare.unwrap_or_else(|| Block::of(self.block_spans));
+            *block = Block::of(self.block_spans);
         }
     }
 
@@ -141,7 +133,7 @@ impl Queue {
         let blocks = (spans_max / self.block_spans).max(1);
         self.ring.drain(late, blocks, |block| {
             taken += block.len;
-            self.empty(block, &mut each);
+            block.take(&mut each);
         });
         for hand in &self.hands {
             if taken >= spans_least {
@@ -159,21 +151,12 @@ impl Queue {
 
     /// Takes everything, in no order: the last look before the end.
     pub(crate) fn sweep(&self, mut each: impl FnMut(Bytes)) {
-        self.ring.sweep(|mut block| block.take(&mut each));
+        self.ring.sweep(|block| block.take(&mut each));
         for hand in &self.hands {
             if let Some(mut block) = try_lock(&hand.block) {
                 block.take(&mut each);
                 hand.held.store(0, Ordering::Relaxed);
             }
-        }
-    }
-
-    fn empty(&self, mut block: Block, each: &mut impl FnMut(Bytes)) {
-        block.take(each);
-        if let Some(mut spares) = try_lock(&self.spares)
-            && spares.len() < SPARES_MAX
-        {
-            spares.push(block);
         }
     }
 
@@ -201,7 +184,7 @@ impl Queue {
         self.ring.abandon();
         for hand in &self.hands {
             if let Some(mut block) = try_lock(&hand.block) {
-                block.reset();
+                block.clear();
             }
             hand.held.store(0, Ordering::Relaxed);
             hand.pushed.store(0, Ordering::Relaxed);
@@ -223,37 +206,28 @@ impl Block {
 
     /// The least and the greatest stamp.
     pub(crate) fn stamps(&self) -> Option<(u64, u64)> {
-        let stamps = self.spans.iter().take(self.len).map(|queued| queued.stamp);
-        stamps.clone().min().zip(stamps.max())
+        self.stamps
     }
 
     #[inline]
     fn put(&mut self, span: &mut Bytes, stamp: u64) {
         self.room += span.room();
+        let (from, to) = self.stamps.unwrap_or((stamp, stamp));
+        self.stamps = Some((from.min(stamp), to.max(stamp)));
         match self.spans.get_mut(self.len) {
-            Some(queued) => {
-                queued.stamp = stamp;
-                std::mem::swap(&mut queued.span, span);
-            }
-            None => self.spans.push(Queued {
-                stamp,
-                span: std::mem::take(span),
-            }),
+            Some(older) => std::mem::swap(older, span),
+            None => self.spans.push(std::mem::take(span)),
         }
         self.len += 1;
         span.clear();
     }
 
     fn take(&mut self, each: &mut impl FnMut(Bytes)) {
-        for queued in self.spans.iter_mut().take(self.len) {
-            each(std::mem::take(&mut queued.span));
-        }
-        self.reset();
-    }
-
-    /// Its buffers stay.
-    fn reset(&mut self) {
-        (self.len, self.room) = (0, 0);
+        self.spans
+            .iter_mut()
+            .take(self.len)
+            .for_each(|span| each(std::mem::take(span)));
+        self.clear();
     }
 }
 
@@ -264,5 +238,10 @@ impl Load for Block {
 
     fn room(&self) -> usize {
         self.room
+    }
+
+    /// Its buffers stay.
+    fn clear(&mut self) {
+        (self.len, self.room, self.stamps) = (0, 0, None);
     }
 }

@@ -31,6 +31,8 @@ pub(crate) trait Load: Default {
     fn is_empty(&self) -> bool;
     /// What it takes in memory.
     fn room(&self) -> usize;
+    /// Makes it hold nothing.
+    fn clear(&mut self);
 }
 
 /// See the module's text.
@@ -81,12 +83,12 @@ pub(crate) enum Loss {
 #[derive(Debug, Default)]
 pub(crate) struct Late(Vec<u64>);
 
-/// What a ticket's slot holds.
-enum Found<T> {
+/// What a ticket's slot held.
+enum Found {
     /// This ticket's load.
-    Own(T),
+    Own,
     /// The load of a ticket that came so late that it was passed over; this one's is yet to come.
-    Older(T),
+    Older,
     /// Its thread has its ticket and not yet its slot.
     NotYet,
     /// Taken, overwritten, or never coming.
@@ -177,9 +179,7 @@ impl<T: Load> Ring<T> {
             let Some(ticket) = self.claim_oldest() else {
                 break;
             };
-            if let Found::Own(load) | Found::Older(load) = self.find(ticket) {
-                lost(Loss::Memory, &load);
-            }
+            self.find(ticket, &mut |load| lost(Loss::Memory, load));
             if self.has_room(memory) {
                 return true;
             }
@@ -187,23 +187,21 @@ impl<T: Load> Ring<T> {
         false
     }
 
-    /// Takes up to so many loads, oldest first. Call from one thread at a time.
-    pub(crate) fn drain(&self, late: &mut Late, loads_max: usize, mut each: impl FnMut(T)) {
+    /// Shows up to so many loads, oldest first, to who takes out what they hold. Call from one thread at a time.
+    pub(crate) fn drain(&self, late: &mut Late, loads_max: usize, mut each: impl FnMut(&mut T)) {
         let lapped = self.lap_ago();
         let mut left = loads_max;
         late.0.retain(|&ticket| {
             if left == 0 {
                 return true;
             }
-            match self.find(ticket) {
-                Found::Own(load) => {
+            match self.find(ticket, &mut each) {
+                Found::Own => {
                     left -= 1;
-                    each(load);
                     false
                 }
-                Found::Older(load) => {
+                Found::Older => {
                     left -= 1;
-                    each(load);
                     ticket >= lapped
                 }
                 Found::NotYet => ticket >= lapped,
@@ -214,14 +212,10 @@ impl<T: Load> Ring<T> {
             let Some(ticket) = self.claim_oldest() else {
                 return;
             };
-            match self.find(ticket) {
-                Found::Own(load) => {
+            match self.find(ticket, &mut each) {
+                Found::Own => left -= 1,
+                Found::Older => {
                     left -= 1;
-                    each(load);
-                }
-                Found::Older(load) => {
-                    left -= 1;
-                    each(load);
                     late.remember(ticket);
                 }
                 Found::NotYet => late.remember(ticket),
@@ -231,13 +225,13 @@ impl<T: Load> Ring<T> {
     }
 
     /// Takes what is in any slot, in no order: the last look before the end.
-    pub(crate) fn sweep(&self, mut each: impl FnMut(T)) {
+    pub(crate) fn sweep(&self, mut each: impl FnMut(&mut T)) {
         for Lined(slot) in &self.slots {
             if let Some(mut slot) = try_lock(slot)
                 && !slot.load.is_empty()
                 && slot.ticket >= self.floor()
             {
-                each(self.take(&mut slot));
+                self.empty(&mut slot, &mut each);
             }
         }
     }
@@ -290,24 +284,27 @@ impl<T: Load> Ring<T> {
         None
     }
 
-    fn find(&self, ticket: u64) -> Found<T> {
+    /// Shows this ticket's load, or an older one in its place.
+    fn find(&self, ticket: u64, each: &mut impl FnMut(&mut T)) -> Found {
         let Some(mut slot) = try_lock(self.slot(ticket)) else {
             return Found::NotYet;
         };
         let held = slot.ticket;
         let nothing = slot.load.is_empty() || held < self.floor();
-        match held.cmp(&ticket) {
-            CmpOrdering::Less if nothing => Found::NotYet,
-            CmpOrdering::Less => Found::Older(self.take(&mut slot)),
-            CmpOrdering::Equal if !nothing => Found::Own(self.take(&mut slot)),
-            CmpOrdering::Equal | CmpOrdering::Greater => Found::Gone,
-        }
+        let found = match held.cmp(&ticket) {
+            CmpOrdering::Less if nothing => return Found::NotYet,
+            CmpOrdering::Less => Found::Older,
+            CmpOrdering::Equal if !nothing => Found::Own,
+            CmpOrdering::Equal | CmpOrdering::Greater => return Found::Gone,
+        };
+        self.empty(&mut slot, each);
+        found
     }
 
-    fn take(&self, slot: &mut Slot<T>) -> T {
-        let load = std::mem::take(&mut slot.load);
-        self.account(0, load.room());
-        load
+    fn empty(&self, slot: &mut Slot<T>, each: &mut impl FnMut(&mut T)) {
+        self.account(0, slot.load.room());
+        each(&mut slot.load);
+        slot.load.clear();
     }
 
     fn slot(&self, ticket: u64) -> &Mutex<Slot<T>> {

@@ -42,6 +42,10 @@ impl Load for Number {
     fn room(&self) -> usize {
         4
     }
+
+    fn clear(&mut self) {
+        self.0 = 0;
+    }
 }
 
 type Ring = ring::Ring<Number>;
