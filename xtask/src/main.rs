@@ -1,9 +1,10 @@
 //! All automation of the house, in Rust: `cargo xtask test` runs everything CI runs, `cargo xtask
 //! tidy` checks what compilers do not (crate edges, names, dead files, links, licences).
-#![allow(clippy::print_stdout, clippy::exit)] // a command-line tool: printing and exiting is its job
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)] // a command-line tool: printing and exiting is its job
 
 mod bench;
 mod graph;
+mod stack;
 mod steps;
 mod test;
 mod tidy;
@@ -15,6 +16,7 @@ fn main() {
     let outcome = match words.as_slice() {
         ["test", options @ ..] => test::run(options),
         ["tidy"] => tidy::run(),
+        ["stack", arguments @ ..] => stack::run(arguments),
         ["bench-baseline"] => bench::write_baseline(),
         _ => {
             println!("{HELP}");
@@ -31,5 +33,8 @@ const HELP: &str = "cargo xtask COMMAND
 
   test            install what the tests need, then run them all; prints `N passed, N failed, N skipped`
   test STEP…      only these steps: format, tidy, clippy, release, rust, bench, ui, browser, sdks
+  stack up [ENGINE…], stack down
+                  start the real engines for tests (dev/stack), stop them
+  test --no-stack without the tests that need the real engines
   tidy            crate edges, banned names, dead files, links, licences
   bench-baseline  count anew what a span costs, and write it to dev/bench-baseline.json";

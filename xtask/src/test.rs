@@ -5,10 +5,14 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
+use crate::stack::Stack;
 use crate::steps::{Counts, run_counted};
 use crate::tools;
 
-type Step = (&'static str, fn() -> anyhow::Result<Counts>);
+/// Tests that need the real engines are skipped.
+const NO_STACK: &str = "--no-stack";
+
+type Step = (&'static str, fn(&[&str]) -> anyhow::Result<Counts>);
 
 const STEPS: &[Step] = &[
     ("format", format),
@@ -23,7 +27,12 @@ const STEPS: &[Step] = &[
 ];
 
 /// Runs all steps, or those that are named.
-pub(crate) fn run(wanted: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
+    let (options, wanted): (Vec<&str>, Vec<&str>) =
+        arguments.iter().partition(|word| word.starts_with("--"));
+    if let Some(unknown) = options.iter().find(|option| **option != NO_STACK) {
+        bail!("there is no option {unknown}");
+    }
     if let Some(unknown) = wanted
         .iter()
         .find(|name| !STEPS.iter().any(|(step, _)| step == *name))
@@ -37,7 +46,7 @@ pub(crate) fn run(wanted: &[&str]) -> anyhow::Result<()> {
         .filter(|(name, _)| wanted.is_empty() || wanted.contains(name))
     {
         println!("\n== {name}");
-        match step() {
+        match step(&options) {
             Ok(counts) => {
                 if counts.failed > 0 {
                     broken.push(*name);
@@ -81,11 +90,11 @@ fn check(command: &mut Command) -> anyhow::Result<Counts> {
     })
 }
 
-fn format() -> anyhow::Result<Counts> {
+fn format(_options: &[&str]) -> anyhow::Result<Counts> {
     check(&mut cargo(&["fmt", "--all", "--check"])?)
 }
 
-fn tidy() -> anyhow::Result<Counts> {
+fn tidy(_options: &[&str]) -> anyhow::Result<Counts> {
     crate::tidy::run()?;
     Ok(Counts {
         passed: 1,
@@ -93,7 +102,7 @@ fn tidy() -> anyhow::Result<Counts> {
     })
 }
 
-fn clippy() -> anyhow::Result<Counts> {
+fn clippy(_options: &[&str]) -> anyhow::Result<Counts> {
     let arguments = [
         "clippy",
         "--workspace",
@@ -112,7 +121,7 @@ fn clippy() -> anyhow::Result<Counts> {
     ])?)
 }
 
-fn release() -> anyhow::Result<Counts> {
+fn release(_options: &[&str]) -> anyhow::Result<Counts> {
     check(&mut cargo(&[
         "build",
         "--release",
@@ -132,7 +141,7 @@ fn binary() -> anyhow::Result<std::path::PathBuf> {
     }
 }
 
-fn rust() -> anyhow::Result<Counts> {
+fn rust(options: &[&str]) -> anyhow::Result<Counts> {
     let mut tests = cargo(&[
         "test",
         "--workspace",
@@ -144,15 +153,23 @@ fn rust() -> anyhow::Result<Counts> {
     // does it anyway; and its questions are asked of the leaf crate, which needs no server.
     let duckdb = tools::venv("duckdb", &["duckdb==2.0.*"])?;
     tests.env("DUCKDB_PYTHON", duckdb.join("bin/python"));
+    let stack = match options.contains(&NO_STACK) {
+        true => Err(format!("{NO_STACK} was given")),
+        false => Stack::start()?,
+    };
+    match &stack {
+        Ok(stack) => drop(tests.envs(stack.variables())),
+        Err(why) => println!("xtask: tests of the cluster are skipped: {why}"),
+    }
     run_counted(tests.env("TRACEWELL_BIN", binary()?))
 }
 
 /// What a span costs, against what it did.
-fn bench() -> anyhow::Result<Counts> {
+fn bench(_options: &[&str]) -> anyhow::Result<Counts> {
     crate::bench::check(&binary()?)
 }
 
-fn ui() -> anyhow::Result<Counts> {
+fn ui(_options: &[&str]) -> anyhow::Result<Counts> {
     let ui = tools::root().join("ui");
     let npm = |arguments: &[&str]| -> anyhow::Result<Command> {
         let mut command = tools::node_command("npm")?;
@@ -170,7 +187,7 @@ fn ui() -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
-fn browser() -> anyhow::Result<Counts> {
+fn browser(_options: &[&str]) -> anyhow::Result<Counts> {
     tools::chromium()?;
     let server = crate::tools::Server::start(&binary()?)?;
     let mut tests = tools::node_command("npm")?;
@@ -184,7 +201,7 @@ fn browser() -> anyhow::Result<Counts> {
 }
 
 /// OpenTelemetry SDKs of Python and Node, unmodified, over gRPC and HTTP.
-fn sdks() -> anyhow::Result<Counts> {
+fn sdks(_options: &[&str]) -> anyhow::Result<Counts> {
     let venv = tools::venv(
         "otel-python",
         &[

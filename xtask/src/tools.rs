@@ -52,14 +52,26 @@ fn answers(program: &str, argument: &str) -> Option<String> {
 }
 
 fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
-    println!("xtask: installing {} by apt", packages.join(" "));
+    eprintln!("xtask: installing {} by apt", packages.join(" "));
     // A private mirror without an index of its own still has the packages: try without the update last.
-    let update = run(Command::new("apt-get").args(["update", "-qq"]));
+    let update = run(Command::new("apt-get")
+        .args(["update", "-qq"])
+        .stdout(std::io::stderr()));
     let install = run(Command::new("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["install", "-y", "-qq", "--no-install-recommends"])
-        .args(packages));
+        .args(packages)
+        .stdout(std::io::stderr()));
     install.or_else(|error| update.and(Err(error)))
+}
+
+/// Installs a program by apt where it is missing.
+pub(crate) fn apt_program(program: &str, package: &str) -> anyhow::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(program).exists()) {
+        return Ok(());
+    }
+    apt_install(&[package])
 }
 
 /// Chromium's path, installed by apt where it is missing.
