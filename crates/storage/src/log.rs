@@ -41,7 +41,7 @@ impl Ack {
 }
 
 /// The place of a record in the log. Offsets count records of one partition, from 1, without gaps
-/// but for damage; 0 is before the first.
+/// but for damage and, in a log shared with others, for theirs; 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Which partition; the embedded log has one, 0.
@@ -73,7 +73,8 @@ pub type Completion = Box<dyn FnOnce(Result<(), Error>) + Send>;
 ///   some of the batches may be in the log all the same: the sender repeats, identity (D2) hides it.
 /// * What `append` acknowledged at `Logged` or above is delivered to every group at least once, in
 ///   offset order per partition, over restarts and kill -9, until the group commits past it.
-/// * The batch handed to a group that is caught up is the appended one, shared, not copied.
+/// * In one process, the batch handed to a group that is caught up is the appended one, not copied.
+/// * A level that the log cannot keep is refused as [`crate::Class::Invalid`], never answered.
 /// * A damaged record is skipped and counted in [`LogStatus`], never delivered altered, and costs
 ///   no other record.
 /// * No room is [`crate::Class::Overloaded`]; the log recovers by itself when there is room again.
@@ -97,14 +98,30 @@ pub trait Consumer: Send {
     fn poll(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error>;
 
     /// Everything at or before these positions is durable in the group's sink; the log may forget it.
-    /// A position before one committed earlier changes nothing.
+    /// A position before one committed earlier changes nothing, nor does one of a partition that
+    /// another member has by now.
     fn commit(&mut self, positions: &[Position]) -> Result<(), Error>;
+
+    /// True when partitions are to go to another member of the group: the caller makes durable what
+    /// it applied and commits. The next `poll` gives them up, whether that worked or not: what is not
+    /// committed is delivered again, to the other.
+    fn leaving(&self) -> bool {
+        false
+    }
+
+    /// Keeps a record that the group's sink can never take, with the reason, where an operator finds
+    /// it (P14). On an error the caller tries again before it goes on. A log without such a place keeps
+    /// nothing; the caller counts it in any case.
+    fn set_aside(&mut self, _record: &Record, _reason: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Figures of a log.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogStatus {
-    /// Spans ever acknowledged into the log, exact over restarts and kill -9 (D9).
+    /// Spans ever acknowledged into the log, over restarts and kill -9 (D9): exact, in a log that
+    /// others append to whenever nobody does.
     pub accepted_spans: u64,
     /// Records held now.
     pub records: u64,
@@ -141,7 +158,7 @@ pub struct GroupStatus {
     pub group: String,
     /// Records not yet delivered to it.
     pub lag_records: u64,
-    /// Spans in them.
+    /// Spans in them; a log that others append to may reckon it from the mean.
     pub lag_spans: u64,
     /// Age of the oldest record not yet delivered; 0 when caught up.
     pub lag_ns: u64,
@@ -149,4 +166,8 @@ pub struct GroupStatus {
     pub uncommitted_records: u64,
     /// Spans it should have been given since it joined, and was not: they were damaged.
     pub lost_spans: u64,
+    /// Records that expired before it came to them (P13).
+    pub lost_records: u64,
+    /// How long until records expire that it has not got; none where the log waits for its groups.
+    pub time_to_loss_ns: Option<u64>,
 }

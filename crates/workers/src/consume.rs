@@ -201,6 +201,9 @@ impl Worker {
     pub fn step(&mut self, poll_wait: Duration) -> Step {
         self.tick_if_due();
         if self.pending.is_empty() {
+            if self.consumer.leaving() {
+                self.hand_over();
+            }
             self.status.lock().polls += 1;
             match self.consumer.poll(self.options.spans_per_poll, poll_wait) {
                 Ok(records) => {
@@ -225,11 +228,17 @@ impl Worker {
                 break;
             }
         }
+        self.hand_over();
+        self.status.lock().stopped = true;
+    }
+
+    /// Partitions are about to go to another member: what it must not apply again is made safe. Tried
+    /// once: a store that is down must not hold up the whole group.
+    fn hand_over(&mut self) {
         match self.sink.flush() {
             Ok(()) => self.commit(),
             Err(error) => self.note("flushing the sink", &error),
         }
-        self.status.lock().stopped = true;
     }
 
     fn apply(&mut self) -> Step {
@@ -266,12 +275,14 @@ impl Worker {
         if self.tries < self.options.tries_max {
             return self.retry(APPLYING, error);
         }
-        let spans = self.pending.front().map_or(0, |record| record.batch.len());
-        let Position { partition, offset } = self
-            .pending
-            .front()
-            .map(|record| record.position)
-            .unwrap_or_default();
+        let Some(record) = self.pending.front() else {
+            return Step::Idle;
+        };
+        let (spans, Position { partition, offset }) = (record.batch.len(), record.position);
+        if let Err(error) = self.consumer.set_aside(record, &error.message) {
+            return self.retry("setting a record aside", &error);
+        }
+        self.works("setting a record aside");
         self.advance(1);
         let mut status = self.status.lock();
         status.dead_lettered_records += 1;

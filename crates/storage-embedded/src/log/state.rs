@@ -324,6 +324,7 @@ impl State {
                 .map_or(0, |arrived| now_unix_ns.saturating_sub(arrived)),
             uncommitted_records: group.delivered.saturating_sub(group.committed),
             lost_spans: group.lost_spans,
+            ..GroupStatus::default()
         }
     }
 

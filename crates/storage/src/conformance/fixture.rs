@@ -7,7 +7,7 @@ use tracewell_model::clock::ManualClock;
 
 use super::Restart;
 use crate::find::TraceFinder;
-use crate::log::SpanLog;
+use crate::log::{Ack, SpanLog};
 use crate::scan::SpanScanner;
 use crate::sink::Sink;
 use crate::stats::{StatsReader, StatsWriter};
@@ -33,6 +33,11 @@ pub trait LogFixture {
     /// server that starts.
     fn patience(&self) -> Duration {
         Duration::from_secs(10)
+    }
+
+    /// The levels that this log cannot keep, on the machine it runs on.
+    fn may_refuse(&self) -> &'static [Ack] {
+        &[Ack::Replicated]
     }
 
     /// Opens an empty log in a place of its own.

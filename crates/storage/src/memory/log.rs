@@ -215,7 +215,6 @@ impl State {
         let groups = self.groups.iter().map(|(name, group)| {
             let oldest = self.after(group.delivered).next();
             GroupStatus {
-                lost_spans: 0,
                 group: name.clone(),
                 lag_records: self.after(group.delivered).count() as u64,
                 lag_spans: self
@@ -224,6 +223,7 @@ impl State {
                     .sum(),
                 lag_ns: oldest.map_or(0, |r| now_unix_ns.saturating_sub(r.arrived_unix_ns)),
                 uncommitted_records: group.delivered - group.committed,
+                ..GroupStatus::default()
             }
         });
         LogStatus {

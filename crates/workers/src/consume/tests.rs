@@ -11,7 +11,7 @@ use tracewell_model::{
 };
 use tracewell_storage::log::GroupStatus;
 use tracewell_storage::memory::{MemoryLog, MemoryStats};
-use tracewell_storage::{Class, Error, Position, Record, Sink, SpanLog};
+use tracewell_storage::{Class, Consumer, Error, Position, Record, Sink, SpanLog};
 
 use super::{Options, Step, Worker};
 use crate::{Stop, aggregator, storage_writer};
@@ -282,6 +282,92 @@ fn poison_is_found_among_its_neighbours_tried_three_times_and_set_aside() {
         bench.drain();
         assert_eq!(bench.log.status().records, 0);
     }
+}
+
+/// A consumer whose partitions are to go, or whose dead letters cannot be written, for so many calls.
+struct Troubled {
+    inner: Box<dyn Consumer>,
+    leaving: Arc<Mutex<bool>>,
+    unwritten: u32,
+}
+
+impl Consumer for Troubled {
+    fn poll(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error> {
+        *self.leaving.lock().unwrap() = false;
+        self.inner.poll(spans_max, wait)
+    }
+
+    fn commit(&mut self, positions: &[Position]) -> Result<(), Error> {
+        self.inner.commit(positions)
+    }
+
+    fn leaving(&self) -> bool {
+        *self.leaving.lock().unwrap()
+    }
+
+    fn set_aside(&mut self, _record: &Record, _reason: &str) -> Result<(), Error> {
+        match self.unwritten.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                self.unwritten = left;
+                Err(Error::retryable("no broker"))
+            }
+        }
+    }
+}
+
+fn troubled(unwritten: u32) -> (Bench, Arc<Mutex<bool>>) {
+    let mut bench = Bench::new(100);
+    let leaving = Arc::new(Mutex::new(false));
+    let consumer = Troubled {
+        inner: bench.log.subscribe("storage", &[]).unwrap(),
+        leaving: leaving.clone(),
+        unwritten,
+    };
+    let (sink, clock) = (Box::new(bench.sink.clone()), bench.clock.clone());
+    bench.worker = Worker::new(
+        "storage",
+        Box::new(consumer),
+        sink,
+        clock,
+        Options::default(),
+    );
+    (bench, leaving)
+}
+
+#[test]
+fn partitions_are_handed_over_with_all_that_was_applied_committed() {
+    let (mut bench, leaving) = troubled(0);
+    bench.append(3);
+    bench.drain();
+    assert_eq!(bench.group().uncommitted_records, 3);
+    *leaving.lock().unwrap() = true;
+    bench.worker.step(Duration::ZERO);
+    assert_eq!(
+        (
+            bench.sink.script().flushes,
+            bench.group().uncommitted_records
+        ),
+        (1, 0)
+    );
+    assert!(!*leaving.lock().unwrap(), "polled, which gives them up");
+}
+
+#[test]
+fn a_record_is_passed_only_once_it_is_kept_aside() {
+    let (mut bench, _leaving) = troubled(2);
+    bench.append(2);
+    bench.sink.script().poison.insert(1, Class::Invalid);
+    let steps = bench.drain();
+    let waits = steps
+        .iter()
+        .filter(|step| matches!(step, Step::RetryIn { .. }))
+        .count();
+    // Taken apart once, tried twice more, and two dead letters that were not written.
+    assert_eq!(waits, 5);
+    assert_eq!(bench.sink.script().applied, [2]);
+    let status = bench.worker.status().snapshot();
+    assert_eq!((status.dead_lettered_records, status.last_error), (1, None));
 }
 
 #[test]

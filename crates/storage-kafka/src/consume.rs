@@ -1,0 +1,292 @@
+//! A member of a consumer group: Kafka's messages become records, what cannot be read goes to the
+//! dead letters, and commits follow the sink.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tracewell_model::BatchBuilder;
+use tracewell_storage::{Consumer, Error, Position, Record};
+
+use crate::dead_letter::DeadLetter;
+use crate::errors::of_kafka;
+use crate::member::{Member, commit_metadata};
+use crate::partition::Commit;
+use crate::produce::Producer;
+use crate::record::{self, Envelope};
+
+/// How long a broker may take to say what it still has.
+const WATERMARKS_WAIT: Duration = Duration::from_secs(5);
+
+/// Which records a group gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// Those that Tracewell wrote.
+    Ours,
+    /// Those of others: they are published again, and reach everyone that way.
+    Foreign,
+}
+
+/// A member of a group.
+pub(crate) struct KafkaConsumer {
+    consumer: BaseConsumer<Member>,
+    reader: Reader,
+    /// A message whose dead letter could not be written yet.
+    held: Option<rdkafka::message::OwnedMessage>,
+}
+
+/// Turns messages into records.
+struct Reader {
+    topic: String,
+    group: String,
+    wanted: Wanted,
+    builder: BatchBuilder,
+    producer: Arc<Producer>,
+}
+
+impl KafkaConsumer {
+    pub(crate) fn join(
+        config: &ClientConfig,
+        member: Member,
+        (topic, group): (&str, &str),
+        wanted: Wanted,
+        producer: Arc<Producer>,
+    ) -> Result<KafkaConsumer, Error> {
+        let failed = |error| of_kafka("joining a group", &error);
+        let consumer: BaseConsumer<Member> = config.create_with_context(member).map_err(failed)?;
+        consumer.subscribe(&[topic]).map_err(failed)?;
+        let reader = Reader {
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+            wanted,
+            builder: BatchBuilder::new(1),
+            producer,
+        };
+        Ok(KafkaConsumer {
+            consumer,
+            reader,
+            held: None,
+        })
+    }
+
+    pub(crate) fn member(&self) -> &Arc<Member> {
+        self.consumer.context()
+    }
+
+    /// Commits these, and notes that they are.
+    fn commit_all(&self, commits: Vec<(u32, Commit)>, mode: CommitMode) -> Result<(), Error> {
+        if commits.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, commit) in &commits {
+            let mut element = list.add_partition(&self.reader.topic, *partition as i32);
+            let placed = element.set_offset(Offset::Offset(commit.offset as i64));
+            placed.map_err(|error| of_kafka("committing", &error))?;
+            element.set_metadata(commit_metadata(commit.spans));
+        }
+        let committed = self.consumer.commit(&list, mode);
+        committed.map_err(|error| of_kafka("committing", &error))?;
+        let mut owned = self.member().owned();
+        for (partition, commit) in &commits {
+            if let Some(partition) = owned.partitions.get_mut(partition) {
+                partition.committed(commit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits over records that the sink never gets, or they would be passed over again.
+    fn commit_passed_over(&self) {
+        let owned = self.member().owned();
+        let commits = owned.partitions.iter();
+        let commits = commits
+            .filter_map(|(number, partition)| Some((*number, partition.commit_passed_over()?)));
+        let commits = commits.collect();
+        drop(owned);
+        // Nothing is lost when it fails: the next poll says it again.
+        if let Err(error) = self.commit_all(commits, CommitMode::Async) {
+            tracing::debug!(%error, "committing over records of others");
+        }
+    }
+}
+
+impl Consumer for KafkaConsumer {
+    fn poll(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error> {
+        let leaving = std::mem::take(&mut self.member().owned().leaving);
+        if !leaving.is_empty() {
+            self.member().give_up(&self.consumer, &leaving);
+        }
+        let (mut records, mut spans, mut wait) = (Vec::new(), 0, wait);
+        if let Some(held) = self.held.take() {
+            match self.reader.read(&held, &self.consumer) {
+                Ok(record) => records.extend(record),
+                Err(error) => {
+                    self.held = Some(held);
+                    return Err(error);
+                }
+            }
+        }
+        while spans < spans_max && !self.leaving() {
+            let Some(polled) = self.consumer.poll(wait) else {
+                break;
+            };
+            wait = Duration::ZERO;
+            let outcome = match &polled {
+                Ok(message) => self.reader.read(message, &self.consumer),
+                Err(error) => Err(of_poll(error)),
+            };
+            match outcome {
+                Ok(record) => {
+                    spans += record.as_ref().map_or(0, |record| record.batch.len());
+                    records.extend(record);
+                }
+                Err(error) => {
+                    self.held = polled.ok().map(|message| message.detach());
+                    if records.is_empty() {
+                        return Err(error);
+                    }
+                    break;
+                }
+            }
+        }
+        self.commit_passed_over();
+        Ok(records)
+    }
+
+    fn commit(&mut self, positions: &[Position]) -> Result<(), Error> {
+        let owned = self.member().owned();
+        let commit = |position: &Position| {
+            // Another member's by now: it says itself how far it is.
+            let partition = owned.partitions.get(&position.partition)?;
+            Some((position.partition, partition.commit_at(position.offset)?))
+        };
+        let commits = positions.iter().filter_map(commit).collect();
+        drop(owned);
+        self.commit_all(commits, CommitMode::Sync)
+    }
+
+    fn leaving(&self) -> bool {
+        !self.member().owned().leaving.is_empty()
+    }
+
+    fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), Error> {
+        let mut encoded = Vec::new();
+        record::encode(&record.batch, 1, &mut encoded);
+        for part in &encoded {
+            self.reader.producer.write_dead_letter(&DeadLetter {
+                group: &self.reader.group,
+                reason,
+                partition: record.position.partition,
+                offset: record.position.offset.saturating_sub(1),
+                key: None,
+                value: Some(&part.value),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for KafkaConsumer {
+    fn drop(&mut self) {
+        // librdkafka polls until all is given up: nobody is there any more to commit first.
+        self.member().close();
+        let leaving = std::mem::take(&mut self.member().owned().leaving);
+        if !leaving.is_empty() {
+            self.member().give_up(&self.consumer, &leaving);
+        }
+    }
+}
+
+impl Reader {
+    /// The message's record; none if it is not for this group, or can never be read.
+    fn read(
+        &mut self,
+        message: &impl Message,
+        consumer: &BaseConsumer<Member>,
+    ) -> Result<Option<Record>, Error> {
+        let (number, offset) = (message.partition() as u32, message.offset() as u64);
+        self.note_gap(number, offset, consumer);
+        let envelope = Envelope::of(message);
+        let (mut batch, mut spans) = (None, 0);
+        if envelope.is_foreign() == (self.wanted == Wanted::Foreign) {
+            let (readable, unusable) =
+                record::decode(&envelope, message.payload(), &mut self.builder);
+            if let Some(unusable) = unusable {
+                self.producer.write_dead_letter(&DeadLetter {
+                    group: &self.group,
+                    reason: &unusable.reason,
+                    partition: number,
+                    offset,
+                    key: message.key(),
+                    value: message.payload(),
+                })?;
+                consumer.context().counts.note_damaged(unusable.spans);
+                spans += unusable.spans;
+            }
+            spans += readable.as_ref().map_or(0, |batch| batch.len() as u64);
+            batch = readable;
+        }
+        let mut owned = consumer.context().owned();
+        let partition = owned.partitions.entry(number).or_default();
+        let (position, renewed) = partition.place(offset);
+        if renewed {
+            let (topic, group) = (self.topic.as_str(), self.group.as_str());
+            tracing::warn!(
+                topic,
+                group,
+                number,
+                "the topic was made anew: its offsets begin again"
+            );
+        }
+        let arrived_unix_ns = partition.arrive(envelope.arrived_unix_ns(message));
+        partition.pass(position, spans, batch.is_some());
+        Ok(batch.map(|batch| Record {
+            position: Position {
+                partition: number,
+                offset: position,
+            },
+            arrived_unix_ns,
+            batch: Arc::new(batch),
+        }))
+    }
+
+    /// Counts what Kafka forgot before it came (P13). Offsets may also have holes that nobody filled.
+    fn note_gap(&self, number: u32, offset: u64, consumer: &BaseConsumer<Member>) {
+        let expected = consumer
+            .context()
+            .owned()
+            .partitions
+            .get(&number)
+            .and_then(|p| p.next_offset);
+        let Some(expected) = expected.filter(|expected| offset > *expected) else {
+            return;
+        };
+        let kept = consumer.fetch_watermarks(&self.topic, number as i32, WATERMARKS_WAIT);
+        // If the broker does not say what it still has, all is held for lost.
+        let low = kept.map_or(offset, |(low, _high)| (low.max(0) as u64).min(offset));
+        let lost = low.saturating_sub(expected);
+        if lost > 0 {
+            consumer.context().counts.note_lost(lost);
+            tracing::error!(
+                group = self.group,
+                number,
+                lost,
+                "records expired before the group came to them"
+            );
+        }
+    }
+}
+
+fn of_poll(error: &KafkaError) -> Error {
+    let doing = match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::PollExceeded) => {
+            "the worker was silent for too long and joins again"
+        }
+        _ => "reading",
+    };
+    of_kafka(doing, error)
+}
