@@ -32,7 +32,7 @@ fn main() {
 const HELP: &str = "cargo xtask COMMAND
 
   test            install what the tests need, then run them all; prints `N passed, N failed, N skipped`
-  test STEP…      only these steps: format, tidy, clippy, release, rust, bench, ui, browser, sdks
+  test STEP…      only these steps: format, tidy, clippy, release, rust, bench, ui, browser, sdks, deploy
   stack up [ENGINE…], stack down
                   start the real engines for tests (dev/stack), stop them
   test --no-stack without the tests that need the real engines

@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     ("ui", ui),
     ("browser", browser),
     ("sdks", sdks),
+    ("deploy", deploy),
 ];
 
 /// Runs all steps, or those that are named.
@@ -228,5 +229,41 @@ fn sdks(_options: &[&str]) -> anyhow::Result<Counts> {
         .current_dir(folder.join("node"))
         .env("TRACEWELL_BIN", binary()?);
     counts.add(run_counted(&mut node)?);
+    Ok(counts)
+}
+
+/// The files in `deploy`: the compose file against its schema, the units by systemd's own eyes.
+fn deploy(_options: &[&str]) -> anyhow::Result<Counts> {
+    let folder = tools::root().join("deploy");
+    let venv = tools::venv("compose", &["check-jsonschema==0.39.*"])?;
+    let mut compose = Command::new(venv.join("bin/check-jsonschema"));
+    compose.args(["--builtin-schema", "vendor.compose-spec"]);
+    let mut counts = check(compose.arg(folder.join("compose.yaml")))?;
+    if Command::new("systemd-analyze")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: no systemd-analyze to look at the units");
+        counts.skipped += 1;
+        return Ok(counts);
+    }
+    let scratch = std::env::temp_dir().join(format!("tracewell-units-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch)?;
+    let mut units = Command::new("systemd-analyze");
+    units.args(["verify", "--man=no"]);
+    for (unit, instance) in [
+        ("tracewell.service", "tracewell.service"),
+        ("tracewell@.service", "tracewell@storage-writer.2.service"),
+    ] {
+        // It also looks whether the program is there, which here it is not.
+        let text = std::fs::read_to_string(folder.join("systemd").join(unit))?;
+        let text = text.replace("/usr/local/bin/tracewell", "/bin/true");
+        std::fs::write(scratch.join(instance), text)?;
+        units.arg(scratch.join(instance));
+    }
+    let verified = check(&mut units);
+    std::fs::remove_dir_all(&scratch)?;
+    counts.add(verified?);
     Ok(counts)
 }

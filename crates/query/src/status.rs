@@ -129,6 +129,11 @@ pub struct GroupReport {
     pub lag_spans: u64,
     /// Age of the oldest of them.
     pub lag_seconds: f64,
+    /// How long until some of them expire, in a log that does not wait for its groups (Kafka).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_to_loss: Option<f64>,
+    /// Records that expired before the group came to them.
+    pub lost_records: u64,
 }
 
 /// The store.

@@ -209,7 +209,6 @@ impl Reader {
         consumer: &BaseConsumer<Member>,
     ) -> Result<Option<Record>, Error> {
         let (number, offset) = (message.partition() as u32, message.offset() as u64);
-        self.note_gap(number, offset, consumer);
         let envelope = Envelope::of(message);
         let (mut batch, mut spans) = (None, 0);
         if envelope.is_foreign() == (self.wanted == Wanted::Foreign) {
@@ -230,6 +229,7 @@ impl Reader {
             spans += readable.as_ref().map_or(0, |batch| batch.len() as u64);
             batch = readable;
         }
+        self.note_gap(number, offset, consumer);
         let mut owned = consumer.context().owned();
         let partition = owned.partitions.entry(number).or_default();
         let (position, renewed) = partition.place(offset);

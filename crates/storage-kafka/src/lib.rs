@@ -22,7 +22,10 @@ mod record;
 mod republish;
 mod watch;
 
-pub use admin::{Finding, check, create};
+/// The client beneath, for tools and tests that speak to the same brokers.
+pub use rdkafka;
+
+pub use admin::{Checked, Finding, check, create};
 pub use log::KafkaLog;
 pub use options::Options;
 pub use republish::{GROUP as REPUBLISH_GROUP, Republisher};

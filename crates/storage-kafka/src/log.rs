@@ -28,6 +28,8 @@ const FLUSH_WAIT: Duration = Duration::from_secs(10);
 pub struct KafkaLog {
     shared: Arc<Shared>,
     watch: Mutex<Watch>,
+    /// What the last look saw: nobody who asks for it waits for Kafka.
+    status: Mutex<LogStatus>,
     watcher: Mutex<Option<(Arc<Watching>, JoinHandle<()>)>>,
 }
 
@@ -110,6 +112,7 @@ impl KafkaLog {
         let shared = Arc::new(shared);
         Ok(KafkaLog {
             watch: Mutex::new(Watch::new(Arc::clone(&shared))),
+            status: Mutex::default(),
             watcher: Mutex::default(),
             shared,
         })
@@ -139,12 +142,16 @@ impl KafkaLog {
         *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some((watching, thread));
     }
 
-    /// Makes the figures anew: asks Kafka, for a few seconds at most.
+    /// Makes the figures anew: asks Kafka, for a few seconds at most. Where it does not answer those
+    /// of the last look stay, with that problem.
     pub fn look(&self) {
-        self.watch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .look();
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = watch.look();
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen {
+            Ok(seen) => *status = seen,
+            Err(error) => status.problems = vec![error.message],
+        }
     }
 
     /// The topic's partitions: the shards that batches are best built for.
@@ -263,9 +270,7 @@ impl SpanLog for KafkaLog {
     }
 
     fn status(&self) -> LogStatus {
-        self.watch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .status()
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.clone()
     }
 }

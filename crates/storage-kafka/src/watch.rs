@@ -38,7 +38,6 @@ pub(crate) struct Watch {
     groups: BTreeMap<String, BaseConsumer>,
     /// When the record arrived that a group is to get next, by group and partition.
     peeked: HashMap<(String, u32), Peek>,
-    status: LogStatus,
 }
 
 #[derive(Clone, Copy)]
@@ -70,24 +69,11 @@ impl Watch {
             topic: None,
             groups: BTreeMap::new(),
             peeked: HashMap::new(),
-            status: LogStatus::default(),
         }
     }
 
-    /// The figures of the last look.
-    pub(crate) fn status(&self) -> LogStatus {
-        self.status.clone()
-    }
-
-    /// Makes the figures anew; those of the last look stay where Kafka does not answer, and say so.
-    pub(crate) fn look(&mut self) {
-        match self.figures() {
-            Ok(status) => self.status = status,
-            Err(error) => self.status.problems = vec![error.message],
-        }
-    }
-
-    fn figures(&mut self) -> Result<LogStatus, Error> {
+    /// The figures of this moment.
+    pub(crate) fn look(&mut self) -> Result<LogStatus, Error> {
         let shared = Arc::clone(&self.shared);
         let partitions = shared.producer.partitions(&shared.options.topic, WAIT)?;
         shared

@@ -1,39 +1,40 @@
 //! `DIR/addresses.json` (D22): the listeners that run, written by rename once the node is ready,
 //! removed when it stops. Tests and scripts start a server on free ports and read this file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
 
-/// Where the listeners listen.
-#[derive(Clone, Debug)]
-pub(crate) struct Addresses {
-    pub(crate) ingest: SocketAddr,
-    pub(crate) otlp_grpc: SocketAddr,
-    pub(crate) query: SocketAddr,
-    pub(crate) admin: SocketAddr,
-}
+/// Where the listeners listen: those that run, by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses(BTreeMap<&'static str, SocketAddr>);
 
 const FILE: &str = "addresses.json";
 
 impl Addresses {
+    /// One more listener.
+    pub(crate) fn add(&mut self, name: &'static str, address: SocketAddr) {
+        self.0.insert(name, address);
+    }
+
+    /// Where this listener listens, if it runs.
+    pub(crate) fn get(&self, name: &str) -> Option<SocketAddr> {
+        self.0.get(name).copied()
+    }
+
     /// Each listener's name and address.
-    pub(crate) fn rows(&self) -> [(&'static str, String); 4] {
-        [
-            ("ingest", self.ingest.to_string()),
-            ("otlp_grpc", self.otlp_grpc.to_string()),
-            ("query", self.query.to_string()),
-            ("admin", self.admin.to_string()),
-        ]
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (String, String)> {
+        let rows = self.0.iter();
+        rows.map(|(name, address)| ((*name).to_owned(), address.to_string()))
     }
 
     /// Puts the file in place in one step.
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<()> {
         let json: serde_json::Map<String, serde_json::Value> = self
             .rows()
-            .into_iter()
-            .map(|(name, address)| (name.to_owned(), address.into()))
+            .map(|(name, address)| (name, address.into()))
             .collect();
         let temporary = dir.join("addresses.json.tmp");
         std::fs::write(&temporary, serde_json::to_vec(&json)?)

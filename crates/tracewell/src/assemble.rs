@@ -1,5 +1,8 @@
 //! Picks the backends and hands their seams down. The only place that names one.
 
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
+
 use std::sync::Arc;
 use std::time::Duration;
 

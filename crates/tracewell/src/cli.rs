@@ -38,6 +38,12 @@ pub(crate) enum Command {
     Status(ServerArgs),
     /// Check the settings and show each with where it came from
     CheckConfig(StartArgs),
+    /// Make what the engines of a cluster have to have: topics, keyspaces, templates
+    #[cfg(feature = "cluster")]
+    Schema(StartArgs),
+    /// Check the engines of a cluster, and say what sets them right
+    #[cfg(feature = "cluster")]
+    Doctor(StartArgs),
     /// Measure a server: what ingest, questions, growth and recovery cost
     Bench(BenchArgs),
 }
@@ -48,7 +54,7 @@ pub(crate) struct StartArgs {
     /// File of settings (TOML)
     #[arg(long, value_name = "FILE", env = "TRACEWELL_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// What this process does: all, or a list of collector, storage-writer, aggregator, query
+    /// What this process does: all, or a list of collector, storage-writer, indexer, aggregator, query
     #[arg(long, value_name = "ROLES")]
     pub(crate) role: Option<String>,
     /// Directory of the embedded log and stores [default: tracewell-data]

@@ -2,6 +2,8 @@
 //! default and its meaning; the file's keys, the environment's names, `check-config` and
 //! docs/configuration.md all come from it. Unknown keys are refused; all problems are told at once.
 
+mod cluster;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,9 @@ use std::path::{Path, PathBuf};
 use tracewell_storage::Ack;
 
 use crate::role::Role;
+pub(crate) use cluster::ClusterConfig;
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::KafkaConfig;
 
 /// One setting as users see it. Its environment name is `TRACEWELL_` and the key in upper case.
 pub(crate) struct Setting {
@@ -18,11 +23,15 @@ pub(crate) struct Setting {
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: &[Setting] = &[
+pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(cluster::SETTINGS)
+}
+
+const SETTINGS: &[Setting] = &[
     Setting {
         key: "role",
         default: "all",
-        meaning: "What this process does: `all`, or a list of `collector`, `storage-writer`, `aggregator`, `query`.",
+        meaning: "What this process does: `all`, or a list of `collector`, `storage-writer`, `indexer`, `aggregator`, `query`.",
     },
     Setting {
         key: "data",
@@ -57,7 +66,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         key: "ack",
         default: "logged",
-        meaning: "What an ingest answer promises unless the request asks otherwise: `received`, `logged` (survives kill -9), `durable` (survives a power cut).",
+        meaning: "What an ingest answer promises unless the request asks otherwise: `received`, `logged` (survives kill -9), `durable` (survives a power cut), `replicated` (Kafka only).",
     },
     Setting {
         key: "memory_bytes_max",
@@ -113,6 +122,7 @@ pub(crate) struct Config {
     pub(crate) disk_cap: DiskCap,
     pub(crate) log_level: String,
     pub(crate) log_json: bool,
+    pub(crate) cluster: ClusterConfig,
 }
 
 /// How much disk segments may take.
@@ -167,8 +177,7 @@ pub(crate) struct Layers {
 impl Layers {
     /// Every setting at its default.
     pub(crate) fn defaults() -> Self {
-        let values = SETTINGS
-            .iter()
+        let values = settings()
             .map(|setting| (setting.key, (setting.default.to_owned(), Source::Default)))
             .collect();
         Layers {
@@ -189,17 +198,20 @@ impl Layers {
             }
         };
         match text.parse::<toml::Table>() {
-            Ok(table) => self.table(&table, path),
+            Ok(table) => self.table("", &table, path),
             Err(error) => self.problems.push(format!("{}: {error}", path.display())),
         }
         self
     }
 
-    fn table(&mut self, table: &toml::Table, path: &Path) {
+    /// `[kafka] brokers` is the setting `kafka_brokers`.
+    fn table(&mut self, above: &str, table: &toml::Table, path: &Path) {
         for (key, value) in table {
-            match scalar(value) {
-                Some(text) => self.set(key, text, Source::File(path.to_owned())),
-                None => self.problems.push(format!(
+            let key = format!("{above}{key}");
+            match (scalar(value), value) {
+                (Some(text), _) => self.set(&key, text, Source::File(path.to_owned())),
+                (None, toml::Value::Table(inner)) => self.table(&format!("{key}_"), inner, path),
+                (None, _) => self.problems.push(format!(
                     "{}: {key} is {}; a text, a number, true/false or a list of texts is accepted",
                     path.display(),
                     value.type_str()
@@ -238,12 +250,12 @@ impl Layers {
     }
 
     fn set(&mut self, key: &str, value: String, source: Source) {
-        match SETTINGS.iter().find(|setting| setting.key == key) {
+        match settings().find(|setting| setting.key == key) {
             Some(setting) => {
                 self.values.insert(setting.key, (value, source));
             }
             None => {
-                let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+                let known: Vec<&str> = settings().map(|setting| setting.key).collect();
                 self.problems.push(format!(
                     "{source}: there is no setting {key}; accepted are {}",
                     known.join(", ")
@@ -254,7 +266,7 @@ impl Layers {
 
     /// Every setting with its value and where it came from.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&'static Setting, &str, &Source)> {
-        SETTINGS.iter().filter_map(|setting| {
+        settings().filter_map(|setting| {
             let (value, source) = self.values.get(setting.key)?;
             Some((setting, value.as_str(), source))
         })
@@ -275,9 +287,11 @@ impl Layers {
             listen_otlp_grpc: parser.address("listen_otlp_grpc"),
             listen_query: parser.address("listen_query"),
             listen_admin: parser.address("listen_admin"),
-            ack: parser.get("ack", "received, logged or durable", |text| {
-                Ack::from_name(text).filter(|ack| *ack != Ack::Replicated)
-            }),
+            ack: parser.get(
+                "ack",
+                "received, logged, durable or replicated",
+                Ack::from_name,
+            ),
             memory_bytes_max: parser.get(
                 "memory_bytes_max",
                 "a size of at least 64MiB, such as 768MiB or 2GiB",
@@ -305,8 +319,13 @@ impl Layers {
                 "json" => Some(true),
                 _ => None,
             }),
+            cluster: ClusterConfig::parse(&mut parser),
         };
         parser.check_exposure(&config);
+        if config.ack == Ack::Replicated && !config.cluster.is_set() {
+            let problem = "ack = \"replicated\": one machine has no replicas; accepted without Kafka: received, logged, durable";
+            parser.problems.push(problem.to_owned());
+        }
         if parser.problems.is_empty() {
             Ok(config)
         } else {
@@ -323,8 +342,7 @@ struct Parser<'a> {
 impl Parser<'_> {
     /// Parses one setting; a problem is noted and the default stands in, so that all are found.
     fn get<T>(&mut self, key: &str, accepted: &str, parse: impl Fn(&str) -> Option<T>) -> T {
-        let setting = SETTINGS
-            .iter()
+        let setting = settings()
             .find(|s| s.key == key)
             .expect("asked by a key of the table");
         let (value, source) = &self.layers.values[setting.key];
@@ -434,8 +452,9 @@ mod tests {
 
     #[test]
     fn all_problems_are_told_at_once() {
-        let (_dir, path) =
-            file("colour = 1\nack = \"replicated\"\nlisten_query = \"0.0.0.0:1\"\n[log]\nx = 1");
+        let (_dir, path) = file(
+            "colour = 1\nack = \"replicated\"\nlisten_query = \"0.0.0.0:1\"\nlog = 1.5\n[kafka]\nx = 1",
+        );
         let problems = Layers::defaults()
             .file(Some(&path))
             .parse()
@@ -445,7 +464,8 @@ mod tests {
             "no setting colour",
             "ack = \"replicated\"",
             "0.0.0.0:1 is reachable",
-            "log is table",
+            "log is float",
+            "no setting kafka_x",
         ] {
             assert!(problems.contains(wanted), "{wanted} in {problems}");
         }

@@ -7,10 +7,13 @@ mod assemble;
 mod backlog;
 mod cli;
 mod client;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod config;
 mod demo;
 mod export;
 mod load;
+mod log_metrics;
 mod node;
 mod readiness;
 mod role;
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
         Command::Search(args) => show::search::run(&args),
         Command::Status(args) => show::status::run(&args),
         Command::CheckConfig(args) => start::check_config(&args),
+        #[cfg(feature = "cluster")]
+        Command::Schema(args) => cluster::schema(&args),
+        #[cfg(feature = "cluster")]
+        Command::Doctor(args) => cluster::doctor(&args),
         Command::Bench(args) => tracewell_bench::run(&args),
     };
     ended(outcome.map(|()| ExitCode::SUCCESS))

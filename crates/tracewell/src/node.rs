@@ -24,12 +24,13 @@ use crate::assemble::{Embedded, Memory};
 use crate::backlog;
 use crate::client;
 use crate::config::Config;
+use crate::log_metrics::LogMetrics;
 use crate::role::Role;
 use crate::server;
 use crate::status::{NodeMetrics, NodeStatus, Readiness};
 
 /// How long the last requests' tasks may take once their listener has drained.
-const RUNTIME_STOP: Duration = Duration::from_secs(5);
+pub(crate) const RUNTIME_STOP: Duration = Duration::from_secs(5);
 /// How often the sealer looks whether the head is due.
 const SEAL_EVERY: Duration = Duration::from_millis(200);
 /// How much less of a busy processor the compactor gets: a third of another's share, so that it
@@ -41,6 +42,18 @@ const COMPACT_EVERY: Duration = Duration::from_millis(500);
 const REPLAY_LOOK_EVERY: Duration = Duration::from_millis(2);
 /// The longest the log's thread waits before it looks whether to stop.
 const SYNC_WAIT: Duration = Duration::from_millis(200);
+
+/// What runs until it is told to stop.
+pub(crate) trait Running {
+    /// Where it listens.
+    fn addresses(&self) -> &Addresses;
+
+    /// Where its files are.
+    fn data(&self) -> &Path;
+
+    /// Closes the doors, lets the staff finish, closes the rooms (P21).
+    fn stop(self) -> anyhow::Result<()>;
+}
 
 /// A node that runs.
 pub(crate) struct Node {
@@ -64,7 +77,7 @@ pub(crate) struct Node {
 impl Node {
     /// Opens everything and answers once it is ready: replayed, listening, and said so.
     pub(crate) fn start(config: &Config) -> anyhow::Result<Node> {
-        Role::check_embedded(&config.roles).map_err(anyhow::Error::msg)?;
+        Role::check(config).map_err(anyhow::Error::msg)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let backend = Arc::new(Embedded::open(config, &clock)?);
         Addresses::remove(&config.data);
@@ -76,17 +89,16 @@ impl Node {
             ingest.block_on(server::bind("listen_otlp_grpc", config.listen_otlp_grpc))?;
         let query_listener = query.block_on(server::bind("listen_query", config.listen_query))?;
         let admin_listener = query.block_on(server::bind("listen_admin", config.listen_admin))?;
-        let addresses = Addresses {
-            ingest: ingest_listener.local_addr()?,
-            otlp_grpc: grpc_listener.local_addr()?,
-            query: query_listener.local_addr()?,
-            admin: admin_listener.local_addr()?,
-        };
+        let mut addresses = Addresses::default();
+        addresses.add("ingest", ingest_listener.local_addr()?);
+        addresses.add("otlp_grpc", grpc_listener.local_addr()?);
+        addresses.add("query", query_listener.local_addr()?);
+        addresses.add("admin", admin_listener.local_addr()?);
 
         let losses = SdkLosses::default();
         let workers = backend.workers(&clock, losses.clone())?;
         let collector = Collector::new(backend.span_log(), clock.clone(), collector_config(config));
-        let readiness = Arc::new(Readiness::new(&backend, &workers));
+        let readiness = Arc::new(Readiness::new(&backend.span_log(), &workers));
         let worker_status: Vec<_> = workers.iter().map(Worker::status).collect();
         let status = Arc::new(NodeStatus::new(
             config,
@@ -102,6 +114,7 @@ impl Node {
         registry.register_collector(Box::new(WorkersCollector(worker_status)));
         registry.register_collector(Box::new(losses));
         registry.register_collector(Box::new(NodeMetrics(status.clone())));
+        registry.register_collector(Box::new(LogMetrics(backend.span_log())));
         let query_metrics = Metrics::register(&mut registry);
         let admin = admin::routes(readiness.clone(), registry);
 
@@ -173,19 +186,18 @@ impl Node {
             backend,
         })
     }
+}
 
-    /// Where it listens.
-    pub(crate) fn addresses(&self) -> &Addresses {
+impl Running for Node {
+    fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Where its files are.
-    pub(crate) fn data(&self) -> &Path {
+    fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Closes the doors, lets the staff finish, closes the rooms (P21).
-    pub(crate) fn stop(self) -> anyhow::Result<()> {
+    fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no more spans are taken in");
         Addresses::remove(&self.data);
         close(&self.ingest, &self.doors, self.ingest_servers);
@@ -217,7 +229,7 @@ impl Node {
     }
 }
 
-fn collector_config(config: &Config) -> tracewell_collector::Config {
+pub(crate) fn collector_config(config: &Config) -> tracewell_collector::Config {
     tracewell_collector::Config {
         ack: config.ack,
         in_flight_bytes_max: Memory::shares(config.memory_bytes_max).bodies,
@@ -225,7 +237,7 @@ fn collector_config(config: &Config) -> tracewell_collector::Config {
     }
 }
 
-fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
+pub(crate) fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .thread_name(name)
         .enable_all()
@@ -234,7 +246,11 @@ fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
 }
 
 /// Closes listeners and waits for what is open; `serve` bounds how long.
-fn close(runtime: &Runtime, stop: &watch::Sender<bool>, servers: Vec<tokio::task::JoinHandle<()>>) {
+pub(crate) fn close(
+    runtime: &Runtime,
+    stop: &watch::Sender<bool>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
+) {
     stop.send_replace(true);
     for server in servers {
         if let Err(error) = runtime.block_on(server) {
@@ -257,7 +273,7 @@ fn wait_for_replay(readiness: &Readiness, clock: &dyn Clock) {
     }
 }
 
-fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+pub(crate) fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
     let name = format!("{}-worker", worker.status().snapshot().group);
     let thread = std::thread::Builder::new().name(name);
     thread

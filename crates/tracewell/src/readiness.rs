@@ -7,13 +7,8 @@ use std::sync::{Arc, OnceLock};
 use tracewell_storage::SpanLog;
 use tracewell_workers::{StatusHandle, Worker, storage_writer};
 
-use crate::assemble::Embedded;
-
 /// Ready once the store has taken in what the log held at the start.
 pub(crate) struct Readiness {
-    backend: Arc<Embedded>,
-    /// Spans in the log at the start, damaged ones among them.
-    accepted_spans: u64,
     replay: Option<Replay>,
     workers: Vec<StatusHandle>,
     ready: AtomicBool,
@@ -21,6 +16,9 @@ pub(crate) struct Readiness {
 
 /// What the store's group has to do.
 struct Replay {
+    log: Arc<dyn SpanLog>,
+    /// Spans in the log at the start, damaged ones among them.
+    accepted_spans: u64,
     worker: StatusHandle,
     /// Spans it has to take in; fewer will come if some turn out to be damaged.
     spans: u64,
@@ -30,21 +28,31 @@ struct Replay {
 
 impl Readiness {
     /// Takes note of what is to be replayed; to be made before anything new is taken in.
-    pub(crate) fn new(backend: &Arc<Embedded>, workers: &[Worker]) -> Readiness {
-        let log = backend.log.status();
+    pub(crate) fn new(log: &Arc<dyn SpanLog>, workers: &[Worker]) -> Readiness {
+        let status = log.status();
         let workers: Vec<StatusHandle> = workers.iter().map(Worker::status).collect();
         let of_store = |worker: &&StatusHandle| worker.snapshot().group == storage_writer::GROUP;
         let replay = workers.iter().find(of_store).map(|worker| Replay {
-            spans: log.lag_spans(storage_writer::GROUP),
+            log: log.clone(),
+            accepted_spans: status.accepted_spans,
+            spans: status.lag_spans(storage_writer::GROUP),
             worker: worker.clone(),
             delivered_at_poll: OnceLock::new(),
         });
         Readiness {
-            accepted_spans: log.accepted_spans,
-            backend: backend.clone(),
             replay,
             workers,
             ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Of a process of a cluster: ready once it is open, as others have taken in what it has not.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn without_replay(workers: Vec<StatusHandle>) -> Readiness {
+        Readiness {
+            replay: None,
+            workers,
+            ready: AtomicBool::new(true),
         }
     }
 
@@ -73,7 +81,7 @@ impl Readiness {
         if let Some(replay) = &self.replay {
             let worker = replay.worker.snapshot();
             let done = worker.applied_spans + worker.dead_lettered_spans;
-            if done < replay.spans && !worker.panicked && !self.has_passed(replay) {
+            if done < replay.spans && !worker.panicked && !replay.has_passed() {
                 let (group, spans) = (worker.group, replay.spans);
                 return Some(format!(
                     "replaying: the {group} group has {done} of {spans} spans"
@@ -83,17 +91,19 @@ impl Readiness {
         self.ready.store(true, Ordering::Relaxed);
         None
     }
+}
 
+impl Replay {
     /// Whether the group is through although spans did not come: damaged ones never will. The log
     /// has delivered everything, and the worker has asked for more since: it asks only when it has
     /// nothing left to apply.
-    fn has_passed(&self, replay: &Replay) -> bool {
-        let log = self.backend.log.status();
-        let worker = replay.worker.snapshot();
+    fn has_passed(&self) -> bool {
+        let log = self.log.status();
+        let worker = self.worker.snapshot();
         let lag = log.lag_spans(&worker.group);
         if log.accepted_spans.saturating_sub(lag) < self.accepted_spans {
             return false;
         }
-        worker.polls > *replay.delivered_at_poll.get_or_init(|| worker.polls)
+        worker.polls > *self.delivered_at_poll.get_or_init(|| worker.polls)
     }
 }

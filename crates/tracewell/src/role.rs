@@ -1,5 +1,7 @@
 //! Roles: what parts a process runs. One table; `assemble` is the only other place that looks at it.
 
+use crate::config::Config;
+
 /// A part of Tracewell that can run in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -7,31 +9,66 @@ pub(crate) enum Role {
     Collector,
     /// Writes the log into the trace store.
     StorageWriter,
+    /// Makes the log searchable.
+    Indexer,
     /// Makes rates, errors, latencies and edges from the log.
     Aggregator,
     /// Answers the API and serves the UI.
     Query,
 }
 
+/// An engine that processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Engine {
+    Kafka,
+    Cassandra,
+    OpenSearch,
+    Redis,
+}
+
+use Engine::{Cassandra, Kafka, OpenSearch, Redis};
+
+impl Engine {
+    /// What it is to the roles.
+    fn duty(self) -> &'static str {
+        match self {
+            Kafka => "a shared span log (Kafka)",
+            Cassandra => "a shared trace store (Cassandra)",
+            OpenSearch => "a shared search index (OpenSearch)",
+            Redis => "a shared statistics store (Redis)",
+        }
+    }
+
+    /// The setting that says where it is.
+    fn setting(self) -> &'static str {
+        match self {
+            Kafka => "kafka_brokers",
+            Cassandra => "cassandra_nodes",
+            OpenSearch => "opensearch_url",
+            Redis => "redis_url",
+        }
+    }
+
+    /// Whether it is set where it is.
+    pub(crate) fn is_set(self, config: &Config) -> bool {
+        let cluster = &config.cluster;
+        match self {
+            Kafka => !cluster.kafka.brokers.is_empty(),
+            Cassandra => !cluster.cassandra_nodes.is_empty(),
+            OpenSearch => !cluster.opensearch_url.is_empty(),
+            Redis => !cluster.redis_url.is_empty(),
+        }
+    }
+}
+
 impl Role {
-    /// Every role with its name, its duty, and what it needs to run apart from the others.
-    pub(crate) const TABLE: [(Role, &str, &str); 4] = [
-        (Role::Collector, "collector", "a shared span log (Kafka)"),
-        (
-            Role::StorageWriter,
-            "storage-writer",
-            "a shared span log (Kafka) and a shared trace store (Cassandra)",
-        ),
-        (
-            Role::Aggregator,
-            "aggregator",
-            "a shared span log (Kafka) and a shared statistics store (Redis)",
-        ),
-        (
-            Role::Query,
-            "query",
-            "a shared trace store (Cassandra), search index (OpenSearch) and statistics store (Redis)",
-        ),
+    /// Every role with its name and what it needs to run apart from the others.
+    pub(crate) const TABLE: [(Role, &str, &[Engine]); 5] = [
+        (Role::Collector, "collector", &[Kafka]),
+        (Role::StorageWriter, "storage-writer", &[Kafka, Cassandra]),
+        (Role::Indexer, "indexer", &[Kafka, OpenSearch]),
+        (Role::Aggregator, "aggregator", &[Kafka, Redis]),
+        (Role::Query, "query", &[Cassandra, OpenSearch, Redis, Kafka]),
     ];
 
     /// The role's name in settings.
@@ -57,27 +94,59 @@ impl Role {
         (!roles.is_empty()).then_some(roles)
     }
 
+    /// Whether these roles can do their work with what is set (D22).
+    pub(crate) fn check(config: &Config) -> Result<(), String> {
+        let roles = Role::TABLE
+            .iter()
+            .filter(|(role, ..)| config.roles.contains(role));
+        if !config.cluster.is_set() {
+            return Role::check_embedded(&config.roles);
+        }
+        if !cfg!(feature = "cluster") {
+            return Err("kafka_brokers is set, but this build has no external backends; build it with --features cluster".to_owned());
+        }
+        let missing: Vec<String> = roles
+            .flat_map(|(_, name, needs)| needs.iter().map(move |engine| (name, engine)))
+            .filter(|(_, engine)| !engine.is_set(config))
+            .map(|(name, engine)| {
+                format!("{name} needs {}: set {}", engine.duty(), engine.setting())
+            })
+            .collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "role = {}: {}",
+                names(&config.roles),
+                missing.join("; ")
+            )),
+        }
+    }
+
     /// Embedded stores live in one process: a subset of roles cannot share them (D22).
-    pub(crate) fn check_embedded(roles: &[Role]) -> Result<(), String> {
+    fn check_embedded(roles: &[Role]) -> Result<(), String> {
         if roles.len() == Role::TABLE.len() {
             return Ok(());
         }
         let needs: Vec<String> = Role::TABLE
             .iter()
             .filter(|(role, ..)| roles.contains(role))
-            .map(|(_, name, needs)| format!("{name} needs {needs}"))
+            .map(|(_, name, needs)| {
+                let duties: Vec<&str> = needs.iter().map(|engine| engine.duty()).collect();
+                format!("{name} needs {}", duties.join(", "))
+            })
             .collect();
         Err(format!(
             "role = {}: embedded stores belong to one process, which must run all roles; {}; \
-             this build has no external backends (they come with the cluster feature)",
-            roles
-                .iter()
-                .map(|role| role.name())
-                .collect::<Vec<_>>()
-                .join(","),
+             external engines are set by kafka_brokers and the like, in a build with --features cluster",
+            names(roles),
             needs.join("; ")
         ))
     }
+}
+
+fn names(roles: &[Role]) -> String {
+    let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+    names.join(",")
 }
 
 #[cfg(test)]
@@ -95,5 +164,25 @@ mod tests {
         assert!(refusal.contains("Cassandra"), "{refusal}");
         assert!(Role::check_embedded(&Role::parse_list("all").unwrap()).is_ok());
         assert_eq!(Role::parse_list("queen"), None);
+    }
+
+    #[test]
+    fn every_role_is_deployed_from_one_file() {
+        let compose = include_str!("../../../deploy/compose.yaml");
+        for (_, name, _) in Role::TABLE {
+            let command = format!("\"start\", \"--role\", \"{name}\"");
+            assert!(
+                compose.contains(&command),
+                "no {name} in deploy/compose.yaml"
+            );
+        }
+        let settings =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/tracewell.toml");
+        let config = crate::config::Layers::defaults()
+            .file(Some(&settings))
+            .parse()
+            .unwrap();
+        let set = [Kafka, Cassandra, OpenSearch, Redis].map(|engine| engine.is_set(&config));
+        assert_eq!(set, [true; 4]);
     }
 }

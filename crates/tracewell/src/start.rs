@@ -7,9 +7,11 @@ use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{DemoArgs, StartArgs};
+#[cfg(feature = "cluster")]
+use crate::cluster::ClusterNode;
 use crate::config::{Config, Layers};
 use crate::demo::{self, Shop};
-use crate::node::Node;
+use crate::node::{Node, Running};
 use crate::show::line;
 use crate::telemetry;
 
@@ -17,7 +19,14 @@ use crate::telemetry;
 pub(crate) fn start(args: &StartArgs) -> anyhow::Result<()> {
     let config = settings(args)?;
     telemetry::start(&config);
-    let node = Node::start(&config)?;
+    #[cfg(feature = "cluster")]
+    if config.cluster.is_set() {
+        return run(ClusterNode::start(&config)?);
+    }
+    run(Node::start(&config)?)
+}
+
+fn run(node: impl Running) -> anyhow::Result<()> {
     welcome(&node, "")?;
     wait_for_signal()?;
     node.stop()
@@ -37,7 +46,11 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         Some(url) => (None, url.clone()),
         None => {
             let node = Node::start(&config)?;
-            let url = format!("http://{}", node.addresses().ingest);
+            let ingest = node
+                .addresses()
+                .get("ingest")
+                .context("the demo runs all roles")?;
+            let url = format!("http://{ingest}");
             (Some(node), url)
         }
     };
@@ -45,7 +58,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     if let Some(node) = &node {
         welcome(
             node,
-            "  a dozen services are shopping; payment is slow at times, inventory crashes\n",
+            "  a dozen services are shopping; payment is slow at times, inventory crashes",
         )?;
     }
     wait_for_signal()?;
@@ -65,6 +78,12 @@ pub(crate) fn check_config(args: &StartArgs) -> anyhow::Result<()> {
     let layers = layers(args);
     parse(&layers)?;
     for (setting, value, source) in layers.values() {
+        // What may hold a password is for the process alone.
+        let value = match setting.key {
+            "kafka_properties" if !value.is_empty() => "(hidden)",
+            _ if value.contains('@') => "(hidden)",
+            _ => value,
+        };
         line!(
             "# {}\n{} = {value:?}  # {source}",
             setting.meaning,
@@ -98,25 +117,31 @@ fn parse(layers: &Layers) -> anyhow::Result<Config> {
     })
 }
 
-fn settings(args: &StartArgs) -> anyhow::Result<Config> {
+pub(crate) fn settings(args: &StartArgs) -> anyhow::Result<Config> {
     parse(&layers(args))
 }
 
-fn welcome(node: &Node, more: &str) -> anyhow::Result<()> {
-    let addresses = node.addresses();
-    line!(
-        "tracewell is ready\n{more}  \
-         look    http://{}\n  \
-         send    http://{}  OTLP/HTTP, /v1/spans, Zipkin\n          \
-         http://{}  OTLP/gRPC\n  \
-         health  http://{}\n  \
-         data    {}",
-        addresses.query,
-        addresses.ingest,
-        addresses.otlp_grpc,
-        addresses.admin,
-        node.data().display(),
-    );
+fn welcome(node: &impl Running, more: &str) -> anyhow::Result<()> {
+    line!("tracewell is ready");
+    if !more.is_empty() {
+        line!("{more}");
+    }
+    let said = [
+        ("query", "look    http://", ""),
+        (
+            "ingest",
+            "send    http://",
+            "  OTLP/HTTP, /v1/spans, Zipkin",
+        ),
+        ("otlp_grpc", "        http://", "  OTLP/gRPC"),
+        ("admin", "health  http://", ""),
+    ];
+    for (name, before, after) in said {
+        if let Some(address) = node.addresses().get(name) {
+            line!("  {before}{address}{after}");
+        }
+    }
+    line!("  data    {}", node.data().display());
     Ok(())
 }
 

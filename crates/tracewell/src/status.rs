@@ -69,11 +69,7 @@ impl NodeStatus {
                 .map(|role| role.name().to_owned())
                 .collect(),
             data_dir: config.data.display().to_string(),
-            listeners: addresses
-                .rows()
-                .into_iter()
-                .map(|(n, a)| (n.to_owned(), a))
-                .collect(),
+            listeners: addresses.rows().collect(),
             started_unix_ns: clock.unix_ns(),
             started_monotonic_ns: clock.monotonic_ns(),
             backend,
@@ -82,21 +78,6 @@ impl NodeStatus {
             readiness,
             clock,
             pace: Mutex::default(),
-        }
-    }
-
-    fn door(&self, counters: &Counters, in_hand: bool) -> DoorReport {
-        let answered = counters.accepted + counters.refused_count();
-        DoorReport {
-            // Spans of requests that are not answered yet are neither accepted nor refused.
-            received: if in_hand { answered } else { counters.received },
-            accepted: counters.accepted,
-            refused: counters.refused_count(),
-            refused_by_reason: counters
-                .refused
-                .iter()
-                .map(|(reason, count)| ((*reason).to_owned(), *count))
-                .collect(),
         }
     }
 
@@ -194,7 +175,7 @@ impl StatusSource for NodeStatus {
         let (log, engine, account) = self.account();
         let in_hand = self.collector.in_flight_requests() > 0;
         let counters = self.collector.counters();
-        let door = self.door(&counters, in_hand);
+        let door = door_report(&counters, in_hand);
         let ingest = self.ingest(&counters);
         let problems = self.problems(&log, &engine, &account);
         let uptime_ns = self
@@ -231,12 +212,30 @@ impl StatusSource for NodeStatus {
     }
 }
 
-fn log_report(log: &LogStatus) -> LogReport {
+/// What came to the door since the start.
+pub(crate) fn door_report(counters: &Counters, in_hand: bool) -> DoorReport {
+    let answered = counters.accepted + counters.refused_count();
+    DoorReport {
+        // Spans of requests that are not answered yet are neither accepted nor refused.
+        received: if in_hand { answered } else { counters.received },
+        accepted: counters.accepted,
+        refused: counters.refused_count(),
+        refused_by_reason: counters
+            .refused
+            .iter()
+            .map(|(reason, count)| ((*reason).to_owned(), *count))
+            .collect(),
+    }
+}
+
+pub(crate) fn log_report(log: &LogStatus) -> LogReport {
     let groups = log.groups.iter().map(|group| GroupReport {
         group: group.group.clone(),
         lag_records: group.lag_records,
         lag_spans: group.lag_spans,
         lag_seconds: group.lag_ns as f64 / 1e9,
+        seconds_to_loss: group.time_to_loss_ns.map(|ns| ns as f64 / 1e9),
+        lost_records: group.lost_records,
     });
     LogReport {
         bytes: log.bytes,
@@ -375,39 +374,6 @@ impl collector::Collector for NodeMetrics {
             let row = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(row)?;
         }
-        for (name, help, value) in GROUP_ROWS {
-            let gauge = ConstGauge::new(0i64);
-            let mut family = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            for group in &log.groups {
-                let labels = [("group", group.group.as_str())];
-                let row = family.encode_family(&labels)?;
-                ConstGauge::new(value(group)).encode(row)?;
-            }
-        }
         Ok(())
     }
 }
-
-type GroupRow = (
-    &'static str,
-    &'static str,
-    fn(&tracewell_storage::GroupStatus) -> f64,
-);
-
-const GROUP_ROWS: [GroupRow; 3] = [
-    (
-        "tracewell_log_group_lag_spans",
-        "Spans not delivered to the group yet",
-        |g| g.lag_spans as f64,
-    ),
-    (
-        "tracewell_log_group_lag_records",
-        "Records not delivered to the group yet",
-        |g| g.lag_records as f64,
-    ),
-    (
-        "tracewell_log_group_lag_seconds",
-        "Age of the oldest record not delivered yet",
-        |g| g.lag_ns as f64 / 1e9,
-    ),
-];

@@ -48,7 +48,7 @@ fn check_config_tells_all_problems_at_once() {
     for wanted in [
         "colour",
         "ack = \"maybe\"",
-        "received, logged or durable",
+        "received, logged, durable or replicated",
         "0.0.0.0:4320",
     ] {
         assert!(words.contains(wanted), "{wanted} in {words}");

@@ -6,6 +6,8 @@ mod bad_input;
 mod bench;
 mod big_traces;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod cold_reads;
 mod crash;
 mod damage;

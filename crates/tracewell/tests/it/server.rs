@@ -93,6 +93,11 @@ impl Server {
 
     /// A server in this directory, with more flags.
     pub(crate) fn start_in(dir: Arc<TempDir>, flags: &[&str]) -> Server {
+        Server::start_with(command(), dir, flags)
+    }
+
+    /// A server of this binary.
+    pub(crate) fn start_with(mut command: Command, dir: Arc<TempDir>, flags: &[&str]) -> Server {
         let any = "127.0.0.1:0";
         let listen = [
             "--listen-ingest",
@@ -105,7 +110,7 @@ impl Server {
         let addresses_file = dir.path().join("addresses.json");
         // The file of the run before would be taken for this one's.
         drop(std::fs::remove_file(&addresses_file));
-        let mut child = command()
+        let mut child = command
             .arg("start")
             .arg("--data")
             .arg(dir.path())
