@@ -59,11 +59,13 @@ enum Change {
 }
 
 impl Change {
-    fn dir(&self) -> Option<&Path> {
+    /// Whether a sync of this directory makes it safe. A rename between two is one step of the
+    /// file system: with either, it is done.
+    fn is_of(&self, dir: &Path) -> bool {
+        let inside = |path: &Path| path.parent() == Some(dir);
         match self {
-            Change::Create(path, _) | Change::Rename(_, path) | Change::Unlink(path) => {
-                path.parent()
-            }
+            Change::Create(path, _) | Change::Unlink(path) => inside(path),
+            Change::Rename(from, to) => inside(from) || inside(to),
         }
     }
 
@@ -131,6 +133,15 @@ impl SimDisk {
     pub fn calls(&self) -> (u64, u64) {
         let state = self.state();
         (state.calls, state.failed)
+    }
+
+    /// Whether a failed sync has lost bytes that are still read: nobody can get them back.
+    pub fn has_lost(&self) -> bool {
+        let state = self.state();
+        state
+            .contents
+            .values()
+            .any(|content| !content.lost.is_empty())
     }
 
     /// Bytes of all files that have a name.
@@ -340,9 +351,8 @@ impl Fs for SimDisk {
             return Ok(());
         }
         let changes = std::mem::take(&mut state.unsafe_changes);
-        let (these, others): (Vec<_>, Vec<_>) = changes
-            .into_iter()
-            .partition(|change| change.dir() == Some(dir));
+        let (these, others): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|change| change.is_of(dir));
         these
             .into_iter()
             .for_each(|change| change.apply(&mut state.safe_names));

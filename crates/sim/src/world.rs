@@ -14,7 +14,7 @@ use tracewell_storage::memory::MemoryStore;
 use tracewell_storage::{
     Account, Error, Found, Position, ReadContext, Record, Sink, SpanLog, TraceFinder, TraceReader,
 };
-use tracewell_storage_embedded::books::{Books, InHand};
+use tracewell_storage_embedded::books::{self, InHand};
 use tracewell_storage_embedded::engine::{Engine, EngineOptions};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
 use tracewell_storage_embedded::stats::EmbeddedStats;
@@ -110,7 +110,6 @@ struct Program {
     stats: Arc<EmbeddedStats>,
     storage: Worker,
     aggregator: Worker,
-    books: Books,
 }
 
 impl Program {
@@ -129,13 +128,12 @@ impl Program {
         };
         let (log, _recovery) = EmbeddedLog::open(fs.clone(), dir, log_options, clock.clone())?;
         let engine = Engine::open(fs.clone(), dir, clock.clone(), options)?;
+        log.note_stored(&engine.durable(), engine.status().applied_spans());
         let stats = Arc::new(EmbeddedStats::open(fs, dir, clock.clone())?);
         let sink = Box::new(engine.sink());
         let storage = storage_writer::start(&log, sink, clock.clone(), Options::default())?;
         let aggregator = aggregator::start(&log, stats.clone(), clock.clone(), Options::default())?;
-        let books = Books::open(&log.status(), &engine.status(), storage_writer::GROUP);
         Ok(Program {
-            books,
             log,
             engine,
             stats,
@@ -152,8 +150,7 @@ impl Program {
             dead_lettered: worker.dead_lettered_spans,
         };
         let (log, engine) = (self.log.status(), self.engine.status());
-        self.books
-            .account(&log, &engine, storage_writer::GROUP, in_hand)
+        books::account(&log, &engine, storage_writer::GROUP, in_hand)
     }
 }
 
@@ -396,7 +393,7 @@ impl World {
         program.storage.finish();
         program.aggregator.finish();
         let closed = program.log.close();
-        if closed.is_ok() && !self.foul {
+        if closed.is_ok() && !self.foul && !self.disk.has_lost() {
             self.ledger.all_synced();
         }
         self.ledger.process_ended();
@@ -430,6 +427,7 @@ impl World {
             program.storage.step(Duration::ZERO);
             program.aggregator.step(Duration::ZERO);
             let sealed = program.engine.seal_step();
+            program.engine.reopen_step();
             let account = program.account();
             if account.in_flight == 0 && matches!(sealed, Ok(false)) {
                 return Ok(());

@@ -8,6 +8,7 @@
 mod compact;
 mod expire;
 mod recover;
+mod reopen;
 pub(crate) mod retention;
 mod tiers;
 
@@ -90,7 +91,7 @@ impl Default for EngineOptions {
 pub struct EngineStatus {
     /// Spans held, in head and segments.
     pub stored: u64,
-    /// Exact repeats left out; with `stored`, `expired` and `sampled_out` every span ever applied.
+    /// Exact repeats left out.
     pub duplicate: u64,
     /// Spans removed by retention or for the disk cap.
     pub expired: u64,
@@ -127,6 +128,13 @@ pub struct EngineStatus {
     pub durable: Vec<Position>,
     /// What an operator should look at, a sentence each.
     pub problems: Vec<String>,
+}
+
+impl EngineStatus {
+    /// Every span ever applied.
+    pub fn applied_spans(&self) -> u64 {
+        self.stored + self.duplicate + self.expired + self.sampled_out
+    }
 }
 
 /// What a reader reads: a head and segments that belong together.
@@ -194,6 +202,7 @@ pub struct Engine {
     /// When something was applied last, on the monotonic clock.
     applied_ns: AtomicU64,
     keeper: Mutex<expire::Keeper>,
+    reopening: Mutex<reopen::Patience>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -259,6 +268,7 @@ impl Engine {
             problems: recovered.problems,
             applied_ns: AtomicU64::new(now_ns),
             keeper: Mutex::new(keeper),
+            reopening: Mutex::default(),
         }))
     }
 
@@ -301,6 +311,7 @@ impl Engine {
             .map(|meta| meta.start_min_unix_ns);
         let damaged = lock(&self.damaged).len() as u64;
         let mut problems = self.problems.clone();
+        problems.extend(Self::lacks(&view));
         if damaged > 0 {
             problems.push(format!(
                 "{damaged} damaged parts of segments were met since the start; answers that need them say so"

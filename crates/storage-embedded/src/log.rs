@@ -152,6 +152,14 @@ impl EmbeddedLog {
         ))
     }
 
+    /// Says what the store has: so many spans, of the records up to this one. To be called before
+    /// any group subscribes: where the log has lost its end, only the store can tell how many
+    /// spans the log had accepted (D9).
+    pub fn note_stored(&self, durable: &[Position], spans: u64) {
+        let offset = durable.iter().map(|position| position.offset);
+        self.shared.note_stored(offset.max().unwrap_or(0), spans);
+    }
+
     /// Waits until a `durable` append wants its sync and the last one is long enough ago, or until
     /// the timeout. The sync thread's loop is this call and [`Self::sync_step`].
     pub fn wait_for_sync_work(&self, timeout: Duration) {
@@ -164,10 +172,11 @@ impl EmbeddedLog {
     }
 
     /// Syncs everything, saves positions and, when every group has passed everything, leaves an
-    /// empty log behind: for a clean stop.
+    /// empty log behind: for a clean stop. Fails when a file is left whose sync has failed.
     pub fn close(&self) -> Result<(), Error> {
         self.shared.sync_step(true);
-        self.shared.trim(0)
+        self.shared.trim(0)?;
+        self.shared.check_synced()
     }
 }
 

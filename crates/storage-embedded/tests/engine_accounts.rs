@@ -448,3 +448,52 @@ fn a_manifest_of_a_newer_release_is_refused_untouched() {
     assert_eq!(std::fs::read(&path).expect("works"), bytes);
     assert_eq!(lab.files(".seg").len(), 1);
 }
+
+/// Every read of a start fails once: what could not be opened is there again without a restart.
+#[test]
+fn a_segment_that_could_not_be_read_at_the_start_is_read_later() {
+    let mut healed = 0;
+    for nth in 1..40 {
+        let mut lab = Lab::new(cold());
+        push_traces(&mut lab, 0..4);
+        lab.seal();
+        lab.fs.fail(Fault {
+            op: Op::Read,
+            nth,
+            times: 1,
+            outcome: Outcome::Errno(EIO),
+        });
+        let opened = open(&lab.fs, &lab.dir, &lab.clock, lab.options);
+        lab.fs.heal();
+        let Ok(engine) = opened else {
+            // The manifest itself: nothing is known without it, and nothing was changed.
+            continue;
+        };
+        lab.engine = engine;
+        healed += lab.engine.reopen_step();
+        assert_eq!(lab.engine.reopen_step(), 0, "one try is enough");
+        assert_eq!(lab.engine.status().lost, 0);
+        assert_eq!(lab.engine.status().problems, [""; 0]);
+        assert_traces(&lab, 0..4);
+    }
+    assert!(healed > 3, "only {healed} reads of a segment failed");
+}
+
+#[test]
+fn a_file_that_comes_back_is_read_again() {
+    let mut lab = Lab::new(cold());
+    push_traces(&mut lab, 0..4);
+    lab.seal();
+    let file = &lab.files(".seg")[0];
+    let away = file.with_extension("away");
+    std::fs::rename(file, &away).expect("works");
+    lab.reopen();
+    assert_eq!(lab.engine.reopen_step(), 0);
+    assert_eq!(lab.engine.status().lost, 12);
+    std::fs::rename(&away, file).expect("works");
+    assert_eq!(lab.engine.reopen_step(), 0, "not at every call");
+    lab.clock.advance(5 * SECOND);
+    assert_eq!(lab.engine.reopen_step(), 1);
+    assert_eq!(lab.engine.status().lost, 0);
+    assert_traces(&lab, 0..4);
+}

@@ -86,6 +86,7 @@ impl Embedded {
             ..EngineOptions::default()
         };
         let engine = Engine::open(fs.clone(), dir, clock.clone(), engine_options).map_err(said)?;
+        log.note_stored(&engine.durable(), engine.status().applied_spans());
         let stats = EmbeddedStats::open(fs, dir, clock.clone()).map_err(said)?;
         Ok(Embedded {
             log: Arc::new(log),
@@ -116,8 +117,10 @@ impl Embedded {
         }
     }
 
-    /// Removes what has expired. What fails is tried again at the next call.
+    /// Removes what has expired, and opens what could not be read. What fails is tried again at a
+    /// later call.
     pub(crate) fn retain(&self) {
+        self.engine.reopen_step();
         match self.engine.retain_step() {
             Ok(expiry) if expiry == Expiry::default() => {}
             Ok(expiry) => tracing::info!(?expiry, "removed what is too old"),

@@ -16,6 +16,7 @@ use tracewell_query::{
     StoreReport,
 };
 use tracewell_storage::{Account, LogStatus, SpanLog};
+use tracewell_storage_embedded::books::{self, InHand};
 use tracewell_storage_embedded::engine::EngineStatus;
 use tracewell_workers::{StatusHandle, storage_writer};
 
@@ -133,17 +134,11 @@ impl NodeStatus {
             .into_iter()
             .find(|worker| worker.group == storage_writer::GROUP)
             .unwrap_or_default();
-        let account = Account {
-            accepted: log.accepted_spans,
-            // What a missing or unreadable file held is not stored, whatever the manifest says.
-            stored: engine.stored.saturating_sub(engine.lost),
-            duplicate: engine.duplicate,
-            sampled_out: engine.sampled_out,
-            expired: engine.expired,
-            dead_lettered: log.damaged_spans + worker.dead_lettered_spans + engine.lost,
-            in_flight: log.lag_spans(storage_writer::GROUP) + worker.pending_spans,
-            ..Account::default()
+        let in_hand = InHand {
+            pending: worker.pending_spans,
+            dead_lettered: worker.dead_lettered_spans,
         };
+        let account = books::account(&log, &engine, storage_writer::GROUP, in_hand);
         (log, engine, account)
     }
 

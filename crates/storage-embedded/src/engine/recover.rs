@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tracewell_storage::Error;
+use tracewell_storage::{Class, Error};
 
 use crate::format::{self, HEADER_BYTES, Kind, check_header};
 use crate::fs::{self, Fs};
@@ -48,7 +48,7 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
         .map(|meta| Segment::open(fs.as_ref(), &inside, meta))
         .collect();
     let known = (&manifest, health);
-    let adopted = adopt(fs.as_ref(), &inside, &names, known, &mut segments);
+    let (adopted, unread) = adopt(fs.as_ref(), &inside, &names, known, &mut segments);
     if !adopted.added.is_empty() || health == Health::Cut {
         let count = adopted.added.len();
         if count > 0 && health != Health::Whole {
@@ -58,22 +58,16 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
         }
         manifest.commit(adopted)?;
     }
-    for segment in &segments {
-        let id = segment.meta.id;
-        let spans = segment.meta.spans;
-        if let Err(error) = &segment.data {
-            problems.push(format!(
-                "data of segment {id:016x}, {spans} spans, is lost: {error}"
-            ));
-        }
-        if let (Err(error), true) = (&segment.index, segment.meta.has_index()) {
-            problems.push(format!(
-                "index of segment {id:016x}, {spans} spans, is lost: {error}"
-            ));
-        }
-    }
     segments.sort_by_key(|segment| (segment.meta.arrived_min_unix_ns, segment.meta.id));
-    problems.extend(remove_garbage(fs.as_ref(), &inside, &names, &manifest));
+    problems.extend(unread.values().cloned());
+    let kept = |id: &u64| unread.contains_key(id);
+    problems.extend(remove_garbage(
+        fs.as_ref(),
+        &inside,
+        &names,
+        &manifest,
+        kept,
+    ));
     let known = segments.iter().map(|segment| segment.meta.id);
     let next_id = names
         .iter()
@@ -115,21 +109,30 @@ fn refuse_other_versions(fs: &dyn Fs, dir: &Path, names: &[String]) -> Result<()
 }
 
 /// Opens the whole segments that no edit names and that are to be taken in. What merges made goes
-/// first: their inputs may be here too, or no more.
+/// first: their inputs may be here too, or no more. Says which could not be read: the next start may
+/// take them in.
 fn adopt(
     fs: &dyn Fs,
     dir: &Path,
     names: &[String],
     (manifest, health): (&Manifest, Health),
     segments: &mut Vec<Segment>,
-) -> Edit {
+) -> (Edit, BTreeMap<u64, String>) {
     let named = |id: &u64| manifest.state.segments.contains_key(id);
-    let mut ids: Vec<u64> = names.iter().filter_map(|name| id_of_name(name)).collect();
-    ids.dedup();
-    let unnamed = ids.into_iter().filter(|id| !named(id));
-    let mut found: Vec<_> = unnamed
-        .filter_map(|id| Segment::adopt(fs, dir, id).ok())
-        .collect();
+    let data_names = names.iter().filter(|name| name.ends_with(".seg"));
+    let ids = data_names.filter_map(|name| id_of_name(name));
+    let unnamed = ids.filter(|id| !named(id));
+    let (mut found, mut unread) = (Vec::new(), BTreeMap::new());
+    for id in unnamed {
+        match Segment::adopt(fs, dir, id) {
+            Ok(segment) => found.push(segment),
+            Err(error) if error.class == Class::Corrupt => {}
+            Err(error) => {
+                let said = format!("segment {id:016x}, which no edit names, is left: {error}");
+                unread.insert(id, said);
+            }
+        }
+    }
     found.sort_by_key(|segment| (Reverse(segment.meta.level), segment.meta.id));
     let mut edit = Edit::default();
     for segment in found {
@@ -162,7 +165,7 @@ fn adopt(
         segments.retain(|other| !edit.removed.contains(&other.meta.id));
         segments.push(segment);
     }
-    edit
+    (edit, unread)
 }
 
 /// True when the manifest has not come to any of its records. What it has come to and no longer
@@ -176,14 +179,20 @@ fn is_beyond(meta: &SegmentMeta, positions: &BTreeMap<u32, u64>) -> bool {
 
 /// Removes the files that no edit names. Only names of ours: an operator's file stays. What cannot
 /// be removed is a problem, not a reason to stay down.
-fn remove_garbage(fs: &dyn Fs, dir: &Path, names: &[String], manifest: &Manifest) -> Vec<String> {
+fn remove_garbage(
+    fs: &dyn Fs,
+    dir: &Path,
+    names: &[String],
+    manifest: &Manifest,
+    kept: impl Fn(&u64) -> bool,
+) -> Vec<String> {
     let mut problems = Vec::new();
     for name in names {
         let stem = name.strip_suffix(".tmp").unwrap_or(name);
         let Some(id) = id_of_name(stem) else { continue };
         let named = manifest.state.segments.get(&id);
         let is_kept = named.is_some_and(|meta| meta.has_index() || !name.ends_with(".idx"));
-        if stem != name || !is_kept {
+        if stem != name || !is_kept && !kept(&id) {
             let path = dir.join(name);
             if let Err(error) = fs.unlink(&path) {
                 problems.push(fs::io_error("remove", &path, &error).message);

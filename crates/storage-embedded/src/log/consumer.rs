@@ -23,6 +23,8 @@ pub(super) struct LogConsumer {
     next: u64,
     accepted: u64,
     reader: Option<Reader>,
+    /// Read, and not to be given out before a loss is written down.
+    held: Vec<Record>,
 }
 
 /// A place in a file.
@@ -54,7 +56,7 @@ enum Step {
 
 impl LogConsumer {
     pub(super) fn join(shared: Arc<Shared>, name: &str, durable: u64) -> LogConsumer {
-        let start = shared.start_of(name, durable);
+        let start = shared.start_of(&format!("group {name}"), durable);
         let member = {
             let mut state = lock(&shared.state);
             let group = state.groups.entry(name.to_owned()).or_default();
@@ -76,6 +78,7 @@ impl LogConsumer {
             next,
             accepted: 0,
             reader: None,
+            held: Vec::new(),
         };
         consumer.seek();
         consumer
@@ -99,19 +102,43 @@ impl LogConsumer {
         let mut arrived = None;
         if !in_ring && let Ok(Some(view)) = self.view() {
             while let Some(reader) = &mut self.reader {
-                let head = reader.scanner.peek(view.length);
                 self.accepted = reader.expected.accepted;
-                arrived = head.map(|head| head.arrived_unix_ns);
-                if head.is_none_or(|head| head.offset >= self.next)
-                    || !matches!(self.step(&view), Ok(Step::Passed))
-                {
+                let Ok(head) = reader.scanner.peek(view.length) else {
                     break;
+                };
+                if let Some(head) = head.filter(|head| head.offset >= self.next) {
+                    // What is missing before it is lost, and not in flight.
+                    self.accepted = head.accepted_before;
+                    arrived = Some(head.arrived_unix_ns);
+                    break;
+                }
+                match self.step(&view) {
+                    Ok(Step::Passed) => {}
+                    Ok(Step::FileEnd) => {
+                        self.accepted = view.end.accepted;
+                        break;
+                    }
+                    Ok(Step::Record(_)) | Err(_) => break,
                 }
             }
         }
         if let Ok(group) = lock(&self.shared.state).group(&self.group, self.member) {
             (group.delivered_accepted, group.next_arrived) = (self.accepted, arrived);
         }
+    }
+
+    fn take(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error> {
+        if let Some(records) = self.take_newest(spans_max, wait)? {
+            return Ok(records);
+        }
+        let records = self.read_files(spans_max)?;
+        if !records.is_empty() {
+            return Ok(records);
+        }
+        // The files held nothing but damage; the ring may have come within reach.
+        Ok(self
+            .take_newest(spans_max, Duration::ZERO)?
+            .unwrap_or_default())
     }
 
     /// From the ring, if it has the next record; waits for one up to `wait`.
@@ -165,17 +192,11 @@ impl Reader {
 
 impl Consumer for LogConsumer {
     fn poll(&mut self, spans_max: usize, wait: Duration) -> Result<Vec<Record>, Error> {
-        if let Some(records) = self.take_newest(spans_max, wait)? {
-            return Ok(records);
+        if self.held.is_empty() {
+            self.held = self.take(spans_max, wait)?;
         }
-        let records = self.read_files(spans_max)?;
-        if !records.is_empty() {
-            return Ok(records);
-        }
-        // The files held nothing but damage; the ring may have come within reach.
-        Ok(self
-            .take_newest(spans_max, Duration::ZERO)?
-            .unwrap_or_default())
+        self.shared.save_losses()?;
+        Ok(std::mem::take(&mut self.held))
     }
 
     fn commit(&mut self, positions: &[Position]) -> Result<(), Error> {
@@ -202,29 +223,45 @@ impl Consumer for LogConsumer {
 }
 
 impl Shared {
-    /// After which offset a group begins, given what its sink says is durable.
-    fn start_of(&self, name: &str, durable: u64) -> u64 {
+    /// What the store has, before any group joins: so many spans, up to this offset. Where a power
+    /// cut took the log's end or its notes, only the store can tell how much it had accepted.
+    pub(super) fn note_stored(&self, offset: u64, spans: u64) {
+        {
+            let mut writer = lock(&self.writer);
+            let mut state = lock(&self.state);
+            if offset >= state.tail {
+                writer.end.accepted = writer.end.accepted.max(spans);
+                state.end = writer.end;
+            }
+            state.lost_before_first(offset, spans);
+        }
+        self.start_of("the store", offset);
+    }
+
+    /// After which offset a sink begins, given what it has.
+    ///
+    /// Where a power cut took the log's end, the log goes on after what the sink has. Were those
+    /// offsets given out again, the sink would take new spans for old ones.
+    fn start_of(&self, who: &str, durable: u64) -> u64 {
         let mut writer = lock(&self.writer);
         let mut state = lock(&self.state);
         let before = writer.end.next_offset;
         if durable < before {
             return durable;
         }
-        // The sink knows offsets that a power cut took from the log. Were they given out again, it
-        // would take new spans for old ones.
         state.problem(format!(
-            "group {name} has offset {durable}, and the log ends before {before}: the log has lost what lies between"
+            "{who} has offset {durable}, and the log ends before {before}: the log has lost what lies between"
         ));
         writer.follows.get_or_insert(before);
         writer.end.next_offset = durable.saturating_add(1);
         writer.active = None;
         state.end = writer.end;
-        // Records that were appended since the start are new to the sink, whatever their offsets.
         if before > state.opened_at {
-            state.opened_at.saturating_sub(1)
-        } else {
-            durable
+            // Records that were appended since the start are new to the sink, whatever their offsets.
+            return state.opened_at.saturating_sub(1);
         }
+        state.opened_at = writer.end.next_offset;
+        durable
     }
 
     /// Says what was lost and where, and keeps the bytes.

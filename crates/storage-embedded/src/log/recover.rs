@@ -134,8 +134,11 @@ impl Opening {
                 Ok((head, file.len()?))
             };
             let (bytes, length) = read().map_err(|error| fs::io_error("read", &path, &error))?;
+            // One copy of the head is enough to read by, but a file that ends within the other was
+            // torn while it was begun: records stand after both.
+            let is_whole = length >= FILE_HEAD_BYTES;
             match FileHead::parse(&path, &bytes) {
-                Ok(head) if !self.files.contains_key(&head.base) && head.base > 0 => {
+                Ok(head) if is_whole && !self.files.contains_key(&head.base) && head.base > 0 => {
                     self.files
                         .insert(head.base, FileMeta { head, path, length });
                 }

@@ -55,9 +55,9 @@ impl Scanner {
         self.at
     }
 
-    /// The record here, without going on: for lag figures.
-    pub(super) fn peek(&mut self, limit: u64) -> Option<RecordHead> {
-        self.head(limit).ok().flatten()
+    /// The record here, without going on.
+    pub(super) fn peek(&mut self, limit: u64) -> io::Result<Option<RecordHead>> {
+        self.head(limit)
     }
 
     /// Takes the next item before `limit`. Records with an offset below `offset_min` do not count
@@ -82,11 +82,14 @@ impl Scanner {
             return Ok(Item::Garbage { from, to });
         };
         let to = head.end(from);
-        self.at = to;
         if head.offset < payload_from {
+            self.at = to;
             return Ok(Item::Record { head, payload: &[] });
         }
         let body = from + RECORD_HEAD_BYTES as u64;
+        // A read that fails must not pass the record: it is asked for again.
+        self.window(body, head.payload_bytes as usize, limit)?;
+        self.at = to;
         let payload = self.window(body, head.payload_bytes as usize, limit)?;
         if checksum(payload) != head.payload_crc {
             return Ok(Item::BadPayload { head, from, to });

@@ -128,6 +128,8 @@ pub(super) struct State {
     pub(super) trimmed: Mark,
     pub(super) lost_before: Loss,
     pub(super) losses: BTreeMap<u64, Loss>,
+    /// Something of `losses` is not in the file yet.
+    pub(super) has_unsaved_loss: bool,
     pub(super) problems: Vec<String>,
     /// Why appends are refused just now.
     pub(super) refusal: Option<String>,
@@ -170,14 +172,30 @@ impl State {
         }
     }
 
-    /// Remembers a loss; true when it is news. One offset range is one loss, whoever comes by.
+    /// Remembers a loss; true when it is news. One offset range is one loss, whoever comes by; it
+    /// may grow, when what follows it is lost too.
     pub(super) fn lose(&mut self, first_offset: u64, loss: Loss) -> bool {
         let counted = first_offset < self.trimmed.next_offset;
-        if loss.records == 0 || counted || self.losses.contains_key(&first_offset) {
+        let known = self.losses.get(&first_offset);
+        let known_records = known.map_or(0, |known| known.records);
+        if counted || loss.records <= known_records {
             return false;
         }
         self.losses.insert(first_offset, loss);
+        self.has_unsaved_loss = true;
         true
+    }
+
+    /// The store has so many spans, up to this record, and what the log has begins later: what lay
+    /// between is lost. Where the log's own notes were lost too, nothing else tells how much.
+    pub(super) fn lost_before_first(&mut self, offset: u64, spans: u64) {
+        let between = Loss {
+            records: self.trimmed.next_offset.saturating_sub(offset + 1),
+            spans: self.trimmed.accepted.saturating_sub(spans),
+        };
+        if between.records > 0 && between.spans > self.lost_before.spans {
+            self.lost_before = between;
+        }
     }
 
     pub(super) fn problem(&mut self, sentence: String) {

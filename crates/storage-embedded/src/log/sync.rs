@@ -156,6 +156,19 @@ impl Shared {
         trouble
     }
 
+    /// Fails when some group still needs a file whose sync has failed.
+    pub(super) fn check_synced(&self) -> Result<(), Error> {
+        let failed = lock(&self.sync).failed.clone();
+        let state = lock(&self.state);
+        match failed.iter().find_map(|base| state.files.get(base)) {
+            Some(meta) => Err(Error::retryable(format!(
+                "the sync of {} failed: a power cut may take its records",
+                meta.path.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Never appends to, and never syncs, this file again.
     fn seal_failed(&self, base: u64, said: &str) {
         tracing::error!(base, "{said}: the file is sealed and another one begun");

@@ -22,6 +22,7 @@ impl Shared {
         let (saved, passed) = {
             let mut state = lock(&self.state);
             let passed = passed_files(&mut state);
+            state.has_unsaved_loss = false;
             (state.saved(), passed)
         };
         let news = saved.committed != last_saved.committed
@@ -30,8 +31,10 @@ impl Shared {
             || saved.lost_before != last_saved.lost_before;
         if news || active_bytes_max == 0 && saved != *last_saved {
             let bytes = format::seal_file(Kind::Groups, &saved.encode());
-            fs::write_atomic(self.fs.as_ref(), &self.dir, "groups", &bytes)
-                .map_err(|error| fs::io_error("save", &self.dir.join("groups"), &error))?;
+            if let Err(error) = fs::write_atomic(self.fs.as_ref(), &self.dir, "groups", &bytes) {
+                lock(&self.state).has_unsaved_loss |= saved.losses != last_saved.losses;
+                return Err(fs::io_error("save", &self.dir.join("groups"), &error));
+            }
             *last_saved = saved;
         }
         for meta in passed {
@@ -44,6 +47,16 @@ impl Shared {
             }
             failpoint::hit("log-after-unlink");
             lock(&self.state).files.remove(&meta.head.base);
+        }
+        Ok(())
+    }
+
+    /// Writes down what is lost, before anyone takes in what comes after it: once a store has
+    /// passed it, nobody would look for it again.
+    pub(super) fn save_losses(&self) -> Result<(), Error> {
+        let is_news = lock(&self.state).has_unsaved_loss;
+        if is_news {
+            self.trim(self.options.passed_bytes_max)?;
         }
         Ok(())
     }

@@ -303,6 +303,72 @@ fn a_second_process_is_refused_with_a_clear_word() {
     );
 }
 
+/// Every read of a replay fails once: the record is asked for again, and not passed.
+#[test]
+fn a_read_that_fails_in_passing_costs_no_record() {
+    let room = Room::new();
+    let (log, _) = room.open();
+    append_all(&log, 0..40);
+    drop(log);
+    let (log, _) = room.open();
+    let before = room.fs.count(Op::Read);
+    assert_eq!(read_all(&log, "counts"), (0..40).collect::<Vec<_>>());
+    let reads = room.fs.count(Op::Read) - before;
+    assert!(reads >= 3, "{reads}");
+    for nth in 1..=reads {
+        let (log, _) = room.open();
+        room.fs.fail(Fault {
+            op: Op::Read,
+            nth,
+            times: 1,
+            outcome: Outcome::Errno(EIO),
+        });
+        let mut consumer = log.subscribe("a", &[]).unwrap();
+        let mut records = Vec::new();
+        while records.len() < 40 {
+            let polled = consumer.poll(7, std::time::Duration::ZERO);
+            let polled = polled.unwrap_or_default();
+            records.extend(polled);
+        }
+        assert_eq!(numbers(&records), (0..40).collect::<Vec<_>>(), "read {nth}");
+        assert_eq!(log.status().damaged_spans, 0);
+        room.fs.heal();
+    }
+}
+
+/// What is lost is written down before what comes after it is given out: once a store has passed
+/// it, nobody would look for it again.
+#[test]
+fn a_loss_is_safe_before_anyone_passes_it() {
+    let room = Room::new();
+    let (log, _) = room.open();
+    append_all(&log, 0..40);
+    drop(log);
+    let path = &room.files()[0];
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    let (log, _) = room.open();
+    let mut consumer = log.subscribe("a", &[]).unwrap();
+    room.fs.fail(Fault {
+        op: Op::Rename,
+        nth: 1,
+        times: u64::MAX,
+        outcome: Outcome::Errno(EIO),
+    });
+    let polled = consumer.poll(1_000, std::time::Duration::ZERO);
+    assert!(polled.is_err(), "{polled:?}");
+    room.fs.heal();
+    let read = poll_all(consumer.as_mut());
+    assert_eq!(read.len(), 39);
+    let lost = log.status().damaged_spans;
+    assert_eq!(total_spans(0..40) - lost, total_spans(numbers(&read)));
+    drop((log, consumer));
+    let (log, _) = room.open();
+    assert_eq!(log.status().damaged_spans, lost);
+}
+
 #[test]
 fn positions_that_cannot_be_saved_unlink_nothing() {
     for op in [Op::Create, Op::Write, Op::Sync, Op::Rename] {

@@ -90,7 +90,7 @@ fn a_segment_whose_data_file_is_gone_is_not_counted_as_stored() {
     let dir = server.kill();
     std::fs::remove_file(only_file(&dir, "segments", "seg")).unwrap();
     let server = Server::start_in(dir, &[]);
-    check_gone(&server, SPANS, SPANS, "3 spans, is lost");
+    check_gone(&server, SPANS, SPANS, "3 spans, cannot be read");
 }
 
 #[test]

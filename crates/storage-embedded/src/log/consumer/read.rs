@@ -238,9 +238,9 @@ impl LogConsumer {
         first: bool,
     ) -> Result<Option<Record>, Error> {
         while let Some(reader) = &mut self.reader {
-            let head = reader
-                .scanner
-                .peek(view.length)
+            let head = reader.scanner.peek(view.length);
+            let head = head
+                .map_err(|error| fs::io_error("read", &reader.meta.path, &error))?
                 .filter(|head| head.offset >= self.next);
             if head.is_some_and(|head| !first && head.spans as usize > room)
                 || self.next >= ring_from
@@ -274,7 +274,8 @@ impl LogConsumer {
                 .files
                 .get(&reader.meta.head.base)
                 .map_or(0, |meta| meta.length);
-            arrived = reader.scanner.peek(length).map(|head| head.arrived_unix_ns);
+            let head = reader.scanner.peek(length).ok().flatten();
+            arrived = head.map(|head| head.arrived_unix_ns);
         }
         let mut state = lock(&self.shared.state);
         if let Ok(group) = state.group(&self.group, self.member) {
