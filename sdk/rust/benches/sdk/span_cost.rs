@@ -1,5 +1,5 @@
-//! A span from its start to its end, by whoever contends. Each contender is warmed up, then timed in
-//! short slices: a busy neighbour spoils slices, not the best tenth of them.
+//! A span from its start to its end, by whoever contends. Each contender is warmed up, then all are timed in
+//! turn, in short slices: a busy neighbour spoils slices of all alike, and not the best tenth of them.
 
 use std::time::Instant;
 
@@ -94,36 +94,57 @@ pub(crate) fn attributed(tracer: Tracer, number: u64) {
     span.end();
 }
 
-pub(crate) fn rows() -> Vec<Row> {
-    contenders()
-        .into_iter()
-        .map(|contender| measure(&contender))
-        .collect()
+/// What a contender's slices took.
+#[derive(Default)]
+struct Taken {
+    ns_a_span: Vec<f64>,
+    allocations: u64,
 }
 
-fn measure(contender: &Contender) -> Row {
-    let _current = contender.within.clone().attach();
-    (0..100_000).for_each(|number| (contender.record)(number));
-    let mut allocated = 0;
-    let mut slices = Vec::with_capacity(SLICES);
-    for _ in 0..SLICES {
+impl Taken {
+    fn slice(&mut self, contender: &Contender) {
+        let _current = contender.within.clone().attach();
+        // Others have had the caches since its last turn, and its buffers lie cold: one slice goes before.
+        (contender.settle)();
+        (0..SPANS).for_each(|number| (contender.record)(number));
         (contender.settle)();
         let before = allocations::so_far();
         let start = Instant::now();
         (0..SPANS).for_each(|number| (contender.record)(number));
-        slices.push(start.elapsed().as_nanos() as f64 / SPANS as f64);
-        allocated += allocations::so_far() - before;
+        let ns = start.elapsed().as_nanos() as f64;
+        self.ns_a_span.push(ns / SPANS as f64);
+        self.allocations += allocations::so_far() - before;
     }
-    let allocations = allocated as f64 / (SLICES as u64 * SPANS) as f64;
-    slices.sort_by(f64::total_cmp);
-    let at = |share: f64| slices[(SLICES as f64 * share) as usize].round();
-    Row {
-        group: "a span: started, six attributes, ended",
-        what: contender.name.to_owned(),
-        figures: vec![
-            ("best tenth, ns", at(0.1)),
-            ("median, ns", at(0.5)),
-            ("allocations a span", (allocations * 100.0).round() / 100.0),
-        ],
+
+    fn row(mut self, contender: &Contender) -> Row {
+        self.ns_a_span.sort_by(f64::total_cmp);
+        let at = |share: f64| self.ns_a_span[(SLICES as f64 * share) as usize].round();
+        let allocations = self.allocations as f64 / (SLICES as u64 * SPANS) as f64;
+        Row {
+            group: "a span: started, six attributes, ended",
+            what: contender.name.to_owned(),
+            figures: vec![
+                ("best tenth, ns", at(0.1)),
+                ("median, ns", at(0.5)),
+                ("allocations a span", (allocations * 100.0).round() / 100.0),
+            ],
+        }
     }
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    let contenders = contenders();
+    for contender in &contenders {
+        let mut warm = Taken::default();
+        (0..100).for_each(|_| warm.slice(contender));
+    }
+    let mut taken: Vec<Taken> = contenders.iter().map(|_| Taken::default()).collect();
+    for _ in 0..SLICES {
+        for (taken, contender) in taken.iter_mut().zip(&contenders) {
+            taken.slice(contender);
+        }
+    }
+    let rows = taken.into_iter().zip(&contenders);
+    rows.map(|(taken, contender)| taken.row(contender))
+        .collect()
 }
