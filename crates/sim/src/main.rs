@@ -27,7 +27,7 @@ struct Arguments {
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    let (mut restarts, mut spans, mut failed) = (0, 0, 0);
+    let (mut restarts, mut spans, mut merges, mut failed) = (0, 0, 0, 0);
     let weather = Weather {
         power_cuts: !arguments.no_power_cuts,
         faults: !arguments.no_faults,
@@ -38,6 +38,7 @@ fn main() -> std::process::ExitCode {
             Ok(story) => {
                 restarts += story.restarts;
                 spans += story.spans;
+                merges += story.merges;
                 failed += story.disk_calls.1;
             }
             Err(broken) => {
@@ -47,12 +48,12 @@ fn main() -> std::process::ExitCode {
         }
         if seed % 100 == 0 {
             println!(
-                "seed {seed}: {restarts} restarts, {spans} spans, {failed} failed disk calls so far"
+                "seed {seed}: {restarts} restarts, {spans} spans, {merges} merges, {failed} failed disk calls so far"
             );
         }
     }
     println!(
-        "{} stories, {restarts} restarts, {spans} spans, {failed} failed disk calls: no promise broken",
+        "{} stories, {restarts} restarts, {spans} spans, {merges} merges, {failed} failed disk calls: no promise broken",
         arguments.seeds
     );
     std::process::ExitCode::SUCCESS

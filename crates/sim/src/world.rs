@@ -1,5 +1,6 @@
 //! One history: a program on a disk, clients that send and ask, and what befalls them.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Story {
     pub restarts: u64,
     /// Spans sent.
     pub spans: u64,
+    /// Merges of segments that came to their end.
+    pub merges: u64,
 }
 
 /// Lives through one story; an error tells which promise was broken, and the last events.
@@ -76,6 +79,7 @@ pub fn live(seed: u64, steps: usize, weather: Weather) -> Result<Story, String> 
         disk_calls: world.disk.calls(),
         restarts: world.restarts,
         spans: world.spans,
+        merges: world.merges,
     })
 }
 
@@ -170,6 +174,7 @@ struct World {
     digest: u64,
     restarts: u64,
     spans: u64,
+    merges: u64,
 }
 
 impl World {
@@ -183,6 +188,7 @@ impl World {
             small_head_spans: random.u64(..40),
             cache_bytes_max: random.usize(..2) << 20,
             seal_inline: random.bool(),
+            merge_segments_min: random.usize(2..6),
             ..EngineOptions::default()
         };
         let clock = SimClock {
@@ -203,6 +209,7 @@ impl World {
             digest: seed,
             restarts: 0,
             spans: 0,
+            merges: 0,
             random,
         }
     }
@@ -232,8 +239,9 @@ impl World {
             0..35 => self.send(),
             35..55 => self.work(),
             55..63 => self.sync(),
-            63..69 => self.seal(),
-            69..77 => self.pass_time(),
+            63..67 => self.seal(),
+            67..71 => self.compact(),
+            71..77 => self.pass_time(),
             77..85 => self.ask(),
             85..91 => self.change_weather(),
             91..94 => self.kill(),
@@ -304,6 +312,19 @@ impl World {
     fn seal(&mut self) {
         let sealed = self.program().engine.seal_step();
         self.note(format!("seal: {:?}", sealed.map_err(|error| error.class)));
+    }
+
+    /// Merges segments; now and then it is told to stop somewhere in between.
+    fn compact(&mut self) {
+        let looks = Cell::new(match self.random.bool() {
+            true => self.random.u32(..20),
+            false => u32::MAX,
+        });
+        let go_on = || looks.replace(looks.get().saturating_sub(1)) > 0;
+        let merged = self.program().engine.compact_step(None, &go_on);
+        let merged = merged.map_err(|error| error.class);
+        self.merges += u64::from(matches!(merged, Ok(Some(_))));
+        self.note(format!("compact: {merged:?}"));
     }
 
     fn pass_time(&mut self) {

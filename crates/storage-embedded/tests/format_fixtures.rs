@@ -34,8 +34,12 @@ fn spans(trace: u64) -> Vec<SpanSpec> {
         return (1..=SEGMENTS).map(span).collect();
     }
     let mut root = SpanSpec::new(trace, 1, start).lasting(trace * MS);
-    root = root.with("user", trace as i64).with("ratio", 0.5).with("cached", true);
-    root.event_attributes.push(("exception.type".into(), "x".into()));
+    root = root
+        .with("user", trace as i64)
+        .with("ratio", 0.5)
+        .with("cached", true);
+    root.event_attributes
+        .push(("exception.type".into(), "x".into()));
     root.resource_attributes.push(("zone".into(), "a".into()));
     let child = SpanSpec::new(trace, 2, start + 1).child_of(1);
     vec![root, child.named("db", "SELECT").lasting(5).failed()]
@@ -75,7 +79,11 @@ fn write_fixtures() {
     let dir = tempfile::tempdir().expect("a directory");
     let log = open_log(dir.path());
     for trace in 0..=TRACES {
-        log.append(vec![batch(&spans(trace))], Ack::Logged, Box::new(|done| done.expect("appends")));
+        log.append(
+            vec![batch(&spans(trace))],
+            Ack::Logged,
+            Box::new(|done| done.expect("appends")),
+        );
     }
     log.close().expect("closes");
     drop(log);
@@ -141,14 +149,23 @@ fn assert_honest(lab: &Lab, what: &str) -> usize {
     for trace in 0..=TRACES {
         let found = lab.get(trace_id(trace));
         let (got, expected) = (specs(&found), spans(trace));
-        assert!(got.iter().all(|span| expected.contains(span)), "{what}: {got:?}");
-        assert!(got == expected || !found.incomplete.is_empty(), "{what}: trace {trace}");
+        assert!(
+            got.iter().all(|span| expected.contains(span)),
+            "{what}: {got:?}"
+        );
+        assert!(
+            got == expected || !found.incomplete.is_empty(),
+            "{what}: trace {trace}"
+        );
         named += usize::from(!found.incomplete.is_empty());
     }
     for (query, hits) in queries() {
         let found = lab.find(&query);
         assert!(found.hits.len() <= hits, "{what}: {query:?}");
-        assert!(found.hits.len() == hits || !found.incomplete.is_empty(), "{what}: {query:?}");
+        assert!(
+            found.hits.len() == hits || !found.incomplete.is_empty(),
+            "{what}: {query:?}"
+        );
         named += usize::from(!found.incomplete.is_empty());
     }
     named
@@ -243,7 +260,10 @@ fn read_log(flip: Option<(&Path, usize)>) -> usize {
         read.extend(spans.map(SpanSpec::of));
     }
     let written: Vec<_> = (0..=TRACES).flat_map(spans).collect();
-    assert!(read.iter().all(|span| written.contains(span)), "{flip:?}: {read:?}");
+    assert!(
+        read.iter().all(|span| written.contains(span)),
+        "{flip:?}: {read:?}"
+    );
     written.len() - read.len()
 }
 
@@ -252,7 +272,9 @@ fn a_log_of_format_1_is_read_and_a_flipped_bit_costs_its_record_only() {
     assert_eq!(read_log(None), 0);
     let names = StdFs.list(&fixtures().join("log")).expect("lists");
     for name in names.iter().filter(|name| name.ends_with(".log")) {
-        let bytes = std::fs::metadata(fixtures().join("log").join(name)).expect("is there").len();
+        let bytes = std::fs::metadata(fixtures().join("log").join(name))
+            .expect("is there")
+            .len();
         for bit in 0..bytes as usize * 8 {
             read_log(Some((Path::new(name), bit)));
         }
