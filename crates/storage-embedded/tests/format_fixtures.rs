@@ -173,7 +173,7 @@ fn assert_honest(lab: &Lab, what: &str) -> usize {
 
 #[test]
 fn an_engine_of_format_1_is_read() {
-    let mut lab = lab();
+    let lab = lab();
     assert_eq!(assert_honest(&lab, "whole"), 0);
     let status = lab.engine.status();
     assert_eq!((status.segments, status.stored), (2, TRACES * 2 + SEGMENTS));

@@ -66,6 +66,18 @@ impl From<i64> for OwnedValue {
     }
 }
 
+impl From<f64> for OwnedValue {
+    fn from(number: f64) -> Self {
+        OwnedValue::Double(number)
+    }
+}
+
+impl From<bool> for OwnedValue {
+    fn from(bit: bool) -> Self {
+        OwnedValue::Bool(bit)
+    }
+}
+
 /// Attributes in their order.
 pub type Attributes = Vec<(String, OwnedValue)>;
 
