@@ -13,6 +13,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tracewell-storage", &["model"]),
     ("tracewell-storage-embedded", &["model", "storage"]),
     ("tracewell-storage-kafka", &["model", "wire", "storage"]),
+    // Workers only for the test of several aggregators against one.
+    ("tracewell-storage-redis", &["model", "storage", "workers"]),
     ("tracewell-collector", &["model", "wire", "storage"]),
     ("tracewell-workers", &["model", "wire", "storage"]),
     ("tracewell-export", &["model", "wire", "storage"]),

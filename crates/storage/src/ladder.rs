@@ -23,15 +23,26 @@ const HOUR_NS: u64 = 3_600 * SECOND_NS;
 const DAY_NS: u64 = 24 * HOUR_NS;
 
 /// One rung: how long a slot is, and how far back the rung reaches.
-struct Rung {
-    slot_ns: u64,
-    reach_ns: u64,
+#[derive(Clone, Copy, Debug)]
+pub struct Rung {
+    /// How long a slot is.
+    pub slot_ns: u64,
+    /// How far back it reaches.
+    pub reach_ns: u64,
     /// The reach is rounded down to the next rung's slot, so that slots move up whole.
     round_ns: u64,
 }
 
+impl Rung {
+    /// The earliest time that the rung keeps.
+    pub fn from_unix_ns(&self, now_unix_ns: u64) -> u64 {
+        let from = now_unix_ns.saturating_sub(self.reach_ns);
+        from - from % self.round_ns
+    }
+}
+
 /// D16. Eight days, so that "the same hour a week ago" is always there.
-const RUNGS: [Rung; 3] = [
+pub const RUNGS: [Rung; 3] = [
     Rung {
         slot_ns: STEP_NS,
         reach_ns: HOUR_NS,
@@ -50,7 +61,7 @@ const RUNGS: [Rung; 3] = [
 ];
 
 /// Figures of spans that start later than this after now are ignored: a sender's clock is wrong.
-const FUTURE_NS: u64 = HOUR_NS;
+pub const FUTURE_NS: u64 = HOUR_NS;
 /// A leap of the clock longer than this is believed only after it has lasted [`LEAP_HELD_NS`]:
 /// a clock that jumps and comes back must not expire a week of figures (P18).
 const LEAP_NS: u64 = HOUR_NS;
@@ -197,7 +208,7 @@ impl Ladder {
         }
         self.now_unix_ns = now_unix_ns;
         for (rung, this) in RUNGS.iter().enumerate() {
-            let keep_from = reach(rung, now_unix_ns) / this.slot_ns;
+            let keep_from = this.from_unix_ns(now_unix_ns) / this.slot_ns;
             let kept = self.rungs[rung].split_off(&keep_from);
             let old = std::mem::replace(&mut self.rungs[rung], kept);
             let Some(next) = RUNGS.get(rung + 1) else {
@@ -257,7 +268,9 @@ impl Ladder {
 
     /// The finest rung that still reaches back to this time.
     fn rung_of(&self, at_unix_ns: u64) -> Option<usize> {
-        (0..RUNGS.len()).find(|&rung| at_unix_ns >= reach(rung, self.now_unix_ns))
+        RUNGS
+            .iter()
+            .position(|rung| at_unix_ns >= rung.from_unix_ns(self.now_unix_ns))
     }
 
     /// Forgets names without figures, so that services long gone make room for new ones.
@@ -277,12 +290,6 @@ impl Ladder {
             *slot = renamed.collect();
         }
     }
-}
-
-/// The earliest time that a rung keeps.
-fn reach(rung: usize, now_unix_ns: u64) -> u64 {
-    let from = now_unix_ns.saturating_sub(RUNGS[rung].reach_ns);
-    from - from % RUNGS[rung].round_ns
 }
 
 /// Spans in a slot; edges count the same spans again.

@@ -88,7 +88,7 @@ pub struct StatsDelta {
 /// Contract: figures and positions are saved together, so that after a crash replay starts where
 /// the figures end; what is counted twice is at most what came since the last save (10 s), R16.
 pub trait StatsWriter: Send + Sync {
-    /// Adds these figures; readers see them at once.
+    /// Adds these figures. Readers see them at once, those of other processes within one save (10 s).
     fn write(&self, delta: StatsDelta) -> Result<(), Error>;
 
     /// How far figures are saved.

@@ -109,6 +109,9 @@ pub trait OpenStats {
     /// The reader.
     fn reader(&self) -> &dyn StatsReader;
 
+    /// Returns when readers see what was written: of figures that travel to another process.
+    fn settle(&self) {}
+
     /// Ends them in this manner and opens what is left.
     fn restart(self: Box<Self>, how: Restart) -> Box<dyn OpenStats>;
 }

@@ -10,7 +10,7 @@ use super::{
     Case, Durability, Failure, OpenStats, Passed, Restart, StatsFixture, ensure, run, worked,
 };
 use crate::log::Position;
-use crate::stats::{Basis, Figures, STEP_NS, SeriesKey, StatsDelta, Window};
+use crate::stats::{Basis, Figures, STEP_NS, SeriesKey, StatsDelta, StatsReader, Window};
 
 const CASES: &[Case<StatsCheck>] = &[
     (
@@ -91,6 +91,13 @@ impl Bench {
         self.stats
             .as_deref()
             .ok_or_else(|| "statistics did not come back".to_owned())
+    }
+
+    /// The reader, which sees all that was written.
+    fn reader(&self) -> Result<&dyn StatsReader, String> {
+        let stats = self.stats()?;
+        stats.settle();
+        Ok(stats.reader())
     }
 
     /// A delta of random spans that started in the minute before `now`.
@@ -174,7 +181,7 @@ impl Bench {
 
     /// Operations of every service, by (service, operation), and edges, by ("→" parent, child).
     fn rows(&self, window: &Window) -> Result<Rows, String> {
-        let reader = self.stats()?.reader();
+        let reader = self.reader()?;
         let mut rows = Rows::new();
         let services = worked("read_services", reader.read_services(window))?;
         ensure!(
@@ -277,7 +284,7 @@ fn empty(fixture: &dyn StatsFixture) -> Result<(), String> {
         bench.rows(&everything)?.is_empty(),
         "empty statistics have rows"
     );
-    let reader = bench.stats()?.reader();
+    let reader = bench.reader()?;
     let unknown = worked(
         "read_operations",
         reader.read_operations("unknown", &everything),
@@ -327,7 +334,7 @@ fn series(fixture: &dyn StatsFixture) -> Result<(), String> {
     };
     let rows = worked(
         "read_services",
-        bench.stats()?.reader().read_services(&window),
+        bench.reader()?.read_services(&window),
     )?
     .rows;
     ensure!(!rows.is_empty(), "no service has figures");
@@ -347,7 +354,7 @@ fn series(fixture: &dyn StatsFixture) -> Result<(), String> {
             };
             let alone = worked(
                 "read_services",
-                bench.stats()?.reader().read_services(&alone),
+                bench.reader()?.read_services(&alone),
             )?;
             let alone = alone
                 .rows
@@ -391,7 +398,7 @@ fn basis(fixture: &dyn StatsFixture) -> Result<(), String> {
     let read = |from, to| -> Result<Vec<_>, String> {
         let rows = worked(
             "read_services",
-            bench.stats()?.reader().read_services(&window(from, to)),
+            bench.reader()?.read_services(&window(from, to)),
         )?;
         let row =
             |row: crate::stats::ServiceFigures| (row.service, row.basis, row.figures.error_count);

@@ -5,7 +5,8 @@ use hashbrown::HashMap;
 use super::names::Key;
 use super::{Ladder, RUNGS, Slot, absorb};
 use crate::stats::{
-    Answer, Basis, EdgeFigures, Figures, OTHER, OperationFigures, STEP_NS, ServiceFigures, Window,
+    Answer, Basis, EdgeFigures, Figures, OTHER, OperationFigures, STEP_NS, SeriesKey, ServiceFigures,
+    Window,
 };
 
 /// Into how many steps a window is cut at most: more than any screen has columns.
@@ -133,6 +134,14 @@ impl Ladder {
             unjoined: self.unjoined,
             ..Answer::default()
         }
+    }
+
+    /// Every figure that the window touches, with its slot's start.
+    pub fn figures(&self, window: &Window) -> impl Iterator<Item = (u64, SeriesKey, &Figures)> {
+        self.slots(window).flat_map(move |(from_unix_ns, slot)| {
+            let named = move |(key, figures)| (from_unix_ns, self.names.series(key), figures);
+            slot.iter().map(named)
+        })
     }
 
     /// The slots that the window touches, with their start.
