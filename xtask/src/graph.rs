@@ -15,6 +15,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tracewell-storage-kafka", &["model", "wire", "storage"]),
     // Workers only for the test of several aggregators against one.
     ("tracewell-storage-redis", &["model", "storage", "workers"]),
+    ("tracewell-storage-cassandra", &["model", "storage"]),
+    ("tracewell-storage-opensearch", &["model", "storage"]),
     ("tracewell-collector", &["model", "wire", "storage"]),
     ("tracewell-workers", &["model", "wire", "storage"]),
     ("tracewell-export", &["model", "wire", "storage"]),
@@ -78,8 +80,13 @@ const BANNED: &[&str] = &[
     "serde_yaml",
 ];
 
-/// Banned crates that one dependency brings along, for itself: `parquet`, behind a feature.
-const TOLERATED: &[(&str, &str)] = &[("ahash", "parquet"), ("chrono", "parquet")];
+/// Banned crates that one dependency brings along, for itself: `parquet` and the cluster's `scylla`,
+/// behind features.
+const TOLERATED: &[(&str, &str)] = &[
+    ("ahash", "parquet"),
+    ("chrono", "parquet"),
+    ("dashmap", "scylla"),
+];
 
 /// All complaints about the graph of crates.
 pub(crate) fn complaints() -> anyhow::Result<Vec<String>> {

@@ -8,21 +8,25 @@
 
 pub mod account;
 pub mod context;
+pub mod dead_letters;
 pub mod error;
 pub mod find;
 pub mod ladder;
 pub mod log;
 pub mod memory;
+pub mod row;
 pub mod scan;
 pub mod sink;
 pub mod stats;
 pub mod traces;
+pub mod varint;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
 pub use account::Account;
 pub use context::{ReadContext, Searched};
+pub use dead_letters::DeadLetters;
 pub use error::{Class, Error};
 pub use find::{Cursor, Found, Names, Order, TagFilter, TraceFinder, TraceHit, TraceQuery};
 pub use log::{Ack, Completion, Consumer, GroupStatus, LogStatus, Position, Record, SpanLog};

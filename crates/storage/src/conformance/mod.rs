@@ -19,6 +19,7 @@ pub mod spans;
 mod stats;
 mod store;
 mod store_bench;
+pub mod traffic;
 
 use std::fmt;
 

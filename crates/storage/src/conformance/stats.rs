@@ -332,11 +332,7 @@ fn series(fixture: &dyn StatsFixture) -> Result<(), String> {
         steps: 6,
         ..window(STEP, STEP + 6 * STEP_NS)
     };
-    let rows = worked(
-        "read_services",
-        bench.reader()?.read_services(&window),
-    )?
-    .rows;
+    let rows = worked("read_services", bench.reader()?.read_services(&window))?.rows;
     ensure!(!rows.is_empty(), "no service has figures");
     for row in rows {
         ensure!(row.series.len() == 6, "{} steps of 6", row.series.len());
@@ -352,10 +348,7 @@ fn series(fixture: &dyn StatsFixture) -> Result<(), String> {
                 steps: 0,
                 ..self::window(*start, start + STEP_NS)
             };
-            let alone = worked(
-                "read_services",
-                bench.reader()?.read_services(&alone),
-            )?;
+            let alone = worked("read_services", bench.reader()?.read_services(&alone))?;
             let alone = alone
                 .rows
                 .into_iter()

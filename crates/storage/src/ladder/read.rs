@@ -5,8 +5,8 @@ use hashbrown::HashMap;
 use super::names::Key;
 use super::{Ladder, RUNGS, Slot, absorb};
 use crate::stats::{
-    Answer, Basis, EdgeFigures, Figures, OTHER, OperationFigures, STEP_NS, SeriesKey, ServiceFigures,
-    Window,
+    Answer, Basis, EdgeFigures, Figures, OTHER, OperationFigures, STEP_NS, SeriesKey,
+    ServiceFigures, Window,
 };
 
 /// Into how many steps a window is cut at most: more than any screen has columns.

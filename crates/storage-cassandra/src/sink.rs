@@ -1,0 +1,223 @@
+//! Spans into rows. What `apply` was given is on a quorum of replicas when it returns, so that all of
+//! it is durable; the log's own commit is the group's memory.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use scylla::errors::ExecutionError;
+use scylla::statement::batch::{Batch, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use tracewell_model::{BatchBuilder, CopyScratch, SpanBatch, SpanId, TraceId};
+use tracewell_storage::row::{RowEncoder, content_hash};
+use tracewell_storage::{DeadLetters, Error, Position, Record, Sink};
+
+use crate::schema;
+use crate::session::{Cassandra, classify};
+
+/// Rows written before anything is said to be written (Q1).
+const UNIT_ROWS: usize = 10_000;
+/// Rows of one trace that are sent together have fewer bytes than this: Cassandra warns of larger
+/// batches, and refuses those of ten times the size.
+const TOGETHER_BYTES_MAX: usize = 4_096;
+/// A write that fails is tried again so often, after waits that double, before all are given back.
+const TRIES_MAX: u32 = 4;
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+
+/// The storage group's sink.
+pub struct CassandraSink {
+    cassandra: Cassandra,
+    insert: PreparedStatement,
+    dead_letters: Arc<dyn DeadLetters>,
+    applied: BTreeMap<u32, u64>,
+    retries: Arc<AtomicU64>,
+    unit: Unit,
+}
+
+impl std::fmt::Debug for CassandraSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CassandraSink")
+            .field("applied", &self.applied)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rows of some batches, encoded end to end.
+#[derive(Debug, Default)]
+struct Unit {
+    bytes: Vec<u8>,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    trace_id: TraceId,
+    span_id: SpanId,
+    content: i64,
+    bytes: Range<usize>,
+}
+
+impl Unit {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+    }
+}
+
+impl CassandraSink {
+    /// A sink into the tables of this cluster, which must be there.
+    pub fn open(
+        cassandra: Cassandra,
+        dead_letters: Arc<dyn DeadLetters>,
+    ) -> Result<CassandraSink, Error> {
+        schema::check(&cassandra)?;
+        let keyspace = &cassandra.settings().keyspace;
+        let insert = format!(
+            "INSERT INTO {keyspace}.spans (trace_id, span_id, content, span) VALUES (?, ?, ?, ?)"
+        );
+        Ok(CassandraSink {
+            insert: cassandra.prepare(&insert, 1)?,
+            cassandra,
+            dead_letters,
+            applied: BTreeMap::new(),
+            retries: Arc::default(),
+            unit: Unit::default(),
+        })
+    }
+
+    /// Writes that were tried again.
+    pub fn retries(&self) -> Arc<AtomicU64> {
+        self.retries.clone()
+    }
+
+    /// Encodes a batch's rows. Those too large for any row are set aside.
+    fn encode(&mut self, batch: &SpanBatch) -> Result<(), Error> {
+        let mut encoder = RowEncoder::new(batch);
+        let mut too_large = Vec::new();
+        for span in batch.spans() {
+            let from = self.unit.bytes.len();
+            encoder.encode(span.row, &mut self.unit.bytes);
+            let bytes = from..self.unit.bytes.len();
+            if bytes.len() > self.cassandra.settings().row_bytes_max {
+                self.unit.bytes.truncate(from);
+                too_large.push(span);
+                continue;
+            }
+            self.unit.rows.push(Row {
+                trace_id: span.trace_id(),
+                span_id: span.span_id(),
+                content: content_hash(&self.unit.bytes[bytes.clone()]).cast_signed(),
+                bytes,
+            });
+        }
+        if too_large.is_empty() {
+            return Ok(());
+        }
+        let (mut builder, mut scratch) = (BatchBuilder::new(1), CopyScratch::default());
+        for span in too_large {
+            builder.copy(span, &mut scratch);
+        }
+        let max = self.cassandra.settings().row_bytes_max;
+        let reason = format!("the span is larger than a row of {max} bytes");
+        self.dead_letters.set_aside(builder.finish_one(), &reason)
+    }
+
+    /// Writes the unit, a bounded number of requests at once.
+    fn write(&mut self) -> Result<(), Error> {
+        // A trace's rows side by side: they go to the same replicas, in one mutation.
+        self.unit.rows.sort_unstable_by_key(|row| row.trace_id);
+        let together = |a: &Row, b: &Row| a.trace_id == b.trace_id;
+        let writes = self.unit.rows.chunk_by(together).flat_map(small);
+        let writes = writes.map(|rows| self.write_rows(rows));
+        let done = stream::iter(writes)
+            .buffer_unordered(self.cassandra.settings().concurrency.max(1))
+            .try_collect::<()>();
+        self.cassandra.block_on(done)
+    }
+
+    async fn write_rows(&self, rows: &[Row]) -> Result<(), Error> {
+        let mut wait = FIRST_WAIT;
+        for _ in 1..TRIES_MAX {
+            if self.try_rows(rows).await.is_ok() {
+                return Ok(());
+            }
+            self.retries.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        let last = self.try_rows(rows).await;
+        last.map_err(|error| classify(&error))
+    }
+
+    async fn try_rows(&self, rows: &[Row]) -> Result<(), ExecutionError> {
+        let session = self.cassandra.session();
+        if let [row] = rows {
+            let written = session.execute_unpaged(&self.insert, self.values(row));
+            return written.await.map(drop);
+        }
+        let mut batch = Batch::new(BatchType::Unlogged);
+        batch.set_is_idempotent(true);
+        let mut values = Vec::with_capacity(rows.len());
+        for row in rows {
+            batch.append_statement(self.insert.clone());
+            values.push(self.values(row));
+        }
+        session.batch(&batch, values).await.map(drop)
+    }
+
+    fn values<'a>(&'a self, row: &'a Row) -> (&'a [u8], &'a [u8], i64, &'a [u8]) {
+        let span = &self.unit.bytes[row.bytes.clone()];
+        (&row.trace_id.0, &row.span_id.0, row.content, span)
+    }
+}
+
+/// A trace's rows in pieces that may be sent together.
+fn small(mut rows: &[Row]) -> Vec<&[Row]> {
+    let mut pieces = Vec::new();
+    while !rows.is_empty() {
+        let mut bytes = 0;
+        let fits = |row: &&Row| {
+            bytes += row.bytes.len();
+            bytes <= TOGETHER_BYTES_MAX
+        };
+        let count = rows.iter().take_while(fits).count().max(1);
+        let (piece, rest) = rows.split_at(count);
+        pieces.push(piece);
+        rows = rest;
+    }
+    pieces
+}
+
+impl Sink for CassandraSink {
+    fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.unit.clear();
+        for (number, record) in (1..).zip(records) {
+            self.encode(&record.batch)?;
+            if self.unit.rows.len() >= UNIT_ROWS || number == records.len() {
+                self.write()?;
+                self.unit.clear();
+            }
+        }
+        for Position { partition, offset } in records.iter().map(|record| record.position) {
+            let applied = self.applied.entry(partition).or_default();
+            *applied = offset.max(*applied);
+        }
+        Ok(())
+    }
+
+    fn durable(&self) -> Vec<Position> {
+        let position = |(&partition, &offset)| Position { partition, offset };
+        self.applied.iter().map(position).collect()
+    }
+
+    fn tick(&mut self, _now_unix_ns: u64) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
