@@ -86,6 +86,9 @@ const TOLERATED: &[(&str, &str)] = &[
     ("ahash", "parquet"),
     ("chrono", "parquet"),
     ("dashmap", "scylla"),
+    ("chrono", "scylla"),
+    ("chrono", "scylla-cql"),
+    ("chrono", "scylla-cql-core"),
 ];
 
 /// All complaints about the graph of crates.

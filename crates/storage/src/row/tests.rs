@@ -1,3 +1,5 @@
+//! Rows come back as they were, and what is damaged of them is told.
+
 use super::*;
 use crate::conformance::SpanSpec;
 use crate::conformance::spans::{OwnedValue, batch, span_id, specs, trace_id};
