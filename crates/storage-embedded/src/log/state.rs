@@ -128,7 +128,7 @@ pub(super) struct State {
     pub(super) trimmed: Mark,
     pub(super) lost_before: Loss,
     pub(super) losses: BTreeMap<u64, Loss>,
-    /// Something of `losses` is not in the file yet.
+    /// Something of `losses` or `lost_before` is not in the file yet.
     pub(super) has_unsaved_loss: bool,
     pub(super) problems: Vec<String>,
     /// Why appends are refused just now.
@@ -195,6 +195,8 @@ impl State {
         };
         if between.records > 0 && between.spans > self.lost_before.spans {
             self.lost_before = between;
+            // Once the store has come further, nothing tells it any more.
+            self.has_unsaved_loss = true;
         }
     }
 

@@ -32,7 +32,8 @@ impl Shared {
         if news || active_bytes_max == 0 && saved != *last_saved {
             let bytes = format::seal_file(Kind::Groups, &saved.encode());
             if let Err(error) = fs::write_atomic(self.fs.as_ref(), &self.dir, "groups", &bytes) {
-                lock(&self.state).has_unsaved_loss |= saved.losses != last_saved.losses;
+                lock(&self.state).has_unsaved_loss |= saved.losses != last_saved.losses
+                    || saved.lost_before != last_saved.lost_before;
                 return Err(fs::io_error("save", &self.dir.join("groups"), &error));
             }
             *last_saved = saved;

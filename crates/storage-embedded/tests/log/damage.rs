@@ -415,6 +415,27 @@ fn the_end_of_the_log_that_a_power_cut_took_is_counted() {
     check(&room, "cut to the head");
 }
 
+/// Without positions only the store tells what came before the first file, and only until it has
+/// taken in what comes after it.
+#[test]
+fn what_is_lost_before_the_first_file_is_remembered_when_the_store_has_passed_it() {
+    let room = written();
+    fs::remove_file(&room.files()[0]).unwrap();
+    let (log, _) = room.open();
+    log.note_stored(&[], 0);
+    let lost = log.status().damaged_spans;
+    assert!(lost > 0);
+    let read = read_all(&log, "storage");
+    assert_eq!(
+        total_spans(read.iter().copied()) + lost,
+        total_spans(0..BATCHES)
+    );
+    drop(log);
+    let (log, _) = room.open();
+    log.note_stored(&at(BATCHES), total_spans(read));
+    assert_eq!(log.status().damaged_spans, lost);
+}
+
 #[test]
 fn bytes_in_an_attribute_never_pass_for_a_record() {
     // A sender puts a record of another log, offset and all, into an attribute. Were damage to
