@@ -9,6 +9,7 @@ mod locate;
 mod names;
 mod narrow;
 mod probe;
+mod projected;
 mod rank;
 mod scan;
 

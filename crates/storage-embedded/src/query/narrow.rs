@@ -1,102 +1,18 @@
-//! What the index of a segment leaves of it: the rows that satisfy service, operation, error and
-//! duration, by the projection; and the blocks that may hold the attributes, by postings and, for
-//! keys with too many values for them, by filters.
+//! The blocks of a segment that may hold the attributes that are asked for: by postings and, for keys
+//! with too many values for them, by filters.
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 
 use tracewell_storage::find::TagCondition;
-use tracewell_storage::{Error, TagFilter, TraceQuery};
+use tracewell_storage::{Error, TagFilter};
 
 use super::probe::Probe;
 use crate::segment::Segment;
 use crate::segment::block::Block;
 use crate::segment::index::IndexFile;
-use crate::segment::names::NameTable;
 use crate::segment::postings::Key;
-use crate::segment::projection::ProjectionEntry;
 use crate::segment::values::filter_hash;
-
-/// A row that satisfies the predicates of the projection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ProjectedRow {
-    pub(super) row: u32,
-    /// False when only its exact duration can tell.
-    pub(super) is_sure: bool,
-}
-
-/// True when the projection has something to say.
-pub(super) fn is_projected(query: &TraceQuery) -> bool {
-    query.service.is_some()
-        || query.operation.is_some()
-        || query.span_error.is_some()
-        || query.min_span_duration_ns.is_some()
-        || query.max_span_duration_ns.is_some()
-}
-
-/// Rows that satisfy the span predicates other than attributes, in order; none when there is none.
-pub(super) fn projected_rows(
-    probe: &mut Probe<'_>,
-    query: &TraceQuery,
-    segment: &Segment,
-) -> Option<Vec<ProjectedRow>> {
-    let names = probe.names(segment)?;
-    let groups = groups_of(query, &names);
-    let index = segment.index.as_ref().ok()?;
-    let mut rows = Vec::new();
-    for (number, entry) in index.directory.projection.iter().enumerate() {
-        if !may_match(query, &groups, entry) {
-            continue;
-        }
-        if let Err(stopped) = probe.context.check() {
-            probe.note(stopped.message);
-            break;
-        }
-        let Some(frame) = probe.projection(segment, number) else {
-            continue;
-        };
-        for (group, spans) in frame.pieces() {
-            if !groups.contains(&group) {
-                continue;
-            }
-            let alike =
-                spans.filter(|span| query.span_error.is_none_or(|wanted| wanted == span.error));
-            rows.extend(alike.filter_map(|span| {
-                let bounds = (query.min_span_duration_ns, query.max_span_duration_ns);
-                let is_sure = match span.duration.lies_within(bounds.0, bounds.1) {
-                    Some(false) => return None,
-                    decided => decided.is_some(),
-                };
-                Some(ProjectedRow {
-                    row: span.row,
-                    is_sure,
-                })
-            }));
-        }
-    }
-    rows.sort_unstable();
-    (!rows.is_empty()).then_some(rows)
-}
-
-/// The groups of the service and operation that are asked for.
-fn groups_of(query: &TraceQuery, names: &NameTable) -> BTreeSet<u32> {
-    let wanted = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
-    let is_wanted = |group: &u32| {
-        names.group(*group).is_some_and(|(service, operation)| {
-            wanted(&query.service, service) && wanted(&query.operation, operation)
-        })
-    };
-    (0..names.groups.len() as u32).filter(is_wanted).collect()
-}
-
-/// False when no span of this frame can match.
-fn may_match(query: &TraceQuery, groups: &BTreeSet<u32>, entry: &ProjectionEntry) -> bool {
-    let mut here = groups.range(entry.first_group..=entry.last_group);
-    let long_enough = entry.longest.lies_within(query.min_span_duration_ns, None);
-    here.next().is_some()
-        && (query.span_error != Some(true) || entry.has_error)
-        && long_enough != Some(false)
-}
 
 /// Blocks that may satisfy all of these attributes; none when no block may.
 pub(super) fn tagged_blocks(

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use tracewell_storage::TraceQuery;
 
 use super::locate::{self, Seen};
-use super::narrow::{self, ProjectedRow};
+use super::narrow;
 use super::probe::Probe;
+use super::projected::{self, ProjectedRows};
 use super::rank::Ranking;
 use crate::segment::Segment;
 use crate::segment::block::Block;
@@ -33,8 +34,8 @@ struct Candidate {
 pub(super) struct SegmentScan {
     at: usize,
     segment: Arc<Segment>,
-    /// Rows that satisfy the predicates of the projection, in order; none: all do.
-    rows: Option<Vec<ProjectedRow>>,
+    /// Rows that satisfy the predicates of the projection; none: all do.
+    rows: Option<ProjectedRows>,
     /// Blocks that may satisfy the attributes; none: no attribute was asked for.
     blocks: Option<BTreeSet<u32>>,
     ranking: Ranking,
@@ -71,8 +72,8 @@ impl SegmentScan {
             return None;
         }
         let pages = ranking.pages(probe.index(&segment)?, at);
-        let rows = match narrow::is_projected(query) {
-            true => Some(narrow::projected_rows(probe, query, &segment)?),
+        let rows = match projected::is_projected(query) {
+            true => Some(ProjectedRows::open(probe, query, &segment)?),
             false => None,
         };
         let blocks = match query.tags.as_slice() {
@@ -110,6 +111,9 @@ impl SegmentScan {
             return;
         };
         let segment = Arc::clone(&self.segment);
+        if !self.may_have_match(probe, query, number) {
+            return;
+        }
         let Some(page) = probe.fragments(&segment, number as usize) else {
             return;
         };
@@ -132,6 +136,24 @@ impl SegmentScan {
         self.found.sort_by_key(|candidate| candidate.rank);
     }
 
+    /// False when no row of a page satisfies the predicates of the projection: then it need not be
+    /// read. The blocks of its fragments say which rows those are, and a few more.
+    fn may_have_match(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, page: u32) -> bool {
+        let (Some(projected), Ok(data)) = (&mut self.rows, &self.segment.data) else {
+            return true;
+        };
+        let first = page * FRAGMENTS_PER_PAGE;
+        let last = first.saturating_add(FRAGMENTS_PER_PAGE - 1);
+        let blocks = data.blocks_of_fragment(first).start..data.blocks_of_fragment(last).end;
+        let blocks = data.blocks.get(blocks).unwrap_or_default();
+        let (Some(from), Some(to)) = (blocks.first(), blocks.last()) else {
+            return true;
+        };
+        let rows = from.first_row..to.end_row();
+        let found = projected.find(probe, (query, &self.segment), rows, |_, _| true);
+        found.is_some()
+    }
+
     /// The first row of the fragment that satisfies all span predicates.
     fn first_match(
         &mut self,
@@ -140,20 +162,17 @@ impl SegmentScan {
         fragment: &Fragment,
     ) -> Option<u64> {
         let rows = fragment.first_row..fragment.end_row();
-        let Some(projected) = self.rows.take() else {
+        let Some(mut projected) = self.rows.take() else {
             return rows
                 .into_iter()
                 .find(|&row| self.has_attributes(probe, query, row));
         };
-        let from = projected.partition_point(|at| u64::from(at.row) < rows.start);
-        let these = projected.get(from..).unwrap_or_default().iter();
-        let mut these = these.take_while(|at| u64::from(at.row) < rows.end);
-        let found = these.find(|at| {
+        let segment = Arc::clone(&self.segment);
+        let found = projected.find(probe, (query, &segment), rows, |probe, at| {
             let row = u64::from(at.row);
             self.has_attributes(probe, query, row)
                 && (at.is_sure || self.has_duration(probe, query, row))
         });
-        let found = found.map(|at| u64::from(at.row));
         self.rows = Some(projected);
         found
     }

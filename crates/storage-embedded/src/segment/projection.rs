@@ -63,7 +63,28 @@ impl ProjectionFrame {
         })
     }
 
+    /// The groups that are wanted with their spans in these rows; both ascend.
+    pub(crate) fn pieces_within(
+        &self,
+        rows: &Range<u64>,
+        is_wanted: impl Fn(u32) -> bool,
+    ) -> impl Iterator<Item = (u32, impl Iterator<Item = ProjectedSpan>)> {
+        let mut before = 0;
+        self.pieces.iter().filter_map(move |&(group, end)| {
+            let piece = std::mem::replace(&mut before, end as usize)..end as usize;
+            if !is_wanted(group) {
+                return None;
+            }
+            let all = self.rows.get(piece.clone()).unwrap_or_default();
+            let from = all.partition_point(|&row| u64::from(row) < rows.start);
+            let to = all.partition_point(|&row| u64::from(row) < rows.end);
+            let here = piece.start + from..piece.start + to.max(from);
+            Some((group, self.spans(here)))
+        })
+    }
+
     /// Groups with their spans; both ascend.
+    #[cfg(test)]
     pub(crate) fn pieces(
         &self,
     ) -> impl Iterator<Item = (u32, impl Iterator<Item = ProjectedSpan>)> {
