@@ -405,6 +405,62 @@ fn seals_and_expiry_go_on_during_a_merge() {
     );
 }
 
+/// A trace every two hours, merged, restarted and aged: what is young is there, what is too old is
+/// gone within the day that a merge may join, with its room, and everything is counted.
+#[test]
+fn in_forty_days_what_is_merged_expires_in_time_and_frees_its_room() {
+    let mut lab = Lab::new(EngineOptions {
+        merge_segments_min: 3,
+        ..eager()
+    });
+    let mut random = fastrand::Rng::with_seed(9);
+    let mut arrived = Vec::new();
+    for number in 0..40 * 12u64 {
+        lab.push(&trace(number));
+        lab.push(&[long(number)]);
+        lab.seal();
+        arrived.push(lab.clock.unix_ns());
+        for _ in 0..12 {
+            lab.clock.advance(600 * SECOND);
+            lab.engine.retain_step().expect("retains");
+            lab.compact();
+        }
+        if random.u8(..20) == 0 {
+            lab.reopen();
+        }
+        if number % 24 != 0 {
+            continue;
+        }
+        let now = lab.clock.unix_ns();
+        for (number, &arrived) in (0..).zip(&arrived) {
+            let found = lab.get(trace_id(number));
+            assert_eq!(found.incomplete, [""; 0]);
+            let is_young = arrived + 30 * DAY > now;
+            let is_too_old = arrived + 31 * DAY + HOUR <= now;
+            assert!(
+                found.len() == 2 || !is_young && found.is_empty(),
+                "trace {number}"
+            );
+            assert!(found.is_empty() || !is_too_old, "trace {number}");
+        }
+        let hits = lab.find(&all()).hits.len();
+        let searchable = |days: u64| arrived.iter().filter(|at| **at + days * DAY > now).count();
+        assert!(
+            (searchable(7)..=searchable(8) + 2).contains(&hits),
+            "{hits} hits"
+        );
+        let status = lab.engine.status();
+        assert_eq!(
+            status.stored + status.duplicate + status.expired,
+            lab.logged_spans()
+        );
+        assert_eq!(lab.files(".seg").len() as u64, status.segments);
+        assert!(status.segments <= 32 * 4, "{} segments", status.segments);
+        assert_eq!(status.problems, [""; 0]);
+    }
+    assert!(lab.engine.status().expired > 3 * 12 * 8);
+}
+
 #[test]
 fn segments_without_an_index_are_merged_with_each_other_only() {
     let mut lab = Lab::new(eager());

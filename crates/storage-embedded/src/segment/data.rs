@@ -386,6 +386,14 @@ impl<'f> DataWriter<'f> {
         self.blocks.last().map_or(0, BlockEntry::end_row)
     }
 
+    /// Bytes that it holds until it is finished; then more for each fragment, for the filter and
+    /// the table of trace ids.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let tables = self.hashes.capacity() * size_of::<u64>()
+            + self.blocks.capacity() * size_of::<BlockEntry>();
+        tables as u64
+    }
+
     /// Appends a block as it is, with the traces that begin in it. The last trace before them may
     /// go on in it: `goes_on` says so.
     pub(crate) fn block(

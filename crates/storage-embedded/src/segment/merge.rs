@@ -53,6 +53,9 @@ pub enum Verdict {
 /// The sampler's word on a trace, of which it is told what the merged segments hold; none keeps all.
 pub type Keep<'a> = Option<&'a dyn Fn(&TraceSummary) -> Verdict>;
 
+/// Bytes for each fragment while a data file is finished.
+const FINISH_BYTES: u64 = 48;
+
 /// What a merge is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MergeOptions {
@@ -249,6 +252,7 @@ fn finish(
         index_bytes = index::merge(index, sources, meta, watch)?;
     }
     failpoint::hit("merge-between-files");
+    (watch.memory)(data.memory_bytes() + meta.fragments * FINISH_BYTES);
     // The data file last: recovery adopts a segment only if both are there.
     meta.data_bytes = data.finish(meta)?;
     meta.index_bytes = index_bytes;

@@ -76,7 +76,8 @@ impl Rewriting<'_> {
                 }
             }
         }
-        (self.watch.memory)(self.plan.memory_bytes() + decoded.bytes);
+        let tables = self.plan.memory_bytes() + data.memory_bytes();
+        (self.watch.memory)(tables + decoded.bytes);
         figures.traces_joined += decoded.joined.len() as u64;
         let batches = decoded.batches.iter().collect();
         let mut run = Run::from_pieces(batches, decoded.traces, &mut self.scratch.run);
