@@ -14,8 +14,28 @@ pub(crate) struct Admission {
     requests: AtomicUsize,
     requests_max: usize,
     retry_after_s: u32,
-    /// Nobody is let in: what was taken in before is to be worked off first.
-    closed: AtomicBool,
+    /// Why nobody is let in, each true or not.
+    held: [AtomicBool; Hold::ALL.len()],
+}
+
+/// Why every request is answered 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The store is too far behind: what is acknowledged is to stay near what is found.
+    Backlog,
+    /// The process has no more memory to give.
+    Memory,
+}
+
+impl Hold {
+    const ALL: [Hold; 2] = [Hold::Backlog, Hold::Memory];
+
+    fn said(self) -> &'static str {
+        match self {
+            Hold::Backlog => "the store is behind what was acknowledged; try again later",
+            Hold::Memory => "memory_bytes_max is in use; try again later",
+        }
+    }
 }
 
 /// One admitted request and what it has charged; gives all of it back when dropped.
@@ -33,20 +53,15 @@ impl Admission {
             requests: AtomicUsize::new(0),
             requests_max,
             retry_after_s,
-            closed: AtomicBool::new(false),
+            held: Default::default(),
         })
     }
 
     /// Lets a request in that says it will bring this many bytes. They are not charged yet: a
     /// sender that promises much and sends nothing must not take the room of others.
     pub(crate) fn admit(self: &Arc<Self>, announced_bytes: usize) -> Result<Permit, Refusal> {
-        if self.closed.load(Ordering::Relaxed) {
-            let message = "the store is behind what was acknowledged; try again later";
-            return Err(Refusal::retry(
-                Cause::Overloaded,
-                message,
-                self.retry_after_s,
-            ));
+        for why in Hold::ALL {
+            self.check(why)?;
         }
         if announced_bytes > self.available_bytes() {
             return Err(self.full("bytes"));
@@ -60,9 +75,20 @@ impl Admission {
         })
     }
 
-    /// Lets nobody in, or everybody again.
-    pub(crate) fn set_closed(&self, closed: bool) {
-        self.closed.store(closed, Ordering::Relaxed);
+    /// Lets nobody in for this reason, or no longer.
+    pub(crate) fn hold(&self, why: Hold, is_held: bool) {
+        self.held[why as usize].store(is_held, Ordering::Relaxed);
+    }
+
+    fn check(&self, why: Hold) -> Result<(), Refusal> {
+        match self.held[why as usize].load(Ordering::Relaxed) {
+            true => Err(Refusal::retry(
+                Cause::Overloaded,
+                why.said(),
+                self.retry_after_s,
+            )),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn in_flight_bytes(&self) -> usize {
@@ -84,8 +110,10 @@ impl Admission {
 }
 
 impl Permit {
-    /// Charges bytes that this request now holds.
+    /// Charges bytes that this request now holds. One that was let in before memory was full grows
+    /// no further.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.admission.check(Hold::Memory)?;
         if !add_below(&self.admission.bytes, bytes, self.admission.bytes_max) {
             return Err(self.admission.full("bytes"));
         }
@@ -118,14 +146,27 @@ mod tests {
     #[test]
     fn a_closed_door_says_when_to_come_again() {
         let admission = Admission::new(100, 2, 7);
-        admission.set_closed(true);
-        let refusal = admission.admit(0).unwrap_err();
-        assert_eq!(
-            (refusal.cause, refusal.retry_after_s),
-            (Cause::Overloaded, Some(7))
-        );
-        admission.set_closed(false);
-        assert!(admission.admit(0).is_ok());
+        for why in Hold::ALL {
+            admission.hold(why, true);
+            let refusal = admission.admit(0).unwrap_err();
+            assert_eq!(
+                (refusal.cause, refusal.retry_after_s),
+                (Cause::Overloaded, Some(7))
+            );
+            admission.hold(why, false);
+            assert!(admission.admit(0).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_body_on_its_way_in_grows_no_further_when_memory_is_full() {
+        let admission = Admission::new(100, 2, 7);
+        let mut permit = admission.admit(60).unwrap();
+        permit.charge(30).unwrap();
+        admission.hold(Hold::Backlog, true);
+        permit.charge(1).unwrap();
+        admission.hold(Hold::Memory, true);
+        assert!(permit.charge(1).is_err());
     }
 
     #[test]

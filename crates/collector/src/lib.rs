@@ -22,6 +22,7 @@ mod publish;
 mod receiver;
 mod refusal;
 
+pub use admission::Hold;
 pub use config::Config;
 pub use metrics::{Counters, LOG_REFUSED};
 
@@ -96,10 +97,9 @@ impl Collector {
         self.intake.metrics.counters()
     }
 
-    /// Answers every request 429 while the store is too far behind, so that what is acknowledged
-    /// stays near what is found.
-    pub fn set_closed(&self, closed: bool) {
-        self.intake.admission.set_closed(closed);
+    /// Answers every request 429 for this reason, or no longer.
+    pub fn hold(&self, why: Hold, is_held: bool) {
+        self.intake.admission.hold(why, is_held);
     }
 
     /// Bytes of bodies in flight, for the account of memory.

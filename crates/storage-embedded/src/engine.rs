@@ -7,6 +7,7 @@
 
 mod compact;
 mod expire;
+mod pressure;
 mod recover;
 mod reopen;
 pub(crate) mod retention;
@@ -14,7 +15,7 @@ mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -203,6 +204,7 @@ pub struct Engine {
     applied_ns: AtomicU64,
     keeper: Mutex<expire::Keeper>,
     reopening: Mutex<reopen::Patience>,
+    is_tight: AtomicBool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -269,6 +271,7 @@ impl Engine {
             applied_ns: AtomicU64::new(now_ns),
             keeper: Mutex::new(keeper),
             reopening: Mutex::default(),
+            is_tight: AtomicBool::new(false),
         }))
     }
 
@@ -375,8 +378,7 @@ impl Engine {
             if offset <= applied {
                 continue;
             }
-            let (spans, bytes) = self.view.load().head.size();
-            if spans >= self.options.head_spans_max || bytes >= self.options.head_bytes_max {
+            if self.is_head_full() {
                 self.freeze(&mut writer)?;
             }
             self.view.load_full().head.append(record);
@@ -398,12 +400,11 @@ impl Engine {
 
     fn tick(&self) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
-        let (spans, bytes) = self.view.load().head.size();
+        let (spans, _) = self.view.load().head.size();
         let since = writer.head_since_ns;
         let age = since.map_or(0, |since| self.clock.monotonic_ns().saturating_sub(since));
         let options = &self.options;
-        let due = spans >= options.head_spans_max
-            || bytes >= options.head_bytes_max
+        let due = self.is_head_full()
             || age >= options.small_head_age_ns
             || spans > 0 && self.quiet_ns() >= options.quiet_head_age_ns
             || age >= options.head_age_ns && spans >= options.small_head_spans;

@@ -19,6 +19,7 @@ use tracewell_workers::{Options, SdkLosses, Step, Stop, Worker, aggregator, stor
 use crate::backlog::Behind;
 use crate::client;
 use crate::config::{Config, DiskCap};
+use crate::memory::Shares;
 
 /// How often in a row the store may fail to take in what the log has.
 const TRIES_MAX: u32 = 20;
@@ -32,28 +33,6 @@ pub(crate) struct Embedded {
     _lock: DirLock,
 }
 
-/// Shares of `memory_bytes_max` (D15), in parts of 768: heads, tail of the log, cache, bodies in flight.
-pub(crate) struct Memory {
-    heads: usize,
-    tail: usize,
-    cache: usize,
-    pub(crate) bodies: usize,
-}
-
-impl Memory {
-    pub(crate) fn shares(memory_bytes_max: usize) -> Memory {
-        let part = |of_768: usize| memory_bytes_max / 768 * of_768;
-        // A head lives on beside its successor while it is sealed and while readers hold it: a
-        // quarter of the 384 for each of the two, and as much again for sealing's own copies.
-        Memory {
-            heads: part(96),
-            tail: part(64),
-            cache: part(64),
-            bodies: part(128),
-        }
-    }
-}
-
 impl Embedded {
     /// Opens the directory, or says why it cannot be.
     pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Embedded> {
@@ -62,7 +41,7 @@ impl Embedded {
             .with_context(|| format!("data = {}: cannot create the directory", dir.display()))?;
         let fs = StdFs::shared();
         let lock = lock_dir(fs.as_ref(), dir).map_err(said)?;
-        let memory = Memory::shares(config.memory_bytes_max);
+        let memory = Shares::of(config.memory_bytes_max);
         let log_options = log::Options {
             groups: vec![
                 storage_writer::GROUP.to_owned(),
@@ -75,7 +54,7 @@ impl Embedded {
             EmbeddedLog::open(fs.clone(), dir, log_options, clock.clone()).map_err(said)?;
         tracing::info!(?recovery, "log opened");
         let engine_options = EngineOptions {
-            head_bytes_max: memory.heads as u64,
+            head_bytes_max: memory.head as u64,
             cache_bytes_max: memory.cache,
             small_head_age_ns: config.seal_after_s * 1_000_000_000,
             head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracewell_collector::Collector;
+use tracewell_collector::{Collector, Hold};
 use tracewell_model::TraceId;
 use tracewell_storage::{
     Error, Found, FoundTrace, Names, ReadContext, SpanLog, TraceFinder, TraceQuery, TraceReader,
@@ -34,7 +34,7 @@ pub(crate) async fn hold_off(log: Arc<dyn SpanLog>, collector: Collector) {
         let close = is_to_be_closed(backlog_spans, is_closed);
         if close != is_closed {
             is_closed = close;
-            collector.set_closed(close);
+            collector.hold(Hold::Backlog, close);
             tracing::warn!(
                 backlog_spans,
                 closed = close,

@@ -14,6 +14,7 @@ mod demo;
 mod export;
 mod load;
 mod log_metrics;
+mod memory;
 mod node;
 mod readiness;
 mod role;

@@ -20,11 +20,12 @@ use tracewell_workers::{SdkLosses, Stop, Worker, WorkersCollector, storage_write
 
 use crate::addresses::Addresses;
 use crate::admin;
-use crate::assemble::{Embedded, Memory};
+use crate::assemble::Embedded;
 use crate::backlog;
 use crate::client;
 use crate::config::Config;
 use crate::log_metrics::LogMetrics;
+use crate::memory::{self, Shares};
 use crate::role::Role;
 use crate::server;
 use crate::status::{NodeMetrics, NodeStatus, Readiness};
@@ -152,6 +153,12 @@ impl Node {
         ingest.spawn(backlog::hold_off(backend.span_log(), collector.clone()));
 
         let (stop_workers, stop_sync) = (Stop::new(), Stop::new());
+        let watch = memory::Watch {
+            bytes_max: config.memory_bytes_max,
+            engine: backend.engine.clone(),
+            collector: collector.clone(),
+        };
+        memory::spawn(watch, stop_workers.clone())?;
         let start = |worker| spawn_worker(worker, stop_workers.clone());
         let is_store = |worker: &Worker| worker.status().snapshot().group == storage_writer::GROUP;
         let (store, others) = workers.into_iter().partition::<Vec<_>, _>(is_store);
@@ -232,7 +239,7 @@ impl Running for Node {
 pub(crate) fn collector_config(config: &Config) -> tracewell_collector::Config {
     tracewell_collector::Config {
         ack: config.ack,
-        in_flight_bytes_max: Memory::shares(config.memory_bytes_max).bodies,
+        in_flight_bytes_max: Shares::of(config.memory_bytes_max).bodies,
         ..tracewell_collector::Config::default()
     }
 }

@@ -6,6 +6,7 @@
 //! the same trace, with a table trace → last part. Both are touched once per (batch, trace), never
 //! per span, and allocate nothing for a trace.
 
+mod keys;
 mod matching;
 mod names;
 mod view;
@@ -185,7 +186,9 @@ pub(crate) struct State {
     pub(crate) batches: Vec<Arc<HeadBatch>>,
     pub(crate) parts: Parts,
     spans: u64,
+    /// With what sealing them will take beside them.
     bytes: u64,
+    keys: keys::KeyCount,
     ranges: BTreeMap<u32, (u64, u64)>,
 }
 
@@ -221,7 +224,8 @@ impl Head {
             }
         }
         state.spans += batch.batch.len() as u64;
-        state.bytes += batch.memory_bytes() as u64;
+        let seal_bytes = state.keys.seal_bytes(&batch.batch);
+        state.bytes += (batch.memory_bytes() + seal_bytes) as u64;
         state.batches.push(Arc::new(batch));
     }
 

@@ -74,7 +74,7 @@ enum Source {
     /// What is left of one by rank, the highest last.
     Head(Vec<(u64, TraceId)>),
     Unopened(usize),
-    Segment(SegmentScan),
+    Segment(Box<SegmentScan>),
 }
 
 /// How a search ended.
@@ -188,7 +188,7 @@ impl Search<'_> {
                 match SegmentScan::open(&mut self.probe, self.query, ranking, *at) {
                     Some(scan) => {
                         self.probe.searched.segments += 1;
-                        *source = Source::Segment(scan);
+                        *source = Source::Segment(Box::new(scan));
                     }
                     None => {
                         self.probe.searched.segments_skipped += 1;

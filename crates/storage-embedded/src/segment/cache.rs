@@ -114,6 +114,12 @@ impl Cache {
         }
     }
 
+    /// Forgets everything; who uses a thing has it until then.
+    pub(crate) fn clear(&self) {
+        let forgotten = std::mem::take(&mut *self.lock());
+        drop(forgotten);
+    }
+
     fn keep(
         &self,
         generations: &mut Generations,
