@@ -226,8 +226,8 @@ fn a_flipped_bit_of_a_sealed_segment_is_named() {
 #[test]
 fn a_flipped_bit_of_the_manifest_costs_nothing() {
     let whole = std::fs::read(fixtures().join("engine/manifest")).expect("reads");
+    let mut lab = lab();
     for bit in 0..whole.len() * 8 {
-        let mut lab = lab();
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(lab.dir.path().join("manifest"), &flipped).expect("writes");
