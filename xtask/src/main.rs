@@ -15,6 +15,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test", options @ ..] => test::run(options),
+        ["torture", options @ ..] => test::torture(options),
         ["tidy"] => tidy::run(),
         ["stack", arguments @ ..] => stack::run(arguments),
         ["bench-baseline"] => bench::write_baseline(),
@@ -36,5 +37,7 @@ const HELP: &str = "cargo xtask COMMAND
   stack up [ENGINE…], stack down
                   start the real engines for tests (dev/stack), stop them
   test --no-stack without the tests that need the real engines
+  torture [--kills N --power-cuts N]
+                  kill -9 and power cuts under load, 200 and 100 times, with a ledger of what was acknowledged
   tidy            crate edges, banned names, dead files, links, licences
   bench-baseline  count anew what a span costs, and write it to dev/bench-baseline.json";

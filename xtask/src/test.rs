@@ -154,6 +154,7 @@ fn rust(options: &[&str]) -> anyhow::Result<Counts> {
     // does it anyway; and its questions are asked of the leaf crate, which needs no server.
     let duckdb = tools::venv("duckdb", &["duckdb==2.0.*"])?;
     tests.env("DUCKDB_PYTHON", duckdb.join("bin/python"));
+    tools::strace();
     let stack = match options.contains(&NO_STACK) {
         true => Err(format!("{NO_STACK} was given")),
         false => Stack::start()?,
@@ -163,6 +164,24 @@ fn rust(options: &[&str]) -> anyhow::Result<Counts> {
         Err(why) => println!("xtask: tests of the cluster are skipped: {why}"),
     }
     run_counted(tests.env("TRACEWELL_BIN", binary()?))
+}
+
+/// The long form before a release: so many kills and power cuts, and their table.
+pub(crate) fn torture(options: &[&str]) -> anyhow::Result<()> {
+    let (kills, cuts) = match options {
+        [] => ("200", "100"),
+        ["--kills", kills, "--power-cuts", cuts] => (*kills, *cuts),
+        _ => bail!("torture takes --kills N --power-cuts N, or nothing: 200 and 100"),
+    };
+    release(&[])?;
+    let mut tests = cargo(&["test", "-p", "tracewell", "--locked", "--test", "it", "--"])?;
+    tests.args(["--nocapture", "kill_9", "power_cuts"]);
+    tests.env("TRACEWELL_BIN", binary()?);
+    tools::run(
+        tests
+            .env("TRACEWELL_TORTURE_KILLS", kills)
+            .env("TRACEWELL_TORTURE_POWER_CUTS", cuts),
+    )
 }
 
 /// What a span costs, against what it did.

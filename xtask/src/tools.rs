@@ -95,6 +95,13 @@ pub(crate) fn valgrind() -> anyhow::Result<&'static str> {
     Ok("valgrind")
 }
 
+/// Tests that make system calls fail skip themselves where this cannot be had.
+pub(crate) fn strace() {
+    if let Err(error) = apt_program("strace", "strace") {
+        eprintln!("xtask: no strace: {error:#}");
+    }
+}
+
 /// A Python that has `venv`.
 fn python() -> anyhow::Result<&'static str> {
     let has_venv = |python: &str| {

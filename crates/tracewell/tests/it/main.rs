@@ -14,6 +14,7 @@ mod damage;
 mod demo;
 mod expect;
 mod export;
+mod faults;
 mod follow_one_span;
 mod ingest;
 mod power_cut;

@@ -14,9 +14,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::server::{JSON, Server, pause, span, try_post};
+use crate::server::{JSON, Server, pause, rounds, span, try_post};
 
-const CYCLES: u64 = 20;
 /// More than what the log keeps free for segments (256 MiB); sparse, so it costs what is written.
 const IMAGE_BYTES: u64 = 1 << 30;
 const SPANS_PER_TRACE: u64 = 3;
@@ -157,6 +156,7 @@ fn start(data: &Arc<TempDir>) -> Server {
 }
 
 #[test]
+#[allow(clippy::print_stdout)] // the table of `cargo xtask torture`
 fn power_cuts_lose_nothing_durable_and_little_that_was_logged() {
     let Some(disk) = Disk::make() else { return };
     let data = Arc::new(tempfile::tempdir_in(&disk.mount).unwrap());
@@ -165,7 +165,8 @@ fn power_cuts_lose_nothing_durable_and_little_that_was_logged() {
     let ledger = Ledger::default();
     let mut rng = fastrand::Rng::with_seed(3);
     let mut lost = 0;
-    for cycle in 0..CYCLES {
+    let cuts = rounds("TRACEWELL_TORTURE_POWER_CUTS", 20);
+    for cycle in 0..cuts {
         let server = start(&data);
         lost += ledger.check(&server);
         let status = server.quiet_status();
@@ -198,4 +199,11 @@ fn power_cuts_lose_nothing_durable_and_little_that_was_logged() {
     // Each sync for a durable one takes the logged ones along: few are on their way at a cut.
     let logged = kept.len() - durable;
     assert!(lost <= logged, "{lost} logged traces lost, {logged} kept");
+    let [durable, logged, lost] =
+        [durable, logged, lost].map(|traces| traces as u64 * SPANS_PER_TRACE);
+    println!("power cut    {cuts:>4} times  {durable:>8} spans durable, all found");
+    println!(
+        "                         {:>8} spans only logged, {lost} of them lost",
+        logged + lost
+    );
 }

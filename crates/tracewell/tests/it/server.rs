@@ -43,6 +43,12 @@ pub(crate) fn shared_data() -> Option<PathBuf> {
     None
 }
 
+/// How often to do it: this often, or as often as `cargo xtask torture` asks.
+pub(crate) fn rounds(variable: &str, usually: u64) -> u64 {
+    let asked = std::env::var(variable);
+    asked.map_or(usually, |number| number.parse().expect("a number"))
+}
+
 /// Waits a little between two looks.
 #[allow(clippy::disallowed_methods)] // a test that polls another process has nothing to wait on
 pub(crate) fn pause(time: Duration) {
@@ -131,6 +137,11 @@ impl Server {
             dir,
             addresses,
         }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// `http://host:port/path` of a listener: ingest, query or admin.
