@@ -35,11 +35,19 @@ pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
             for engine in up(&dir, wanted)? {
                 println!("export {}={}", engine.variable, engine.address);
             }
+            let (variable, xtask) = myself()?;
+            println!("export {variable}={xtask}");
             Ok(())
         }
         ("down", []) => down(&dir),
         _ => bail!("stack up [--dir DIR] [ENGINE…], or stack down [--dir DIR]"),
     }
+}
+
+/// For tests that stop an engine, and so must have one of their own: the program that starts it.
+pub(crate) fn myself() -> anyhow::Result<(&'static str, String)> {
+    let xtask = std::env::current_exe().context("find this program")?;
+    Ok(("STACK_XTASK", xtask.display().to_string()))
 }
 
 /// Where the engines of a build live: two builds have two stacks.

@@ -160,7 +160,11 @@ fn rust(options: &[&str]) -> anyhow::Result<Counts> {
         false => Stack::start()?,
     };
     match &stack {
-        Ok(stack) => drop(tests.envs(stack.variables())),
+        Ok(stack) => drop(
+            tests
+                .envs(stack.variables())
+                .envs([crate::stack::myself()?]),
+        ),
         Err(why) => println!("xtask: tests of the cluster are skipped: {why}"),
     }
     run_counted(tests.env("TRACEWELL_BIN", binary()?))

@@ -282,11 +282,14 @@ impl Reader {
 }
 
 fn of_poll(error: &KafkaError) -> Error {
-    let doing = match error.rdkafka_error_code() {
+    match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::PollExceeded) => {
-            "the worker was silent for too long and joins again"
+            of_kafka("the worker was silent for too long and joins again", error)
         }
-        _ => "reading",
-    };
-    of_kafka(doing, error)
+        // Two words for one thing, which alternate while it lasts: told as one, it is said once.
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure) => {
+            Error::retryable("Kafka: no broker can be reached")
+        }
+        _ => of_kafka("reading", error),
+    }
 }

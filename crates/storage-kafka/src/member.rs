@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tracewell_storage::Position;
@@ -132,7 +132,12 @@ impl Member {
     }
 }
 
-impl ClientContext for Member {}
+impl ClientContext for Member {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // Polls answer it, too, and the worker says it once.
+        tracing::debug!(%error, reason, "Kafka consumer");
+    }
+}
 
 impl ConsumerContext for Member {
     fn rebalance(

@@ -76,6 +76,8 @@ impl Options {
             .set("socket.timeout.ms", REQUEST_MS.to_string())
             // Back within a second of a broker that is back.
             .set("reconnect.backoff.max.ms", "1000")
+            // A broker that stood still has a full backlog: who waits there for half a minute misses its return.
+            .set("socket.connection.setup.timeout.ms", "5000")
             .set("topic.metadata.refresh.interval.ms", "30000");
         for (key, value) in &self.properties {
             config.set(key, value);

@@ -106,8 +106,8 @@ struct Deliveries(Arc<Taken>);
 
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
-        // Appends get errors of their own; this one is about brokers that come and go.
-        tracing::warn!(%error, reason, "Kafka producer");
+        // Appends get errors of their own; this one is about brokers that come and go, each second.
+        tracing::debug!(%error, reason, "Kafka producer");
     }
 }
 

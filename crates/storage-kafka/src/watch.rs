@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tracewell_storage::{Error, GroupStatus, LogStatus};
 
 use crate::errors::of_kafka;
@@ -33,9 +34,9 @@ const ALARM_SHARE: u32 = 2;
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     /// Looks at the topic.
-    topic: Option<BaseConsumer>,
+    topic: Option<BaseConsumer<Quiet>>,
     /// Asks what a group has committed; members of none.
-    groups: BTreeMap<String, BaseConsumer>,
+    groups: BTreeMap<String, BaseConsumer<Quiet>>,
     /// When the record arrived that a group is to get next, by group and partition.
     peeked: HashMap<(String, u32), Peek>,
 }
@@ -308,7 +309,7 @@ impl Watch {
         Ok(held)
     }
 
-    fn topic(&mut self) -> Result<&BaseConsumer, Error> {
+    fn topic(&mut self) -> Result<&BaseConsumer<Quiet>, Error> {
         let looker = match self.topic.take() {
             Some(looker) => looker,
             None => asker(&self.shared, "watch")?,
@@ -349,13 +350,24 @@ impl Watch {
     }
 }
 
+/// Each question answers its own errors; librdkafka need not say them again.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "looking at Kafka");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
 /// A consumer that joins no group: it asks, and looks at single records.
-fn asker(shared: &Shared, group: &str) -> Result<BaseConsumer, Error> {
+fn asker(shared: &Shared, group: &str) -> Result<BaseConsumer<Quiet>, Error> {
     let mut config = shared.options.consumer(group);
     config
         .set("fetch.message.max.bytes", "1")
         .set("queued.min.messages", "1");
     config
-        .create()
+        .create_with_context(Quiet)
         .map_err(|error| of_kafka("opening a client", &error))
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,10 +18,10 @@ use tracewell_storage_kafka::{KafkaLog, Options};
 use tracewell_wire::{Report, otlp, spans_json};
 use tracewell_workers::{Step, Stop, storage_writer};
 
-use crate::server::{JSON, Server, command, eventually, get, span, try_post};
+use crate::server::{JSON, Server, command_of, eventually, get, span, try_post};
 
 /// A topic of its own and the file of settings that all processes share.
-struct Cluster {
+pub(crate) struct Cluster {
     options: Options,
     dir: TempDir,
 }
@@ -30,13 +29,18 @@ struct Cluster {
 impl Cluster {
     /// None where there is no Kafka.
     fn new() -> Option<Cluster> {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
         let Ok(brokers) = std::env::var("STACK_KAFKA") else {
             // Past the test harness, which keeps what passing tests print to itself.
             let line = b"skipped: no Kafka (cargo xtask stack up kafka)\n";
             std::io::stdout().write_all(line).unwrap();
             return None;
         };
+        Some(Cluster::on(brokers))
+    }
+
+    /// On this Kafka.
+    pub(crate) fn on(brokers: String) -> Cluster {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let options = Options {
             brokers,
@@ -52,7 +56,7 @@ impl Cluster {
             options.brokers, options.topic
         );
         std::fs::write(dir.path().join("tracewell.toml"), settings).unwrap();
-        Some(Cluster { options, dir })
+        Cluster { options, dir }
     }
 
     fn settings(&self) -> String {
@@ -60,13 +64,13 @@ impl Cluster {
     }
 
     /// A collector, in a process of its own.
-    fn collector(&self) -> Server {
+    pub(crate) fn collector(&self) -> Server {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         Server::start_with(of_this_build(), dir, &["--config", &self.settings()])
     }
 
     /// Another process's end of the log.
-    fn log(&self) -> Arc<KafkaLog> {
+    pub(crate) fn log(&self) -> Arc<KafkaLog> {
         let log = KafkaLog::open(
             self.options.clone(),
             Arc::new(SystemClock),
@@ -88,17 +92,11 @@ impl Cluster {
 
 /// The binary with the cluster's features, whatever TRACEWELL_BIN is.
 fn of_this_build() -> Command {
-    let mut this_build = Command::new(Path::new(env!("CARGO_BIN_EXE_tracewell")));
-    this_build.envs(
-        command()
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    this_build
+    command_of(env!("CARGO_BIN_EXE_tracewell").into())
 }
 
 /// A worker of the storage group, with a store that outlives it.
-fn worker(log: &KafkaLog, store: &MemoryStore) -> tracewell_workers::Worker {
+pub(crate) fn worker(log: &KafkaLog, store: &MemoryStore) -> tracewell_workers::Worker {
     let sink: Box<dyn Sink> = Box::new(store.clone());
     let worker = storage_writer::start(
         log,
@@ -110,7 +108,7 @@ fn worker(log: &KafkaLog, store: &MemoryStore) -> tracewell_workers::Worker {
 }
 
 /// Works until the store has so many spans.
-fn work(worker: &mut tracewell_workers::Worker, spans: u64) {
+pub(crate) fn work(worker: &mut tracewell_workers::Worker, spans: u64) {
     eventually("the spans are stored", || {
         if let Step::RetryIn { wait_ns } = worker.step(Duration::from_millis(50)) {
             crate::server::pause(Duration::from_nanos(wait_ns));
@@ -120,7 +118,7 @@ fn work(worker: &mut tracewell_workers::Worker, spans: u64) {
 }
 
 /// The trace's spans, as an answer would have them: repeats left out, all else shown.
-fn spans_of(store: &MemoryStore, trace: u128) -> Vec<SpanId> {
+pub(crate) fn spans_of(store: &MemoryStore, trace: u128) -> Vec<SpanId> {
     let context = ReadContext::new(Arc::new(SystemClock), 10_000_000_000);
     let found = store
         .get_trace(TraceId(trace.to_be_bytes()), &context)
@@ -171,16 +169,11 @@ fn nothing_acknowledged_is_lost_with_a_collector_that_is_killed() {
     let mut acknowledged = BTreeSet::new();
     let mut first = Some(first);
     for number in 1..=200u128 {
-        let body = json!([
-            span(number, 1, None, "shop"),
-            span(number, 2, Some(1), "cart")
-        ])
-        .to_string();
         let to = match first.as_ref().filter(|_| number % 2 == 0) {
             Some(first) => first.url("ingest", "/v1/spans"),
             None => second.url("ingest", "/v1/spans"),
         };
-        let answer = try_post(&to, &[JSON], body.as_bytes());
+        let answer = try_post(&to, &[JSON], body(number).as_bytes());
         if answer.is_ok_and(|answer| answer.status == 202) {
             acknowledged.insert(number);
         }
@@ -360,6 +353,15 @@ fn a_role_without_its_engine_is_refused_by_name() {
         words.contains("aggregator needs a shared statistics store (Redis): set redis_url"),
         "{words}"
     );
+}
+
+/// A request with this trace, of two spans.
+pub(crate) fn body(trace: u128) -> String {
+    json!([
+        span(trace, 1, None, "shop"),
+        span(trace, 2, Some(1), "cart")
+    ])
+    .to_string()
 }
 
 /// A trace of one span for each of these numbers.

@@ -8,6 +8,8 @@ mod big_traces;
 mod cli;
 #[cfg(feature = "cluster")]
 mod cluster;
+#[cfg(feature = "cluster")]
+mod cluster_outage;
 mod cold_reads;
 mod crash;
 mod damage;

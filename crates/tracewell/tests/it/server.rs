@@ -24,7 +24,12 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 
 /// The binary, without this process's TRACEWELL_ variables.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(binary());
+    command_of(binary())
+}
+
+/// A binary, without this process's TRACEWELL_ variables.
+pub(crate) fn command_of(binary: PathBuf) -> Command {
+    let mut command = Command::new(binary);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TRACEWELL_")) {
         command.env_remove(name);
     }
