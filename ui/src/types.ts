@@ -118,6 +118,15 @@ export interface MissingParent {
   child_services: string[];
 }
 
+export interface PartialReason {
+  service: string | null;
+  parent_span_id: string | null;
+  reason: "arriving" | "sdk_dropped" | "refused" | "sampled_upstream" | "instance_silent" | "uninstrumented" | "unknown";
+  instance: string | null;
+  at: Int | null;
+  detail: string;
+}
+
 export interface ColumnsAnswer extends Answer {
   trace_id: string;
   status: TraceStatus;
@@ -139,7 +148,7 @@ export interface ColumnsAnswer extends Answer {
   operation: number[];
   kind: number[];
   flags: number[];
-  partial_reasons: string[];
+  partial_reasons: PartialReason[];
   warnings: string[];
   missing_parents: MissingParent[];
 }

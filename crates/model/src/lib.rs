@@ -32,6 +32,6 @@ pub use clock::Clock;
 pub use copy::CopyScratch;
 pub use id::{SpanId, TraceId};
 pub use row::{RawValue, Row, RowInput};
-pub use span::{Marks, SpanKind, SpanRef, StatusCode};
+pub use span::{Marks, ResourceRef, ScopeRef, SpanKind, SpanRef, StatusCode};
 pub use summary::{TraceStatus, TraceSummary};
 pub use trace::Trace;

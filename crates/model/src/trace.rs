@@ -90,20 +90,6 @@ impl<'a> Trace<'a> {
             warnings,
         }
     }
-
-    /// Why the trace counts as partial by itself (a store may add reasons); sentences.
-    pub fn partial_reasons(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        match self.summary.orphan_count {
-            0 => {}
-            1 => reasons.push("1 span names a parent that is not stored".to_owned()),
-            n => reasons.push(format!("{n} spans name a parent that is not stored")),
-        }
-        if self.root.is_none() {
-            reasons.push("no span without a parent is stored".to_owned());
-        }
-        reasons
-    }
 }
 
 /// The summary of no span: there is no root, so it is partial.

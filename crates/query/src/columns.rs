@@ -7,7 +7,7 @@ use tracewell_model::trace::Row;
 use tracewell_storage::Searched;
 use tracewell_wire::rest::Rest;
 
-use crate::api::traces::{Verdict, missing_parents};
+use crate::api::traces::{Verdict, missing_parents, partial_reasons};
 use crate::json::{Json, marks};
 
 /// Bytes of one row, measured; only a first guess for the buffer.
@@ -80,7 +80,7 @@ pub(crate) fn columns(trace: &Trace<'_>, verdict: &Verdict, searched: &Searched)
             .array(rows, |json, row| json.plain(row.span.kind() as u8));
         json.key("flags")
             .array(rows, |json, row| json.plain(flags(row)));
-        json.key("partial_reasons").texts(&verdict.partial_reasons);
+        partial_reasons(json, verdict);
         json.key("warnings").texts(&trace.warnings);
         missing_parents(json, trace);
         json.outcome(searched, &verdict.incomplete);

@@ -10,6 +10,7 @@ mod errors;
 mod export;
 mod json;
 mod metrics;
+mod missing;
 mod params;
 mod querier;
 mod respond;

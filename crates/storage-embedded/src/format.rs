@@ -31,10 +31,12 @@ pub enum Kind {
     Manifest,
     /// Saved figures.
     Stats,
+    /// Which instances were heard.
+    Roll,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 8] = [
         Kind::Log,
         Kind::Groups,
         Kind::Segment,
@@ -42,6 +44,7 @@ impl Kind {
         Kind::TraceIds,
         Kind::Manifest,
         Kind::Stats,
+        Kind::Roll,
     ];
 
     /// The four letters in the file.
@@ -54,6 +57,7 @@ impl Kind {
             Kind::TraceIds => b"tid ",
             Kind::Manifest => b"mani",
             Kind::Stats => b"stat",
+            Kind::Roll => b"roll",
         }
     }
 
@@ -67,6 +71,7 @@ impl Kind {
             Kind::TraceIds => "trace-id table",
             Kind::Manifest => "manifest",
             Kind::Stats => "statistics",
+            Kind::Roll => "roll of instances",
         }
     }
 

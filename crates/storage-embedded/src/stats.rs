@@ -1,14 +1,17 @@
 //! Figures in embedded mode: one ladder in memory, saved now and then together with the positions
 //! it covers (D16). The log has what came after the last save, so a crash counts at most that twice.
 //!
+//! The roll of instances lies in a file beside, saved first: its facts may be told twice.
+//!
 //! Reads touch the ladder only: no segment, no index, no file (D19).
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use tracewell_model::Clock;
 use tracewell_storage::ladder::Ladder;
+use tracewell_storage::roll::{Roll, RollCall};
 use tracewell_storage::stats::{
     Answer, EdgeFigures, OperationFigures, ServiceFigures, StatsDelta, StatsReader, StatsWriter,
     Window,
@@ -24,6 +27,7 @@ const SAVE_EVERY_NS: u64 = 10_000_000_000;
 /// A ladder is capped by its series; a file beyond this is none of ours.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 const NAME: &str = "snapshot";
+const ROLL: &str = "roll";
 
 /// The figures. Shared: one writes, others read.
 #[derive(Debug)]
@@ -37,12 +41,13 @@ struct Inner {
     dir: PathBuf,
     figures: RwLock<Figures>,
     saved: Mutex<SavedState>,
-    problem: Option<String>,
+    problems: Vec<String>,
 }
 
 #[derive(Default)]
 struct Figures {
     ladder: Ladder,
+    roll: Roll,
     positions: Vec<Position>,
 }
 
@@ -77,7 +82,9 @@ impl EmbeddedStats {
         let dir = dir.join("stats");
         fs.create_dir_all(&dir)
             .map_err(|error| fs::io_error("create", &dir, &error))?;
-        let (figures, problem) = load(fs.as_ref(), &dir)?;
+        let (mut figures, unread) = load(fs.as_ref(), &dir, NAME, Kind::Stats, decode)?;
+        let (roll, roll_unread) = load(fs.as_ref(), &dir, ROLL, Kind::Roll, decode_roll)?;
+        figures.roll = roll;
         let saved = SavedState {
             positions: figures.positions.clone(),
             at_monotonic_ns: clock.monotonic_ns(),
@@ -90,7 +97,7 @@ impl EmbeddedStats {
             dir,
             figures: RwLock::new(figures),
             saved: Mutex::new(saved),
-            problem,
+            problems: unread.into_iter().chain(roll_unread).collect(),
         };
         Ok(EmbeddedStats { inner })
     }
@@ -98,27 +105,26 @@ impl EmbeddedStats {
     /// What an operator should look at, a sentence each.
     pub fn problems(&self) -> Vec<String> {
         let failure = lock(&self.inner.saved).failure.clone();
-        self.inner.problem.iter().cloned().chain(failure).collect()
+        let unread = self.inner.problems.iter().cloned();
+        unread.chain(failure).collect()
     }
 
     /// Bytes of memory held, for the budget (D15).
     pub fn memory_bytes(&self) -> usize {
-        self.read(Ladder::memory_bytes)
+        self.read().ladder.memory_bytes()
     }
 
-    fn read<T>(&self, ask: impl FnOnce(&Ladder) -> T) -> T {
-        ask(&self
-            .inner
-            .figures
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ladder)
+    fn read(&self) -> RwLockReadGuard<'_, Figures> {
+        let figures = self.inner.figures.read();
+        figures.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer<T>(&self, ask: impl FnOnce(&Ladder) -> Answer<T>) -> Result<Answer<T>, Error> {
-        let mut answer = self.read(ask);
+        let mut answer = ask(&self.read().ladder);
         answer.searched.backend = "embedded";
-        answer.incomplete.extend(self.inner.problem.iter().cloned());
+        answer
+            .incomplete
+            .extend(self.inner.problems.iter().cloned());
         Ok(answer)
     }
 
@@ -126,9 +132,10 @@ impl EmbeddedStats {
     /// for reading only while they are encoded, so that queries go on.
     fn save(&self, saved: &mut SavedState) -> Result<(), Error> {
         let inner = &self.inner;
-        let mut body = Vec::new();
+        let (mut roll, mut body) = (Vec::new(), Vec::new());
         let positions = {
-            let figures = inner.figures.read().unwrap_or_else(PoisonError::into_inner);
+            let figures = self.read();
+            figures.roll.encode(&mut roll);
             put_positions(&mut body, &figures.positions);
             figures.ladder.encode(&mut body);
             figures.positions.clone()
@@ -136,8 +143,12 @@ impl EmbeddedStats {
         // Whether it works or not, the next try is due a period later: a full disk must not make
         // every write of the aggregator encode everything again.
         saved.at_monotonic_ns = inner.clock.monotonic_ns();
-        let file = format::seal_file(Kind::Stats, &body);
-        let written = fs::write_atomic(inner.fs.as_ref(), &inner.dir, NAME, &file);
+        let written = [(ROLL, Kind::Roll, roll), (NAME, Kind::Stats, body)]
+            .into_iter()
+            .try_for_each(|(name, kind, body)| {
+                let file = format::seal_file(kind, &body);
+                fs::write_atomic(inner.fs.as_ref(), &inner.dir, name, &file)
+            });
         saved.failure = written.as_ref().err().map(|error| {
             format!(
                 "figures could not be saved in {}: {error}",
@@ -160,6 +171,7 @@ impl StatsWriter for EmbeddedStats {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
             figures.ladder.add(&delta);
+            delta.instances.iter().for_each(|one| figures.roll.add(one));
             delta
                 .positions
                 .iter()
@@ -208,6 +220,12 @@ impl StatsReader for EmbeddedStats {
     fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error> {
         self.answer(|ladder| ladder.graph(window))
     }
+
+    fn read_roll(&self, service: &str) -> Result<RollCall, Error> {
+        let mut call = self.read().roll.call(service);
+        call.incomplete.extend(self.inner.problems.iter().cloned());
+        Ok(call)
+    }
 }
 
 /// Moves the position of one partition forward, never back.
@@ -230,29 +248,33 @@ fn put_positions(out: &mut Vec<u8>, positions: &[Position]) {
 }
 
 /// What was saved, or nothing and why.
-fn load(fs: &dyn Fs, dir: &Path) -> Result<(Figures, Option<String>), Error> {
-    let path = dir.join(NAME);
+fn load<T: Default>(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: &str,
+    kind: Kind,
+    decode: fn(&[u8]) -> Result<T, Damaged>,
+) -> Result<(T, Option<String>), Error> {
+    let path = dir.join(name);
     let bytes = match fs::read_all(fs, &path, FILE_BYTES_MAX) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Figures::default(), None)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((T::default(), None)),
         Err(error) => {
-            return Ok((
-                Figures::default(),
-                Some(begins_anew(&path, &error.to_string())),
-            ));
+            let said = begins_anew(&path, &error.to_string());
+            return Ok((T::default(), Some(said)));
         }
     };
-    let said = match format::open_file(Kind::Stats, &path, &bytes) {
+    let said = match format::open_file(kind, &path, &bytes) {
         Ok((_, body)) => match decode(body) {
-            Ok(figures) => return Ok((figures, None)),
+            Ok(saved) => return Ok((saved, None)),
             Err(Damaged(what)) => what.to_owned(),
         },
         Err(error @ format::Error::Newer { .. }) => return Err(error.into()),
         Err(error) => error.to_string(),
     };
     // Kept beside, for whoever wants to know; the next save would overwrite it.
-    let _courtesy = fs.rename(&path, &dir.join("snapshot.damaged"));
-    Ok((Figures::default(), Some(begins_anew(&path, &said))))
+    let _courtesy = fs.rename(&path, &path.with_extension("damaged"));
+    Ok((T::default(), Some(begins_anew(&path, &said))))
 }
 
 fn begins_anew(path: &Path, why: &str) -> String {
@@ -273,7 +295,15 @@ fn decode(body: &[u8]) -> Result<Figures, Damaged> {
     }
     let rest = reader.take(reader.remaining())?;
     let ladder = Ladder::decode(rest).ok_or(Damaged("figures do not decode"))?;
-    Ok(Figures { ladder, positions })
+    Ok(Figures {
+        ladder,
+        positions,
+        ..Figures::default()
+    })
+}
+
+fn decode_roll(body: &[u8]) -> Result<Roll, Damaged> {
+    Roll::decode(body).ok_or(Damaged("the roll does not decode"))
 }
 
 #[cfg(test)]

@@ -35,6 +35,16 @@ impl Keys {
         format!("{}tracewell:unjoined", self.prefix)
     }
 
+    /// What each writer heard of a service's instances.
+    pub(crate) fn roll(&self, service: &str) -> String {
+        format!("{}tracewell:roll:{}", self.prefix, escaped(service))
+    }
+
+    /// The latest end of a span that each writer saw.
+    pub(crate) fn heard(&self) -> String {
+        format!("{}tracewell:heard", self.prefix)
+    }
+
     /// Held by the writer whose turn it is to publish.
     pub(crate) fn turn(&self) -> String {
         format!("{}tracewell:turn", self.prefix)

@@ -18,6 +18,7 @@ mod keys;
 mod last;
 mod publish;
 mod reader;
+mod roll;
 mod slots;
 mod writer;
 

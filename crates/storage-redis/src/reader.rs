@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use tracewell_storage::Error;
 use tracewell_storage::ladder::{FUTURE_NS, Ladder, RUNGS};
+use tracewell_storage::roll::RollCall;
 use tracewell_storage::stats::{
     Answer, EdgeFigures, OperationFigures, STEP_NS, ServiceFigures, StatsReader, Unjoined, Window,
 };
@@ -13,6 +14,7 @@ use tracewell_storage::stats::{
 use crate::connection::Redis;
 use crate::keys::Keys;
 use crate::last::Last;
+use crate::roll;
 
 /// Slots asked for in one round trip.
 const SLOTS_TOGETHER: usize = 256;
@@ -150,6 +152,10 @@ impl StatsReader for RedisReader {
             Ok(answer)
         };
         self.graph.or_last("", window, self.now(), read())
+    }
+
+    fn read_roll(&self, service: &str) -> Result<RollCall, Error> {
+        roll::read(&self.redis, &self.keys, service)
     }
 }
 

@@ -12,6 +12,7 @@ use tracewell_storage::{Error, Position, StatsDelta};
 use crate::connection::Redis;
 use crate::keys::Keys;
 use crate::publish;
+use crate::roll::Heard;
 use crate::slots::Slots;
 
 /// What may wait for Redis to come back; then the aggregator waits, and the log keeps its spans.
@@ -39,6 +40,7 @@ pub struct RedisWriter {
 #[derive(Debug, Default)]
 struct State {
     slots: Slots,
+    heard: Heard,
     unjoined: Unjoined,
     positions: BTreeMap<u32, u64>,
     saved_positions: BTreeMap<u32, u64>,
@@ -100,6 +102,7 @@ impl RedisWriter {
         state.failure = saved.as_ref().err().cloned();
         saved?;
         state.slots.saved(state.now_unix_ns);
+        state.heard.saved();
         state.unjoined = Unjoined::default();
         state.saved_positions.clone_from(&state.positions);
         let (keys, now) = (&self.keys, state.now_unix_ns);
@@ -132,6 +135,7 @@ impl RedisWriter {
                     .ignore();
             }
         }
+        state.heard.put(&mut transaction, &self.keys, &self.name);
         let mut forward = redis::cmd("EVAL");
         let log = &self.redis.settings().log;
         forward.arg(FORWARD).arg(1).arg(self.keys.positions(log));
@@ -154,6 +158,7 @@ impl StatsWriter for RedisWriter {
             self.save(&mut state, false)?;
         }
         state.slots.add(&delta);
+        state.heard.note(&delta.instances);
         state.unjoined.no_parent_in_window += delta.unjoined.no_parent_in_window;
         state.unjoined.over_cap += delta.unjoined.over_cap;
         for position in &delta.positions {

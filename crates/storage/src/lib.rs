@@ -14,6 +14,7 @@ pub mod find;
 pub mod ladder;
 pub mod log;
 pub mod memory;
+pub mod roll;
 pub mod row;
 pub mod scan;
 pub mod sink;

@@ -6,6 +6,7 @@ use tracewell_model::histogram::Histogram;
 use crate::context::Searched;
 use crate::error::Error;
 use crate::log::Position;
+use crate::roll::{Instance, RollCall};
 
 /// The finest step that figures are kept at.
 pub const STEP_NS: u64 = 10_000_000_000;
@@ -77,6 +78,8 @@ pub struct StatsDelta {
     pub figures: HashMap<(u64, SeriesKey), Figures>,
     /// Spans that made no edge.
     pub unjoined: Unjoined,
+    /// Who was heard: facts, which may be told twice.
+    pub instances: Vec<Instance>,
     /// After this delta, everything at or before these positions is counted.
     pub positions: Vec<Position>,
     /// The wall clock, for rolling up and expiring.
@@ -189,4 +192,7 @@ pub trait StatsReader: Send + Sync {
 
     /// All edges.
     fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error>;
+
+    /// Which instances of a service were heard, and when.
+    fn read_roll(&self, service: &str) -> Result<RollCall, Error>;
 }

@@ -17,6 +17,7 @@ use tracewell_storage::stats::{OTHER, STEP_NS, Unjoined};
 use tracewell_storage::{Error, Position, Record, Sink, SpanLog, StatsDelta, StatsWriter};
 
 use crate::consume::{Options, Worker};
+use crate::roll_call::RollCall;
 use crate::sdk_losses::SdkLosses;
 use crate::tally::{Counted, Tally};
 use crate::window::{Joined, Seen, Service, WINDOW_NS, Window};
@@ -71,6 +72,7 @@ pub struct Aggregator {
     edges: HashMap<(Service, Service), u32>,
     unjoined: Unjoined,
     losses: SdkLosses,
+    roll_call: RollCall,
     positions: BTreeMap<u32, u64>,
     /// The last tick's time; the first record's arrival until there is one.
     now_unix_ns: u64,
@@ -115,6 +117,7 @@ impl Aggregator {
             edges: HashMap::new(),
             unjoined: Unjoined::default(),
             losses: SdkLosses::default(),
+            roll_call: RollCall::default(),
             positions: BTreeMap::new(),
             now_unix_ns: 0,
             applied_unix_ns: 0,
@@ -133,11 +136,13 @@ impl Aggregator {
         self.writer.write(StatsDelta {
             figures: self.tally.figures(),
             unjoined: self.unjoined,
+            instances: self.roll_call.all(),
             positions: self.positions.iter().map(position).collect(),
             now_unix_ns: self.now_unix_ns,
         })?;
         self.tally.clear();
         self.unjoined = Unjoined::default();
+        self.roll_call.clear();
         if self.tally.forget_names() {
             self.edges.clear();
         }
@@ -146,6 +151,7 @@ impl Aggregator {
 
     fn take(&mut self, record: &Record) {
         self.losses.note(&record.batch);
+        self.roll_call.note(&record.batch);
         let Position { partition, offset } = record.position;
         let window = self.windows.entry(partition).or_default();
         if self.together.partition != partition || window.is_over(record.arrived_unix_ns) {

@@ -8,6 +8,7 @@
 pub mod aggregator;
 pub mod consume;
 pub mod metrics;
+mod roll_call;
 pub mod sdk_losses;
 pub mod stop;
 pub mod storage_writer;

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
-use tracewell_model::{SpanBatch, Value};
+use tracewell_model::{ScopeRef, SpanBatch, Value};
 
 /// Before the reason, in the attribute's name.
-const DROPPED: &str = "tracewell.sdk.dropped.";
+pub(crate) const DROPPED: &str = "tracewell.sdk.dropped.";
 /// Behind it in the names of two attributes that are times.
 const TIME: &str = "_unix_ns";
 /// Instances that lost spans and are remembered: the fleet of the largest service, or a day of restarts.
@@ -54,15 +54,7 @@ impl SdkLosses {
             if seen.replace(place) == Some(place) {
                 continue;
             }
-            let mut lost = scope.attributes().filter_map(|attribute| {
-                let reason = attribute.key.strip_prefix(DROPPED)?;
-                match attribute.value {
-                    Value::Int(count) if !reason.ends_with(TIME) => {
-                        Some((reason, u64::try_from(count).ok()?))
-                    }
-                    _ => None,
-                }
-            });
+            let mut lost = losses(scope);
             if let Some(first) = lost.next() {
                 let of_resource = |key| {
                     let mut attributes = span.resource().attributes();
@@ -82,6 +74,19 @@ impl SdkLosses {
     fn told(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a scope tells: how many spans were lost, by reason.
+pub(crate) fn losses(scope: ScopeRef<'_>) -> impl Iterator<Item = (&str, u64)> {
+    scope.attributes().filter_map(|attribute| {
+        let reason = attribute.key.strip_prefix(DROPPED)?;
+        match attribute.value {
+            Value::Int(count) if !reason.ends_with(TIME) => {
+                Some((reason, u64::try_from(count).ok()?))
+            }
+            _ => None,
+        }
+    })
 }
 
 impl Told {

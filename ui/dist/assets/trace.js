@@ -59,6 +59,18 @@ function criticalPath(model, root) {
 		on
 	};
 }
+// src/trace/missing.ts
+var REASONS = {
+	arriving: "still arriving",
+	sdk_dropped: "dropped by its SDK",
+	refused: "refused by the collector",
+	sampled_upstream: "not sampled by its caller",
+	instance_silent: "its process died",
+	uninstrumented: "its caller sends no spans",
+	unknown: "nobody knows why"
+};
+/** "checkout: its process died". */
+var becameOf = ({ service, reason }) => `${service ?? "a caller"}: ${REASONS[reason]}`;
 // src/trace/model.ts
 var FLAG = {
 	error: 1,
@@ -130,7 +142,8 @@ function buildModel(answer) {
 		errors: rowsWith(flags, FLAG.error),
 		orphans: rowsWith(flags, FLAG.orphan),
 		errorsBefore,
-		missingParent: answer.missing_parent ?? {}
+		missingParent: answer.missing_parent ?? {},
+		missingBecause: Object.fromEntries(answer.partial_reasons.map((reason) => [reason.parent_span_id ?? "", becameOf(reason)]))
 	};
 }
 /** The trace's start needs all its digits; every other number of the columns is small. So JSON.parse may do the work. */
@@ -1268,6 +1281,7 @@ function Label({ model, row, closed, indent, selected, hit, color }) {
 	const operation = model.operations[model.operation[row]];
 	const failed = isError(model, row);
 	const orphan = (model.flags[row] & FLAG.orphan) !== 0;
+	const because = orphan && model.missingBecause[model.missingParent[row]];
 	const below = closed ? errorsBelow(model, row) : 0;
 	const parent = model.size[row] > 1;
 	return /* @__PURE__ */ a("div", {
@@ -1295,7 +1309,7 @@ function Label({ model, row, closed, indent, selected, hit, color }) {
 			}),
 			orphan && /* @__PURE__ */ a("span", {
 				class: "gap",
-				children: "parent missing"
+				children: ["parent missing", because && ` – ${because}`]
 			}),
 			failed && /* @__PURE__ */ a("span", {
 				class: "mark",
@@ -1618,38 +1632,51 @@ function summary(answer, model, cause) {
 		`**${answer.root >= 0 ? name(answer.root) : "root span missing"}** ${duration(answer.duration_ns)}, ${plural(answer.span_count, "span")}, ${plural(model.services.length, "service")}, ${plural(answer.error_count, "error")}, ${answer.status}`,
 		`- started ${instant(answer.start_time_unix_ns, "utc", "ms")} UTC`,
 		...cause >= 0 ? [`- failure began in ${name(cause)} after ${duration(model.start[cause])}`] : [],
-		...answer.partial_reasons.map((reason) => `- partial: ${reason}`),
+		...answer.partial_reasons.slice(0, 5).map((reason) => `- partial: ${reason.detail}`),
 		`- ${address()}`
 	].join("\n");
 }
+/** "checkout: its process died; cart: still arriving", each once. */
+function headline(reasons) {
+	const said = reasons.map(({ service, parent_span_id, reason, detail }) => parent_span_id === null ? detail : becameOf({
+		service,
+		reason
+	}));
+	return [...new Set(said)].slice(0, 3).join("; ");
+}
 function Partial({ answer, onOrphan }) {
-	if (answer.partial_reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
+	const reasons = answer.partial_reasons;
+	if (reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
 	return /* @__PURE__ */ a("details", {
 		class: "note warn partial-note",
-		open: answer.partial_reasons.length > 0 || answer.status === "partial",
+		open: reasons.length > 0 || answer.status === "partial",
 		children: [
 			/* @__PURE__ */ a("summary", { children: [
 				/* @__PURE__ */ a("strong", { children: answer.status === "partial" ? "This trace is partial" : "Remarks" }),
 				" ",
-				answer.partial_reasons.join("; ")
+				/* @__PURE__ */ a("bdi", { children: headline(reasons) })
 			] }),
 			/* @__PURE__ */ a("ul", { children: [
-				answer.missing_parents.slice(0, 5).map((missing) => /* @__PURE__ */ a("li", { children: [
-					"Span ",
-					/* @__PURE__ */ a("code", { children: missing.span_id }),
-					" never came; ",
-					plural(missing.children, "span"),
-					" of",
-					" ",
-					missing.child_services.map((name, at) => /* @__PURE__ */ a("span", { children: [at > 0 && ", ", /* @__PURE__ */ a("bdi", { children: name })] }, name)),
-					" ",
-					missing.children === 1 ? "names" : "name",
-					" it as parent. It may still be on its way, have been dropped by its sender, or not be traced."
-				] }, missing.span_id)),
-				answer.missing_parents.length > 5 && /* @__PURE__ */ a("li", { children: [
+				reasons.slice(0, 5).map((reason, at) => /* @__PURE__ */ a("li", { children: [
+					reason.parent_span_id !== null && /* @__PURE__ */ a($, { children: [
+						"Span ",
+						/* @__PURE__ */ a("code", { children: reason.parent_span_id }),
+						",",
+						" "
+					] }),
+					/* @__PURE__ */ a("bdi", { children: reason.detail }),
+					reason.instance !== null && /* @__PURE__ */ a($, { children: [
+						" ",
+						"(",
+						/* @__PURE__ */ a("code", { children: reason.instance }),
+						reason.at !== null && /* @__PURE__ */ a($, { children: [", ", /* @__PURE__ */ a(When, { ns: reason.at })] }),
+						")"
+					] })
+				] }, at)),
+				reasons.length > 5 && /* @__PURE__ */ a("li", { children: [
 					"and ",
-					count(answer.missing_parents.length - 5),
-					" more missing parents"
+					count(reasons.length - 5),
+					" more"
 				] }),
 				answer.warnings.slice(0, 5).map((warning) => /* @__PURE__ */ a("li", { children: warning }, warning))
 			] }),

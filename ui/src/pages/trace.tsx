@@ -20,7 +20,8 @@ import { buildModel, errorsBelow, nextOf, openTo, parseColumns, placeOf, rootCau
 import { panBy, parseZoom, zoomAround, zoomParam, zoomToSpan, type Zoom } from "../trace/viewport";
 import { JsonView, ServicesView, TableView } from "../trace/views";
 import { Waterfall } from "../trace/waterfall";
-import type { ColumnsAnswer } from "../types";
+import { becameOf } from "../trace/missing";
+import type { ColumnsAnswer, PartialReason } from "../types";
 
 const VIEWS = ["waterfall", "table", "services", "json"] as const;
 type View = (typeof VIEWS)[number];
@@ -132,32 +133,51 @@ function summary(answer: ColumnsAnswer, model: TraceModel, cause: number): strin
     `**${root}** ${duration(answer.duration_ns)}, ${plural(answer.span_count, "span")}, ${plural(model.services.length, "service")}, ${plural(answer.error_count, "error")}, ${answer.status}`,
     `- started ${instant(answer.start_time_unix_ns, "utc", "ms")} UTC`,
     ...(cause >= 0 ? [`- failure began in ${name(cause)} after ${duration(model.start[cause])}`] : []),
-    ...answer.partial_reasons.map((reason) => `- partial: ${reason}`),
+    ...answer.partial_reasons.slice(0, 5).map((reason) => `- partial: ${reason.detail}`),
     `- ${address()}`,
   ].join("\n");
 }
 
+/** "checkout: its process died; cart: still arriving", each once. */
+function headline(reasons: PartialReason[]): string {
+  const said = reasons.map(({ service, parent_span_id, reason, detail }) =>
+    parent_span_id === null ? detail : becameOf({ service, reason }),
+  );
+  return [...new Set(said)].slice(0, 3).join("; ");
+}
+
 function Partial({ answer, onOrphan }: { answer: ColumnsAnswer; onOrphan: () => void }) {
-  if (answer.partial_reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
+  const reasons = answer.partial_reasons;
+  if (reasons.length === 0 && answer.warnings.length === 0 && answer.status !== "partial") return null;
   return (
-    <details class="note warn partial-note" open={answer.partial_reasons.length > 0 || answer.status === "partial"}>
+    <details class="note warn partial-note" open={reasons.length > 0 || answer.status === "partial"}>
       <summary>
-        <strong>{answer.status === "partial" ? "This trace is partial" : "Remarks"}</strong> {answer.partial_reasons.join("; ")}
+        <strong>{answer.status === "partial" ? "This trace is partial" : "Remarks"}</strong> <bdi>{headline(reasons)}</bdi>
       </summary>
       <ul>
-        {answer.missing_parents.slice(0, 5).map((missing) => (
-          <li key={missing.span_id}>
-            Span <code>{missing.span_id}</code> never came; {plural(missing.children, "span")} of{" "}
-            {missing.child_services.map((name, at) => (
-              <span key={name}>
-                {at > 0 && ", "}
-                <bdi>{name}</bdi>
-              </span>
-            ))}{" "}
-            {missing.children === 1 ? "names" : "name"} it as parent. It may still be on its way, have been dropped by its sender, or not be traced.
+        {reasons.slice(0, 5).map((reason, at) => (
+          <li key={at}>
+            {reason.parent_span_id !== null && (
+              <>
+                Span <code>{reason.parent_span_id}</code>,{" "}
+              </>
+            )}
+            <bdi>{reason.detail}</bdi>
+            {reason.instance !== null && (
+              <>
+                {" "}
+                (<code>{reason.instance}</code>
+                {reason.at !== null && (
+                  <>
+                    , <When ns={reason.at} />
+                  </>
+                )}
+                )
+              </>
+            )}
           </li>
         ))}
-        {answer.missing_parents.length > 5 && <li>and {count(answer.missing_parents.length - 5)} more missing parents</li>}
+        {reasons.length > 5 && <li>and {count(reasons.length - 5)} more</li>}
         {answer.warnings.slice(0, 5).map((warning) => (
           <li key={warning}>{warning}</li>
         ))}

@@ -1,6 +1,7 @@
 // A trace as typed columns, one row per span, depth first: a parent stands before its children and a subtree is one range
 // of rows. Everything here is a linear pass without recursion: a chain 100,000 deep is a trace like any other.
 import type { ColumnsAnswer } from "../types";
+import { becameOf } from "./missing";
 
 export const FLAG = { error: 1, orphan: 2, events: 4, links: 8, exception: 16, marked: 32, cycle: 64 } as const;
 export const KINDS = ["", "internal", "server", "client", "producer", "consumer"] as const;
@@ -30,6 +31,8 @@ export interface TraceModel {
   /** errorsBefore[row] = error rows above it; has one entry more than there are rows. */
   errorsBefore: Int32Array;
   missingParent: Record<string, string>;
+  /** What became of a missing parent, by its id. */
+  missingBecause: Record<string, string>;
 }
 
 /** Row of the parent by the depth-first path, or -1 where the order does not hold (a span is then a root of its own). */
@@ -85,6 +88,7 @@ export function buildModel(answer: ColumnsAnswer): TraceModel {
     orphans: rowsWith(flags, FLAG.orphan),
     errorsBefore,
     missingParent: answer.missing_parent ?? {},
+    missingBecause: Object.fromEntries(answer.partial_reasons.map((reason) => [reason.parent_span_id ?? "", becameOf(reason)])),
   };
 }
 

@@ -44,6 +44,7 @@ function Label({ model, row, closed, indent, selected, hit, color }: LabelProps)
   const operation = model.operations[model.operation[row]];
   const failed = isError(model, row);
   const orphan = (model.flags[row] & FLAG.orphan) !== 0;
+  const because = orphan && model.missingBecause[model.missingParent[row]];
   const below = closed ? errorsBelow(model, row) : 0;
   const parent = model.size[row] > 1;
   return (
@@ -64,7 +65,7 @@ function Label({ model, row, closed, indent, selected, hit, color }: LabelProps)
       </span>
       <span class="swatch" style={{ background: color }} aria-hidden="true" />
       {orphan && (
-        <span class="gap">parent missing</span>
+        <span class="gap">parent missing{because && ` – ${because}`}</span>
       )}
       {failed && (
         <span class="mark" aria-hidden="true">

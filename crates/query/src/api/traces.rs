@@ -10,6 +10,7 @@ use super::{Answer, Ask};
 use crate::columns::columns;
 use crate::errors::Failure;
 use crate::json::Json;
+use crate::missing::{self, PartialReason};
 use crate::values;
 
 /// Spans of one `…/spans` request: a page of an opened trace, not a trace.
@@ -23,21 +24,22 @@ const SPAN_BYTES: usize = 900;
 /// What a trace's spans and its store together say.
 pub(crate) struct Verdict {
     pub(crate) status: TraceStatus,
-    pub(crate) partial_reasons: Vec<String>,
+    pub(crate) partial_reasons: Vec<PartialReason>,
     /// What the store says may be missing.
     pub(crate) incomplete: Vec<String>,
 }
 
 impl Verdict {
-    fn of(trace: &Trace<'_>, incomplete: &[String]) -> Verdict {
-        let mut partial_reasons = trace.partial_reasons();
-        partial_reasons.extend_from_slice(incomplete);
+    fn of(ask: &Ask<'_>, trace: &Trace<'_>, incomplete: Vec<String>) -> Verdict {
+        let stats = ask.readers.stats.as_ref();
+        let mut partial_reasons = missing::explain(trace, stats, ask.now_unix_ns);
+        partial_reasons.extend(incomplete.iter().map(PartialReason::said));
         let partial = trace.summary.status == TraceStatus::Partial || !incomplete.is_empty();
         let status = TraceStatus::from_parts(partial, trace.summary.error_count > 0);
         Verdict {
             status,
             partial_reasons,
-            incomplete: incomplete.to_vec(),
+            incomplete,
         }
     }
 }
@@ -60,13 +62,18 @@ pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let found = read(ask)?;
     let trace = Trace::assemble(found.spans());
     ask.context.check()?;
+    if as_otlp {
+        return Ok(Answer::new(
+            otlp(&trace),
+            &found.searched,
+            &found.incomplete,
+        ));
+    }
     let (json, verdict) = if as_columns {
-        let verdict = Verdict::of(&trace, &found.incomplete);
+        let verdict = Verdict::of(ask, &trace, found.incomplete.clone());
         (columns(&trace, &verdict, &found.searched), verdict)
-    } else if as_otlp {
-        (otlp(&trace), Verdict::of(&trace, &found.incomplete))
     } else {
-        whole(&trace, &found)
+        whole(ask, &trace, &found)
     };
     Ok(Answer::new(json, &found.searched, &verdict.incomplete))
 }
@@ -92,7 +99,7 @@ fn otlp(trace: &Trace<'_>) -> String {
 }
 
 /// The trace with its spans in full, as many as there is room for; a cut is said in the head.
-fn whole(trace: &Trace<'_>, found: &FoundTrace) -> (String, Verdict) {
+fn whole(ask: &Ask<'_>, trace: &Trace<'_>, found: &FoundTrace) -> (String, Verdict) {
     let mut json = Json::with_capacity((trace.rows.len() * SPAN_BYTES).min(ANSWER_BYTES_MAX));
     let shown = json
         .key("spans")
@@ -102,7 +109,7 @@ fn whole(trace: &Trace<'_>, found: &FoundTrace) -> (String, Verdict) {
         let all = trace.rows.len();
         incomplete.push(format!("the answer is cut after {shown} of {all} spans; view=columns has all, and spans?rows= the others in full"));
     }
-    let verdict = Verdict::of(trace, &incomplete);
+    let verdict = Verdict::of(ask, trace, incomplete);
     json.outcome(&found.searched, &verdict.incomplete);
     (json.headed(|json| head(json, trace, &verdict)), verdict)
 }
@@ -128,9 +135,15 @@ fn head(json: &mut Json, trace: &Trace<'_>, verdict: &Verdict) {
     json.key("depth").plain(trace.depth);
     super::search::services(json, summary);
     json.key("orphans").array(orphans, Json::quoted);
-    json.key("partial_reasons").texts(&verdict.partial_reasons);
+    partial_reasons(json, verdict);
     missing_parents(json, trace);
     json.key("warnings").texts(&trace.warnings);
+}
+
+/// The member `partial_reasons`.
+pub(crate) fn partial_reasons(json: &mut Json, verdict: &Verdict) {
+    json.key("partial_reasons")
+        .array(&verdict.partial_reasons, |json, reason| reason.write(json));
 }
 
 /// The member `missing_parents`.

@@ -6,6 +6,7 @@ mod documented;
 mod export;
 mod overview;
 mod paging;
+mod partial;
 mod pool;
 mod schema;
 mod search;

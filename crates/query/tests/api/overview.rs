@@ -42,8 +42,8 @@ pub(crate) fn feed(world: &World) {
             no_parent_in_window: 3,
             over_cap: 0,
         },
-        positions: Vec::new(),
         now_unix_ns: NOW,
+        ..StatsDelta::default()
     };
     world.stats.write(delta).expect("memory takes everything");
 }

@@ -132,12 +132,10 @@ async fn a_partial_trace_says_what_is_missing() {
             ("/root_span", Value::Null),
             ("/orphans", json!(["0000000000000002", "0000000000000003"])),
             (
-                "/partial_reasons",
-                json!([
-                    "2 spans name a parent that is not stored",
-                    "no span without a parent is stored"
-                ]),
+                "/partial_reasons/0/parent_span_id",
+                json!("0000000000000009"),
             ),
+            ("/partial_reasons/0/reason", json!("arriving")),
             (
                 "/missing_parents",
                 json!([{"span_id": "0000000000000009", "children": 2,
@@ -369,7 +367,9 @@ async fn damage_makes_a_trace_partial_and_is_named() {
         let reply = ask(&router, Request::get(&uri)).await;
         let answer = reply.json();
         assert_eq!(answer["status"], "partial", "{uri}");
-        assert_eq!(answer["partial_reasons"], json!(["1 block is damaged"]));
+        let said = json!([{"service": null, "parent_span_id": null, "reason": "unknown", "instance": null,
+                           "at": null, "detail": "1 block is damaged"}]);
+        assert_eq!(answer["partial_reasons"], said);
         assert_eq!(answer["incomplete_reasons"], json!(["1 block is damaged"]));
         assert_eq!(answer["complete"], false);
         assert_eq!(reply.header("tracewell-complete"), Some("false"));

@@ -17,6 +17,7 @@ use tracewell_query::{
     StatusReport, StatusSource,
 };
 use tracewell_storage::memory::{MemoryStats, MemoryStore};
+use tracewell_storage::roll::RollCall;
 use tracewell_storage::stats::{Answer, EdgeFigures, OperationFigures, ServiceFigures};
 use tracewell_storage::{
     Account, Error, FoundTrace, ReadContext, StatsReader, TraceReader, Window,
@@ -85,6 +86,10 @@ impl StatsReader for Counted<MemoryStats> {
 
     fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error> {
         self.read().read_graph(window)
+    }
+
+    fn read_roll(&self, service: &str) -> Result<RollCall, Error> {
+        self.read().read_roll(service)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     Case, Durability, Failure, OpenStats, Passed, Restart, StatsFixture, ensure, run, worked,
 };
 use crate::log::Position;
+use crate::roll::{Instance, Loss, RollCall};
 use crate::stats::{Basis, Figures, STEP_NS, SeriesKey, StatsDelta, StatsReader, Window};
 
 const CASES: &[Case<StatsCheck>] = &[
@@ -48,6 +49,11 @@ const CASES: &[Case<StatsCheck>] = &[
         "a crash loses nothing and over-counts ten seconds at most",
         Durability::Crash,
         crash,
+    ),
+    (
+        "the roll tells when each instance was heard",
+        Durability::CleanStop,
+        roll,
     ),
 ];
 
@@ -481,6 +487,56 @@ fn crash(fixture: &dyn StatsFixture) -> Result<(), String> {
                 least.count
             );
         }
+    }
+    Ok(())
+}
+
+fn roll(fixture: &dyn StatsFixture) -> Result<(), String> {
+    let mut bench = Bench::new(fixture, 70);
+    let told = |service: &str, name: &str, first, last, lost: &[(u64, u64)]| {
+        let mut instance = Instance {
+            service: service.to_owned(),
+            name: name.to_owned(),
+            first_unix_ns: STEP + first,
+            last_unix_ns: STEP + last,
+            ..Instance::default()
+        };
+        for &(from, to) in lost {
+            instance.lose(Loss {
+                from_unix_ns: STEP + from,
+                to_unix_ns: STEP + to,
+                refused: false,
+            });
+        }
+        instance
+    };
+    for instances in [
+        vec![told("cart", "a", 5, 9, &[]), told("shop", "b", 1, 90, &[])],
+        vec![
+            told("cart", "a", 3, 7, &[(4, 5)]),
+            told("cart", "", 2, 2, &[]),
+        ],
+    ] {
+        bench.write(StatsDelta {
+            instances,
+            now_unix_ns: STEP,
+            ..StatsDelta::default()
+        })?;
+    }
+    let expected = RollCall {
+        instances: vec![
+            told("cart", "", 2, 2, &[]),
+            told("cart", "a", 3, 9, &[(4, 5)]),
+        ],
+        latest_unix_ns: STEP + 90,
+        incomplete: Vec::new(),
+    };
+    for when in ["before", "after"] {
+        let got = worked("read_roll", bench.reader()?.read_roll("cart"))?;
+        ensure!(got == expected, "{when} a stop: {got:?}");
+        let nobody = worked("read_roll", bench.reader()?.read_roll("car"))?;
+        ensure!(nobody.instances.is_empty(), "somebody answers for car");
+        bench.restart(Restart::CleanStop)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::{Restart, lock};
 use crate::error::Error;
 use crate::ladder::Ladder;
 use crate::log::Position;
+use crate::roll::{Roll, RollCall};
 use crate::stats::{
     Answer, EdgeFigures, OperationFigures, STEP_NS, ServiceFigures, StatsDelta, StatsReader,
     StatsWriter, Window,
@@ -20,9 +21,11 @@ pub struct MemoryStats {
 #[derive(Clone, Debug, Default)]
 struct State {
     ladder: Ladder,
+    roll: Roll,
     positions: Vec<Position>,
     /// Figures and positions as last saved, together.
     saved: Vec<u8>,
+    saved_roll: Roll,
     saved_positions: Vec<Position>,
     saved_unix_ns: u64,
 }
@@ -47,6 +50,7 @@ impl MemoryStats {
             state.save();
         }
         state.ladder = Ladder::decode(&state.saved).unwrap_or_default();
+        state.roll = state.saved_roll.clone();
         state.positions = state.saved_positions.clone();
         MemoryStats {
             state: Arc::new(Mutex::new(state)),
@@ -57,6 +61,7 @@ impl MemoryStats {
 impl State {
     fn write(&mut self, delta: &StatsDelta) {
         self.ladder.add(delta);
+        delta.instances.iter().for_each(|one| self.roll.add(one));
         for position in &delta.positions {
             match self
                 .positions
@@ -77,6 +82,7 @@ impl State {
     fn save(&mut self) {
         self.saved.clear();
         self.ladder.encode(&mut self.saved);
+        self.saved_roll.clone_from(&self.roll);
         self.saved_positions.clone_from(&self.positions);
     }
 }
@@ -112,6 +118,10 @@ impl StatsReader for MemoryStats {
 
     fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error> {
         Ok(named(lock(&self.state).ladder.graph(window)))
+    }
+
+    fn read_roll(&self, service: &str) -> Result<RollCall, Error> {
+        Ok(lock(&self.state).roll.call(service))
     }
 }
 

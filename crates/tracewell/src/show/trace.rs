@@ -71,7 +71,11 @@ fn head(trace: &Value, paint: Paint) -> anyhow::Result<()> {
         count(trace, "error_count"),
     );
     for reason in trace["partial_reasons"].as_array().into_iter().flatten() {
-        line!("{} {}", paint.yellow("┄"), safe(&text_of(reason)));
+        line!(
+            "{} {}",
+            paint.yellow("┄"),
+            safe(&text_of(&reason["detail"]))
+        );
     }
     for reason in trace["warnings"].as_array().into_iter().flatten() {
         line!("{} {}", paint.yellow("!"), safe(&text_of(reason)));

@@ -9,6 +9,7 @@ use crate::conformance::{Durability, OpenStats, Restart, StatsFixture};
 use crate::error::Error;
 use crate::log::Position;
 use crate::memory::MemoryStats;
+use crate::roll::RollCall;
 use crate::stats::{
     Answer, Basis, EdgeFigures, OperationFigures, STEP_NS, ServiceFigures, StatsDelta, StatsReader,
     StatsWriter, Window,
@@ -209,5 +210,9 @@ impl StatsReader for Broken {
             StatsFault::LosesEdges => Ok(Answer::default()),
             _ => self.inner.read_graph(&self.window(window)),
         }
+    }
+
+    fn read_roll(&self, service: &str) -> Result<RollCall, Error> {
+        self.inner.read_roll(service)
     }
 }
