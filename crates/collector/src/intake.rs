@@ -11,7 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tracewell_model::{Clock, limits};
-use tracewell_storage::Ack;
+use tracewell_storage::{Ack, Refusals, RefusedSpan};
 use tracewell_wire::DecodeError;
 use tracewell_wire::decompress::Encoding;
 
@@ -42,6 +42,7 @@ pub(crate) struct Intake {
     pub(crate) config: Config,
     pub(crate) admission: Arc<Admission>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) refusals: Refusals,
     pub(crate) warnings: Warnings,
     pub(crate) buffers: Buffers,
     pub(crate) decoders: Arc<Decoders>,
@@ -178,6 +179,14 @@ impl Intake {
             permit.charge(decoded.bytes)?;
         }
         self.metrics.decoded(&decoded.report, decoded.bytes);
+        for (named, reason) in &decoded.report.named {
+            self.refusals.add(RefusedSpan {
+                trace_id: named.trace_id,
+                span_id: named.span_id,
+                reason: reason.name(),
+                at_unix_ns: self.clock.unix_ns(),
+            });
+        }
         Ok(decoded)
     }
 

@@ -8,7 +8,7 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use tracewell_model::Clock;
-use tracewell_storage::SpanLog;
+use tracewell_storage::{Refusals, SpanLog};
 
 mod admission;
 mod appender;
@@ -68,6 +68,7 @@ impl Collector {
             config,
             admission,
             metrics: Arc::default(),
+            refusals: Refusals::default(),
             warnings: Warnings::default(),
             decoding: Arc::new(Semaphore::new(threads)),
         };
@@ -95,6 +96,11 @@ impl Collector {
     /// What became of the spans so far. At a quiet moment received = accepted + refused.
     pub fn counters(&self) -> Counters {
         self.intake.metrics.counters()
+    }
+
+    /// Which spans were refused lately.
+    pub fn refusals(&self) -> Refusals {
+        self.intake.refusals.clone()
     }
 
     /// Answers every request 429 for this reason, or no longer.

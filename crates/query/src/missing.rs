@@ -8,10 +8,10 @@ use std::fmt;
 
 use tracewell_model::trace::{MissingParent, Row};
 use tracewell_model::{SpanId, SpanKind, Trace};
-use tracewell_storage::StatsReader;
 use tracewell_storage::roll::{Instance, Loss};
 
 use crate::json::Json;
+use crate::querier::Readers;
 use evidence::{Evidence, Owed};
 
 /// Missing parents that are explained one by one; a trace with more has one cause for all, or none to find.
@@ -23,7 +23,7 @@ const SKEW_NS: u64 = 1_000_000_000;
 /// A process that still worked spoke within this time before its span went missing.
 const SPOKE_WITHIN_NS: u64 = 120_000_000_000;
 /// Others must be heard for so long after an instance before it counts as silent.
-const SILENT_AFTER_NS: u64 = 60_000_000_000;
+const SILENT_AFTER_NS: u64 = 30_000_000_000;
 
 /// What became of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Verdict {
 /// Why this trace is partial, missing parent by missing parent.
 pub(crate) fn explain(
     trace: &Trace<'_>,
-    stats: &dyn StatsReader,
+    readers: &Readers,
     now_unix_ns: u64,
 ) -> Vec<PartialReason> {
     if trace.missing_parents.is_empty() {
@@ -127,7 +127,7 @@ pub(crate) fn explain(
         let said = rootless.then(|| PartialReason::said("no span without a parent is stored"));
         return said.into_iter().collect();
     }
-    let mut evidence = Evidence::new(trace, stats);
+    let mut evidence = Evidence::new(trace, readers);
     let mut reasons: Vec<PartialReason> = trace
         .missing_parents
         .iter()
@@ -155,8 +155,9 @@ fn explain_one(
     child: &Row<'_>,
     now_unix_ns: u64,
 ) -> PartialReason {
-    let owed = evidence.owed(child);
-    let verdict = verdict(evidence, &owed, child, now_unix_ns);
+    let mut owed = evidence.owed(child);
+    owed.prefer(|name, within| by_instances(evidence, name, within, child).is_some());
+    let verdict = verdict(evidence, &owed, missing.span_id, child, now_unix_ns);
     let children = match missing.children {
         1 => format!("of 1 span in {}", child.span.service()),
         n => format!("of {n} spans in {}", missing.child_services.join(", ")),
@@ -171,7 +172,20 @@ fn explain_one(
     }
 }
 
-fn verdict(evidence: &mut Evidence<'_>, owed: &Owed, child: &Row<'_>, now_unix_ns: u64) -> Verdict {
+fn verdict(
+    evidence: &mut Evidence<'_>,
+    owed: &Owed,
+    missing: SpanId,
+    child: &Row<'_>,
+    now_unix_ns: u64,
+) -> Verdict {
+    if let Some(refused) = evidence.refused(missing) {
+        let because = format!("the collector refused it for its {}", refused.reason);
+        return Verdict {
+            at_unix_ns: Some(refused.at_unix_ns),
+            ..Verdict::new(Reason::Refused, because)
+        };
+    }
     let age = now_unix_ns.saturating_sub(evidence.latest_unix_ns());
     if age < ARRIVES_WITHIN_NS {
         let age_s = age / 1_000_000_000;
@@ -182,7 +196,9 @@ fn verdict(evidence: &mut Evidence<'_>, owed: &Owed, child: &Row<'_>, now_unix_n
             ),
         );
     }
-    if let Some(verdict) = by_instances(evidence, owed, child) {
+    if let Owed::Service { name, within, .. } = owed
+        && let Some(verdict) = by_instances(evidence, name, *within, child)
+    {
         return verdict;
     }
     if evidence::unsampled(child.span) {
@@ -211,11 +227,13 @@ fn verdict(evidence: &mut Evidence<'_>, owed: &Owed, child: &Row<'_>, now_unix_n
 }
 
 /// What the instances of the service tell: a loss, or silence.
-fn by_instances(evidence: &mut Evidence<'_>, owed: &Owed, child: &Row<'_>) -> Option<Verdict> {
-    let name = owed.service()?;
-    let own = owed
-        .same_process()
-        .then(|| Instance::name_of(child.span.resource()).name);
+fn by_instances(
+    evidence: &mut Evidence<'_>,
+    name: &str,
+    within: bool,
+    child: &Row<'_>,
+) -> Option<Verdict> {
+    let own = within.then(|| Instance::name_of(child.span.resource()).name);
     let (from, start) = (evidence.start_unix_ns(), child.span.start_unix_ns());
     let end = child.span.end_unix_ns();
     let call = evidence.roll(name);

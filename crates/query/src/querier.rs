@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracewell_model::{Clock, limits};
-use tracewell_storage::{ReadContext, SpanScanner, StatsReader, TraceFinder, TraceReader};
+use tracewell_storage::{
+    ReadContext, Refusals, SpanScanner, StatsReader, TraceFinder, TraceReader,
+};
 
 use crate::errors::Failure;
 
@@ -26,6 +28,8 @@ pub struct Readers {
     pub scanner: Arc<dyn SpanScanner>,
     /// Figures.
     pub stats: Arc<dyn StatsReader>,
+    /// What this process refused at its door.
+    pub refusals: Refusals,
 }
 
 impl std::fmt::Debug for Readers {

@@ -93,6 +93,7 @@ impl Embedded {
             finder: behind,
             scanner: traces,
             stats,
+            refusals: Default::default(),
         }
     }
 

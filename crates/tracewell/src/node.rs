@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tracewell_collector::Collector;
 use tracewell_model::Clock;
 use tracewell_model::clock::SystemClock;
-use tracewell_query::{Metrics, Querier, QueryConfig};
+use tracewell_query::{Metrics, Querier, QueryConfig, Readers};
 use tracewell_workers::{SdkLosses, Stop, Worker, WorkersCollector, storage_writer};
 
 use crate::addresses::Addresses;
@@ -121,11 +121,11 @@ impl Node {
 
         let (doors, doors_stop) = watch::channel(false);
         let (rooms, rooms_stop) = watch::channel(false);
-        let querier = Arc::new(Querier::new(
-            backend.readers(),
-            clock.clone(),
-            QueryConfig::default(),
-        ));
+        let readers = Readers {
+            refusals: collector.refusals(),
+            ..backend.readers()
+        };
+        let querier = Arc::new(Querier::new(readers, clock.clone(), QueryConfig::default()));
         let api = tracewell_query::routes(querier, status, query_metrics);
         let api = api.merge(admin.clone());
         let spawn = |runtime: &Runtime,

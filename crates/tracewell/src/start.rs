@@ -58,7 +58,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     if let Some(node) = &node {
         welcome(
             node,
-            "  a dozen services are shopping; payment is slow at times, inventory crashes",
+            "  a dozen services are shopping; payment is slow at times, an inventory pod crashes",
         )?;
     }
     wait_for_signal()?;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use tracewell_model::row::NotUtf8;
 
+use crate::named::Named;
 use crate::proto::Malformed;
 use crate::rest::NOT_UTF8;
 
@@ -106,11 +107,15 @@ pub struct Report {
     pub refused: BTreeMap<Reason, usize>,
     /// The first few refusals in full.
     pub examples: Vec<Refusal>,
+    /// Refused spans that have ids, with the reason.
+    pub named: Vec<(Named, Reason)>,
 }
 
 impl Report {
     /// Refusals told in full; the rest is only counted, so that a bad body cannot grow its answer.
     const EXAMPLES_MAX: usize = 5;
+    /// Refused spans of one body that are remembered by their ids.
+    const NAMED_MAX: usize = 1_000;
 
     /// Counts a span kept.
     pub fn accept(&mut self) {
@@ -138,6 +143,21 @@ impl Report {
         }
     }
 
+    /// Counts a span by what became of it; `named` says which it was, and is asked only if it is refused.
+    pub fn note_named(
+        &mut self,
+        outcome: Result<(), Refused>,
+        named: impl FnOnce() -> Option<Named>,
+    ) {
+        if let Err(refused) = &outcome
+            && self.named.len() < Self::NAMED_MAX
+            && let Some(named) = named()
+        {
+            self.named.push((named, refused.reason));
+        }
+        self.note(outcome);
+    }
+
     /// Counts what another report has counted, after what this one has.
     pub fn add(&mut self, other: Report) {
         let seen = self.seen();
@@ -145,6 +165,8 @@ impl Report {
         for (reason, count) in other.refused {
             *self.refused.entry(reason).or_default() += count;
         }
+        let room = Self::NAMED_MAX.saturating_sub(self.named.len());
+        self.named.extend(other.named.into_iter().take(room));
         let room = Self::EXAMPLES_MAX.saturating_sub(self.examples.len());
         self.examples.extend(
             other

@@ -24,6 +24,7 @@ use crate::caps::{EVENT_ATTRIBUTES_MAX, Rewritten, cap_attribute, cap_attributes
 use crate::decimal::{Inexact, parse_scaled};
 use crate::elements::{Element, Elements};
 use crate::json::{Attributes, Text, excerpt};
+use crate::named::Named;
 use crate::report::{DecodeError, Reason, Refused, Report};
 use crate::rest::{Event, Link, RestWriter, event_attributes};
 
@@ -47,11 +48,17 @@ pub fn decode(
     let elements: Elements<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let mut origins = Origins::default();
     for element in elements.iter() {
-        let outcome = match element {
-            Element::Other => Err(Refused::new(Reason::WrongType, "a span must be an object")),
-            Element::Object(object) => decode_span(object.get(), &mut origins, builder),
+        let (outcome, json) = match element {
+            Element::Other => {
+                let refused = Refused::new(Reason::WrongType, "a span must be an object");
+                (Err(refused), "")
+            }
+            Element::Object(object) => {
+                let json = object.get();
+                (decode_span(json, &mut origins, builder), json)
+            }
         };
-        report.note(outcome);
+        report.note_named(outcome, || Named::of_json(json));
     }
     Ok(())
 }

@@ -31,8 +31,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     fn of(ask: &Ask<'_>, trace: &Trace<'_>, incomplete: Vec<String>) -> Verdict {
-        let stats = ask.readers.stats.as_ref();
-        let mut partial_reasons = missing::explain(trace, stats, ask.now_unix_ns);
+        let mut partial_reasons = missing::explain(trace, ask.readers, ask.now_unix_ns);
         partial_reasons.extend(incomplete.iter().map(PartialReason::said));
         let partial = trace.summary.status == TraceStatus::Partial || !incomplete.is_empty();
         let status = TraceStatus::from_parts(partial, trace.summary.error_count > 0);

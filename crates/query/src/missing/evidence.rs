@@ -3,12 +3,13 @@
 use hashbrown::{HashMap, HashSet};
 use tracewell_model::trace::Row;
 use tracewell_model::{Marks, SpanId, SpanKind, SpanRef, Trace};
-use tracewell_storage::StatsReader;
+use tracewell_storage::RefusedSpan;
 use tracewell_storage::roll::RollCall;
 use tracewell_storage::stats::{OTHER, Window};
 use tracewell_wire::rest::Rest;
 
 use super::is_within;
+use crate::querier::Readers;
 
 /// Callers are looked for so far around the trace, and failing that so far.
 const AROUND_NS: [u64; 2] = [1_800_000_000_000, 86_400_000_000_000];
@@ -42,8 +43,17 @@ impl Owed {
         }
     }
 
-    pub(super) fn same_process(&self) -> bool {
-        matches!(self, Owed::Service { within: true, .. })
+    /// Of those that are equally likely, one that something is known of.
+    pub(super) fn prefer(&mut self, mut is_known: impl FnMut(&str, bool) -> bool) {
+        let Owed::Service { name, within, or } = self else {
+            return;
+        };
+        if or.is_empty() || is_known(name, *within) {
+            return;
+        }
+        if let Some(other) = or.iter_mut().find(|other| is_known(other, *within)) {
+            std::mem::swap(name, other);
+        }
     }
 }
 
@@ -52,7 +62,7 @@ type Calls = Vec<(String, String, u64)>;
 
 pub(super) struct Evidence<'a> {
     trace: &'a Trace<'a>,
-    stats: &'a dyn StatsReader,
+    readers: &'a Readers,
     /// The earliest child of each missing parent.
     first_children: HashMap<SpanId, usize>,
     /// Spans that call somebody who is not in the trace.
@@ -64,7 +74,7 @@ pub(super) struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn new(trace: &'a Trace<'a>, stats: &'a dyn StatsReader) -> Self {
+    pub(super) fn new(trace: &'a Trace<'a>, readers: &'a Readers) -> Self {
         let mut first_children: HashMap<SpanId, usize> = HashMap::new();
         let mut answered = vec![false; trace.rows.len()];
         for (at, row) in trace.rows.iter().enumerate() {
@@ -87,7 +97,7 @@ impl<'a> Evidence<'a> {
         let rows = || trace.rows.iter().enumerate();
         Evidence {
             trace,
-            stats,
+            readers,
             first_children,
             unanswered: rows()
                 .filter(|(at, row)| !answered[*at] && calls(row))
@@ -118,9 +128,15 @@ impl<'a> Evidence<'a> {
             .map(|&at| &self.trace.rows[at])
     }
 
+    /// Whether this process refused the span at its door.
+    pub(super) fn refused(&self, span_id: SpanId) -> Option<RefusedSpan> {
+        let trace_id = self.trace.summary.trace_id;
+        self.readers.refusals.get(trace_id, span_id)
+    }
+
     /// A roll that cannot be read has nobody on it: the reason is then not known.
     pub(super) fn roll(&mut self, service: &str) -> &RollCall {
-        let stats = self.stats;
+        let stats = &self.readers.stats;
         self.rolls
             .entry_ref(service)
             .or_insert_with(|| stats.read_roll(service).unwrap_or_default())
@@ -197,7 +213,7 @@ impl<'a> Evidence<'a> {
 
     fn read_calls(&mut self, reach: usize) -> &Calls {
         let window = self.window(AROUND_NS[reach]);
-        let stats = self.stats;
+        let stats = &self.readers.stats;
         self.calls[reach].get_or_insert_with(|| {
             let answer = stats.read_graph(&window).unwrap_or_default();
             let calls = answer.rows.into_iter();
@@ -209,7 +225,7 @@ impl<'a> Evidence<'a> {
 
     fn has_figures(&self, service: &str) -> bool {
         let window = self.window(AROUND_NS[1]);
-        let answer = self.stats.read_operations(service, &window);
+        let answer = self.readers.stats.read_operations(service, &window);
         answer.is_ok_and(|answer| !answer.rows.is_empty())
     }
 

@@ -190,6 +190,7 @@ fn over(scanner: Arc<dyn SpanScanner>) -> Router {
         finder: Arc::new(MemoryStore::new()),
         scanner,
         stats: Arc::new(MemoryStats::new()),
+        refusals: Default::default(),
     };
     router(
         readers,

@@ -211,6 +211,7 @@ async fn requests_are_counted_by_endpoint_and_status() {
         finder: Arc::new(world.store.clone()),
         scanner: Arc::new(world.store.clone()),
         stats: Arc::new(world.stats.clone()),
+        refusals: Default::default(),
     };
     let querier = Querier::new(readers, world.clock.clone(), QueryConfig::default());
     let mut registry = Registry::default();

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tracewell_model::histogram::Histogram;
+use tracewell_model::{SpanId, TraceId};
 use tracewell_storage::roll::{Instance, Loss};
 use tracewell_storage::stats::{Figures, STEP_NS, SeriesKey};
-use tracewell_storage::{StatsDelta, StatsWriter};
+use tracewell_storage::{RefusedSpan, StatsDelta, StatsWriter};
 
 use crate::world::{NOW, World, span};
 
@@ -201,6 +202,41 @@ async fn a_loss_that_an_sdk_tells_of_is_laid_at_its_instance() {
 }
 
 #[tokio::test]
+async fn of_equally_likely_callers_the_one_that_lost_spans_is_named() {
+    let calls = &[("big", "stock", 900), ("checkout", "stock", 1)];
+    let world = world(
+        calls,
+        vec![lossy("checkout", "c", THEN, THEN + SECOND, false)],
+    );
+    broken(&world, &json!({}));
+    let answer = world.ok(TRACE).await;
+    let said = answer["partial_reasons"][0]["detail"].to_string();
+    assert!(said.contains("checkout (or big)"), "{said}");
+    let from = Some(THEN);
+    assert_eq!(
+        reason(&world).await,
+        expected(Some("checkout"), "sdk_dropped", Some("c"), from)
+    );
+}
+
+#[tokio::test]
+async fn a_span_that_the_door_refused_says_so() {
+    let world = world(CALLS, vec![instance("checkout", "pod", 1, NOW)]);
+    let refused = RefusedSpan {
+        trace_id: TraceId::from_hex("1").expect("an id"),
+        span_id: SpanId::from_hex("9").expect("an id"),
+        reason: "duration",
+        at_unix_ns: NOW - 7,
+    };
+    world.refusals.add(refused);
+    broken(&world, &json!({}));
+    assert_eq!(
+        reason(&world).await,
+        expected(Some("checkout"), "refused", None, Some(NOW - 7))
+    );
+}
+
+#[tokio::test]
 async fn a_parent_within_a_process_is_owed_by_that_process() {
     let world = world(
         CALLS,
@@ -229,7 +265,7 @@ async fn a_young_trace_is_still_arriving() {
     broken(&world, &json!({"start_time_unix_ns": NOW - 2 * SECOND}));
     assert_eq!(
         reason(&world).await,
-        expected(Some("admin"), "arriving", None, None)
+        expected(Some("checkout"), "arriving", None, None)
     );
 }
 

@@ -51,6 +51,7 @@ fn bench(behaviour: Behaviour) -> Bench {
         finder: Arc::new(MemoryStore::new()),
         scanner: Arc::new(MemoryStore::new()),
         stats: Arc::new(MemoryStats::new()),
+        refusals: Default::default(),
     };
     let clock = Arc::new(ManualClock::at(NOW));
     let config = QueryConfig {

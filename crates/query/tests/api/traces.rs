@@ -357,6 +357,7 @@ async fn damage_makes_a_trace_partial_and_is_named() {
         finder: Arc::new(store.clone()),
         scanner: Arc::new(store),
         stats: Arc::new(MemoryStats::new()),
+        refusals: Default::default(),
     };
     let router = router(
         readers,

@@ -20,7 +20,7 @@ use tracewell_storage::memory::{MemoryStats, MemoryStore};
 use tracewell_storage::roll::RollCall;
 use tracewell_storage::stats::{Answer, EdgeFigures, OperationFigures, ServiceFigures};
 use tracewell_storage::{
-    Account, Error, FoundTrace, ReadContext, StatsReader, TraceReader, Window,
+    Account, Error, FoundTrace, ReadContext, Refusals, StatsReader, TraceReader, Window,
 };
 
 /// What the clock of every world shows.
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) stats: MemoryStats,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) refusals: Refusals,
     pub(crate) trace_reads: Arc<AtomicUsize>,
     pub(crate) stats_reads: Arc<AtomicUsize>,
     pub(crate) router: Router,
@@ -140,6 +141,7 @@ impl World {
         let (store, stats) = (MemoryStore::new(), MemoryStats::new());
         let clock = Arc::new(ManualClock::at(NOW));
         let (trace_reads, stats_reads) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let refusals = Refusals::default();
         let readers = Readers {
             traces: Arc::new(Counted {
                 reader: store.clone(),
@@ -151,12 +153,14 @@ impl World {
                 reader: stats.clone(),
                 reads: stats_reads.clone(),
             }),
+            refusals: refusals.clone(),
         };
         let router = router(readers, clock.clone(), QueryConfig::default());
         World {
             store,
             stats,
             clock,
+            refusals,
             trace_reads,
             stats_reads,
             router,

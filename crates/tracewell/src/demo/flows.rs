@@ -1,9 +1,10 @@
 //! What customers of the demo do, and what goes wrong in the shop. Time decides: payment grows slow
-//! and fails in every quarter of an hour, inventory crashes for twenty seconds in every three minutes.
+//! and fails in every quarter of an hour; who crashes is in `deaths`.
 
 use tracewell_sdk::Kind;
 
-use super::tape::{Failure, Mark, Tape, UNAVAILABLE};
+use super::deaths::{Deaths, Life};
+use super::tape::{Failure, Mark, Tape};
 
 type Outcome = Result<(), Failure>;
 
@@ -22,10 +23,14 @@ const NULL_POINTER: Failure = Failure {
     message: "Cannot invoke \"Product.getCategory()\" because \"product\" is null",
     stack: "java.lang.NullPointerException: Cannot invoke \"Product.getCategory()\" because \"product\" is null\n\tat shop.recommendation.Ranker.rank(Ranker.java:88)\n\tat shop.recommendation.Service.list(Service.java:41)\n\tat io.grpc.stub.ServerCalls$UnaryServerCallHandler.onHalfClose(ServerCalls.java:182)",
 };
-/// One customer's request, starting at this time, perhaps while a service is dying.
-pub(crate) fn request(rng: &mut fastrand::Rng, start_ns: u64, dying: Option<&'static str>) -> Tape {
-    let mut tape = Tape::new(rng, start_ns, dying);
-    let (route, page): (&str, fn(&mut Tape, Mark) -> Outcome) = match tape.rng.u32(..100) {
+
+/// One customer's request, starting at this time. Without a frontend there is none.
+pub(crate) fn request<'a>(rng: &mut fastrand::Rng, start_ns: u64, deaths: &'a Deaths) -> Tape<'a> {
+    let mut tape = Tape::new(rng, start_ns, deaths);
+    if tape.life("frontend") == Life::Dead {
+        return tape;
+    }
+    let (route, page): (&str, fn(&mut Tape<'_>, Mark) -> Outcome) = match tape.rng.u32(..100) {
         0..40 => ("GET /", home),
         40..70 => ("GET /product/{id}", product),
         70..85 => ("POST /cart", add_to_cart),
@@ -61,7 +66,7 @@ pub(crate) fn request(rng: &mut fastrand::Rng, start_ns: u64, dying: Option<&'st
     tape
 }
 
-fn home(tape: &mut Tape, root: Mark) -> Outcome {
+fn home(tape: &mut Tape<'_>, root: Mark) -> Outcome {
     verify(tape, root)?;
     tape.call(root, "catalog", "Catalog/List", |tape, catalog| {
         tape.query(
@@ -74,7 +79,8 @@ fn home(tape: &mut Tape, root: Mark) -> Outcome {
     })?;
     // The page is shown without recommendations and ads where they fail.
     recommend(tape, root).ok();
-    let ads = tape.call(root, "ads", "Ads/Pick", |tape, _| {
+    let ads = tape.call(root, "ads", "Ads/Pick", |tape, ads| {
+        tape.query(ads, "redis", "ZRANGE ads 0 9", 300);
         let slow = tape.rng.u32(..100) == 0;
         tape.work(if slow { 480_000 } else { 3_000 });
         Ok(())
@@ -83,7 +89,7 @@ fn home(tape: &mut Tape, root: Mark) -> Outcome {
     Ok(())
 }
 
-fn product(tape: &mut Tape, root: Mark) -> Outcome {
+fn product(tape: &mut Tape<'_>, root: Mark) -> Outcome {
     verify(tape, root)?;
     look_up(tape, root)?;
     convert(tape, root)?;
@@ -92,7 +98,7 @@ fn product(tape: &mut Tape, root: Mark) -> Outcome {
     Ok(())
 }
 
-fn add_to_cart(tape: &mut Tape, root: Mark) -> Outcome {
+fn add_to_cart(tape: &mut Tape<'_>, root: Mark) -> Outcome {
     verify(tape, root)?;
     tape.call(root, "cart", "Cart/Add", |tape, cart| {
         tape.query(cart, "redis", "HSET cart", 400);
@@ -100,7 +106,7 @@ fn add_to_cart(tape: &mut Tape, root: Mark) -> Outcome {
     })
 }
 
-fn checkout(tape: &mut Tape, root: Mark) -> Outcome {
+fn checkout(tape: &mut Tape<'_>, root: Mark) -> Outcome {
     verify(tape, root)?;
     tape.call(root, "checkout", "Checkout/Place", |tape, checkout| {
         let items = tape.rng.i64(1..6);
@@ -116,8 +122,10 @@ fn checkout(tape: &mut Tape, root: Mark) -> Outcome {
         convert(tape, checkout)?;
         stock(tape, checkout, "Inventory/Reserve")?;
         pay(tape, checkout)?;
-        tape.call(checkout, "shipping", "Shipping/Quote", |tape, _| {
-            tape.work(5_000);
+        tape.call(checkout, "shipping", "Shipping/Quote", |tape, shipping| {
+            let statement = "SELECT price FROM zones WHERE code = $1";
+            tape.query(shipping, "postgresql", statement, 3_000);
+            tape.work(2_000);
             Ok(())
         })?;
         confirm(tape, checkout);
@@ -125,14 +133,14 @@ fn checkout(tape: &mut Tape, root: Mark) -> Outcome {
     })
 }
 
-fn verify(tape: &mut Tape, caller: Mark) -> Outcome {
+fn verify(tape: &mut Tape<'_>, caller: Mark) -> Outcome {
     tape.call(caller, "auth", "Auth/Verify", |tape, auth| {
         tape.query(auth, "redis", "GET session", 300);
         Ok(())
     })
 }
 
-fn look_up(tape: &mut Tape, caller: Mark) -> Outcome {
+fn look_up(tape: &mut Tape<'_>, caller: Mark) -> Outcome {
     tape.call(caller, "catalog", "Catalog/Get", |tape, catalog| {
         let statement = "SELECT * FROM products WHERE id = $1";
         tape.query(catalog, "postgresql", statement, 1_500);
@@ -140,14 +148,15 @@ fn look_up(tape: &mut Tape, caller: Mark) -> Outcome {
     })
 }
 
-fn convert(tape: &mut Tape, caller: Mark) -> Outcome {
-    tape.call(caller, "currency", "Currency/Convert", |tape, _| {
-        tape.work(600);
+fn convert(tape: &mut Tape<'_>, caller: Mark) -> Outcome {
+    tape.call(caller, "currency", "Currency/Convert", |tape, currency| {
+        tape.query(currency, "redis", "GET rates", 300);
+        tape.work(300);
         Ok(())
     })
 }
 
-fn recommend(tape: &mut Tape, caller: Mark) -> Outcome {
+fn recommend(tape: &mut Tape<'_>, caller: Mark) -> Outcome {
     tape.call(
         caller,
         "recommendation",
@@ -175,28 +184,17 @@ fn recommend(tape: &mut Tape, caller: Mark) -> Outcome {
     )
 }
 
-/// For twenty seconds in every three minutes inventory dies in the middle of a call: its own span
-/// never comes, the query it had already reported hangs in the air, and the caller sees a reset.
-fn stock(tape: &mut Tape, caller: Mark, operation: &'static str) -> Outcome {
-    let crashing = tape.now_ns / 1_000_000_000 % 180 >= 160;
+fn stock(tape: &mut Tape<'_>, caller: Mark, operation: &'static str) -> Outcome {
     tape.call(caller, "inventory", operation, |tape, inventory| {
-        tape.query(
-            inventory,
-            "postgresql",
-            "SELECT count FROM stock WHERE sku = $1 FOR UPDATE",
-            3_000,
-        );
-        if crashing && tape.rng.u32(..3) == 0 {
-            tape.lose(inventory);
-            return Err(UNAVAILABLE);
-        }
+        let statement = "SELECT count FROM stock WHERE sku = $1 FOR UPDATE";
+        tape.query(inventory, "postgresql", statement, 3_000);
         tape.work(1_000);
         Ok(())
     })
 }
 
 /// Payment's provider slows down towards the end of every quarter of an hour, then times out.
-fn pay(tape: &mut Tape, caller: Mark) -> Outcome {
+fn pay(tape: &mut Tape<'_>, caller: Mark) -> Outcome {
     let phase = (tape.now_ns / 1_000_000_000 % 900) as f64 / 900.0;
     let drift = 1.0 + 7.0 * phase.powi(3);
     tape.call(caller, "payment", "Payment/Charge", |tape, payment| {
@@ -223,7 +221,7 @@ fn pay(tape: &mut Tape, caller: Mark) -> Outcome {
 }
 
 /// The confirmation goes through a queue: producer here, consumer there, later.
-fn confirm(tape: &mut Tape, caller: Mark) {
+fn confirm(tape: &mut Tape<'_>, caller: Mark) {
     let send = tape.begin(Some(caller), "checkout", "orders publish", Kind::Producer);
     tape.tag(send, "messaging.system", "kafka");
     tape.tag(send, "messaging.destination.name", "orders");
@@ -233,7 +231,13 @@ fn confirm(tape: &mut Tape, caller: Mark) {
     tape.work(30_000);
     let receive = tape.begin(Some(send), "email", "orders process", Kind::Consumer);
     tape.tag(receive, "messaging.system", "kafka");
-    tape.work(12_000);
+    tape.query(
+        receive,
+        "postgresql",
+        "SELECT body FROM templates WHERE id = $1",
+        2_000,
+    );
+    tape.work(10_000);
     tape.end(receive);
     // The customer does not wait for the mail.
     tape.now_ns = resume;

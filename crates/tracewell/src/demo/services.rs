@@ -57,10 +57,10 @@ impl Services {
     }
 
     /// Every span of the tape, begun and ended by its service at the tape's times.
-    pub(crate) fn play(&mut self, tape: &Tape) {
+    pub(crate) fn play(&mut self, tape: &Tape<'_>) {
         let mut contexts: Vec<Context> = Vec::with_capacity(tape.spans.len());
         for span in &tape.spans {
-            let tracer = self.pod(span);
+            let tracer = self.pod(span, tape.pod);
             let caller = span.parent.and_then(|parent| {
                 let (context, caller) = (contexts.get(parent)?, tape.spans.get(parent)?);
                 // Between services the context travels in headers.
@@ -86,16 +86,18 @@ impl Services {
         Ok(())
     }
 
-    /// The pods of a service die: what they had not sent is gone. Others take their place with the
-    /// next span of theirs.
-    pub(crate) fn kill(&mut self, service: &str) {
-        self.pods.retain(|(of, ..), tracer| {
-            let lives = *of != service;
-            if !lives {
-                tracer.shutdown(Duration::ZERO);
-            }
-            lives
-        });
+    /// A pod dies. What it had time to send it has sent; what it had not, was never on the tape. Another one takes
+    /// its place with its next span.
+    pub(crate) fn kill(&mut self, service: &str, number: u64) -> anyhow::Result<()> {
+        let pods = self
+            .pods
+            .extract_if(|pod, _| pod.0 == service && pod.1 == number);
+        for (_, tracer) in pods {
+            let sent = tracer.flush(PATIENCE);
+            tracer.shutdown(Duration::ZERO);
+            anyhow::ensure!(sent, "the server at {} takes no spans", self.ingest_url);
+        }
+        Ok(())
     }
 
     /// All send what they have, and end.
@@ -106,8 +108,7 @@ impl Services {
     }
 
     /// Two pods a service; payment got a new version in the middle of every half hour.
-    fn pod(&mut self, span: &Recorded) -> Tracer {
-        let number = span.start_ns / 1_000_000 % 2;
+    fn pod(&mut self, span: &Recorded, number: u64) -> Tracer {
         let new = span.service == "payment" && span.start_ns / 1_000_000_000 % 1_800 >= 900;
         let version = if new { "4.8.0" } else { "4.7.0" };
         let pod = (span.service, number, version);

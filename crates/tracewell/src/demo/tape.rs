@@ -3,6 +3,8 @@
 
 use tracewell_sdk::Kind;
 
+use super::deaths::{Deaths, Life};
+
 /// What went wrong in a span.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failure {
@@ -66,22 +68,24 @@ pub(crate) struct Mark(usize);
 
 /// One request's spans.
 #[derive(Debug)]
-pub(crate) struct Tape {
+pub(crate) struct Tape<'a> {
     pub(crate) rng: fastrand::Rng,
     pub(crate) spans: Vec<Recorded>,
-    /// A service that is dying: no call to it is answered.
-    dying: Option<&'static str>,
+    /// Which of each service's two pods serves this request.
+    pub(crate) pod: u64,
+    deaths: &'a Deaths,
     /// The time on the tape.
     pub(crate) now_ns: u64,
 }
 
-impl Tape {
+impl<'a> Tape<'a> {
     /// An empty tape that starts at this time.
-    pub(crate) fn new(rng: &mut fastrand::Rng, start_ns: u64, dying: Option<&'static str>) -> Tape {
+    pub(crate) fn new(rng: &mut fastrand::Rng, start_ns: u64, deaths: &'a Deaths) -> Self {
         Tape {
             rng: rng.fork(),
             spans: Vec::new(),
-            dying,
+            pod: start_ns / 1_000_000 % 2,
+            deaths,
             now_ns: start_ns,
         }
     }
@@ -105,7 +109,10 @@ impl Tape {
         let parent = parent.map(|mark| mark.0);
         let (start_ns, end_ns) = (self.now_ns, self.now_ns);
         let operation = operation.into();
-        let (tags, failure, lost) = (Vec::new(), None, false);
+        let (tags, failure) = (Vec::new(), None);
+        // What a doomed pod did within a request went out with its last batch, half of the time.
+        let doomed = self.life(service) == Life::Doomed;
+        let lost = doomed && (kind == Kind::Server || self.rng.bool());
         self.spans.push(Recorded {
             service,
             operation,
@@ -137,9 +144,9 @@ impl Tape {
         self.end(mark);
     }
 
-    /// The span's process died before it could send it.
-    pub(crate) fn lose(&mut self, mark: Mark) {
-        self.spans[mark.0].lost = true;
+    /// How the pod of this service is now.
+    pub(crate) fn life(&self, service: &str) -> Life {
+        self.deaths.life(service, self.pod, self.now_ns)
     }
 
     /// A call between services: the caller's client span around the callee's server span.
@@ -149,24 +156,17 @@ impl Tape {
         caller: Mark,
         callee: &'static str,
         operation: &'static str,
-        serve: impl FnOnce(&mut Tape, Mark) -> Result<(), Failure>,
+        serve: impl FnOnce(&mut Tape<'_>, Mark) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let service = self.spans[caller.0].service;
         let client = self.begin(Some(caller), service, operation, Kind::Client);
         self.tag(client, "peer.service", callee);
         self.tag(client, "rpc.system", "grpc");
         self.work(250);
-        let server = self.begin(Some(client), callee, operation, Kind::Server);
-        self.tag(server, "rpc.method", operation);
-        let mut outcome = serve(self, server);
-        if self.dying == Some(callee) {
-            self.lose(server);
-            outcome = Err(UNAVAILABLE);
-        }
-        match outcome {
-            Ok(()) => self.end(server),
-            Err(failure) => self.fail(server, failure),
-        }
+        let outcome = match self.life(callee) {
+            Life::Dead => Err(UNAVAILABLE),
+            Life::Doomed | Life::Lives => self.served(client, callee, operation, serve),
+        };
         self.work(250);
         self.tag(
             client,
@@ -186,6 +186,35 @@ impl Tape {
             ),
         }
         outcome
+    }
+
+    fn served(
+        &mut self,
+        client: Mark,
+        callee: &'static str,
+        operation: &'static str,
+        serve: impl FnOnce(&mut Tape<'_>, Mark) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let server = self.begin(Some(client), callee, operation, Kind::Server);
+        self.tag(server, "rpc.method", operation);
+        let outcome = serve(self, server);
+        match outcome {
+            Ok(()) => self.end(server),
+            Err(failure) => self.fail(server, failure),
+        }
+        if self.rng.u32(..5) == 0 {
+            self.write_behind(server, callee);
+        }
+        outcome
+    }
+
+    /// Work that goes on after the answer is out.
+    fn write_behind(&mut self, server: Mark, service: &'static str) {
+        let answered = self.now_ns;
+        let span = self.begin(Some(server), service, "write access log", Kind::Internal);
+        self.work(2_000);
+        self.end(span);
+        self.now_ns = answered;
     }
 
     /// A query to a database: the caller's side only, as real traces have it.

@@ -50,6 +50,22 @@ fn json_that_parsers_disagree_on() {
 }
 
 #[test]
+fn a_trace_says_which_parent_the_door_refused() {
+    let server = Server::start();
+    let mut parent = span(7, 9, None, "parent");
+    parent["duration_ms"] = json!(-1);
+    let body = json!([parent, span(7, 10, Some(9), "child")]).to_string();
+    server.post("/v1/spans", &[JSON], body.as_bytes());
+    let trace = server.trace("7");
+    assert_eq!(trace["status"], "partial");
+    let reason = &trace["partial_reasons"][0];
+    assert_eq!(reason["reason"], "refused");
+    assert_eq!(reason["parent_span_id"], "0000000000000009");
+    let said = reason["detail"].to_string();
+    assert!(said.contains("refused it for its duration"), "{said}");
+}
+
+#[test]
 fn nesting_a_million_deep() {
     let server = Server::start();
     for depth in [100usize, 1_000, 100_000, 1_000_000] {

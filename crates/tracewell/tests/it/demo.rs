@@ -40,6 +40,23 @@ impl Demo {
         get(&format!("{}{path}", self.query)).json()
     }
 
+    /// A reason that a partial trace gives for a span of this service.
+    fn reason(&self, service: &str, reason: &str) -> serde_json::Value {
+        eventually(reason, || {
+            let found = self.json("/api/traces?status=partial&limit=200");
+            let ids = found["traces"].as_array()?.iter();
+            let ids = ids.filter_map(|row| row["trace_id"].as_str());
+            let mut reasons = ids.flat_map(|id| {
+                let trace = self.json(&format!("/api/traces/{id}"));
+                trace["partial_reasons"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default()
+            });
+            reasons.find(|found| found["service"] == service && found["reason"] == reason)
+        })
+    }
+
     /// Ends it as a user does, and it ends well.
     fn stop(mut self) {
         let mut kill = std::process::Command::new("kill");
@@ -124,6 +141,22 @@ fn a_service_whose_ring_overflows_says_so() {
     });
     assert_eq!(dropped.0, "cart");
     assert!(dropped.1 > 0);
+    let reason = demo.reason("cart", "sdk_dropped");
+    assert!(
+        reason["at"].is_u64() && reason["instance"].is_string(),
+        "{reason}"
+    );
+    demo.stop();
+}
+
+#[test]
+fn a_service_that_crashes_is_named_by_the_traces_it_broke() {
+    let demo = Demo::start(&["--history", "3", "--rate", "20", "--crash", "checkout"]);
+    let reason = demo.reason("checkout", "instance_silent");
+    assert!(
+        reason["at"].is_u64() && reason["instance"].is_string(),
+        "{reason}"
+    );
     demo.stop();
 }
 

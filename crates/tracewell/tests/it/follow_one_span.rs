@@ -162,6 +162,7 @@ async fn follow_one_span() {
         finder: traces.clone(),
         scanner: traces,
         stats,
+        refusals: Default::default(),
     };
     let querier = Arc::new(Querier::new(readers, clock, QueryConfig::default()));
     let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());

@@ -16,6 +16,7 @@ use super::transcode::transcode;
 use crate::caps::Rewritten;
 use crate::elements::{Element, Elements};
 use crate::json::{Text, excerpt};
+use crate::named::Named;
 use crate::report::{DecodeError, Reason, Refused, Report};
 
 #[derive(Deserialize)]
@@ -129,7 +130,14 @@ fn decode_scope_spans(
             Element::Other => Err(Refused::new(Reason::WrongType, "a span must be an object")),
             Element::Object(object) => decode_span(object.get(), &mut bytes, &mut origin, builder),
         };
-        report.note(outcome);
+        report.note_named(outcome, || name_of(element));
+    }
+}
+
+fn name_of(element: Element<'_>) -> Option<Named> {
+    match element {
+        Element::Other => None,
+        Element::Object(object) => Named::of_json(object.get()),
     }
 }
 
@@ -152,10 +160,9 @@ fn transcode_optional(
 }
 
 fn refuse_all(group: &ScopeSpans<'_>, refused: &Refused, report: &mut Report) {
-    group
-        .spans
-        .iter()
-        .for_each(|_| report.note(Err(refused.clone())));
+    group.spans.iter().for_each(|element| {
+        report.note_named(Err(refused.clone()), || name_of(element));
+    });
 }
 
 fn url<'a>(text: &'a Option<Text<'_>>) -> &'a str {

@@ -12,6 +12,7 @@ use tracewell_model::BatchBuilder;
 use super::origin::{Resource, Scope};
 use super::span::{self, Origin, Scratch};
 use crate::caps::Rewritten;
+use crate::named::Named;
 use crate::proto::{Field, Fields, Malformed};
 use crate::report::{DecodeError, Refused, Report};
 use crate::rest::{WRONG_WIRE_TYPE, strict_utf8};
@@ -63,7 +64,8 @@ fn decode_resource_spans<'a>(
             scope,
         };
         for bytes in members(scope_spans, |number| number == 2) {
-            report.note(span::decode(bytes, &mut origin, scratch, builder));
+            let outcome = span::decode(bytes, &mut origin, scratch, builder);
+            report.note_named(outcome, || Named::of_protobuf(bytes));
         }
     }
 }
@@ -136,8 +138,8 @@ fn refuse_all(resource_spans: &[u8], refused: &Refused, report: &mut Report) {
 }
 
 fn refuse_scope(scope_spans: &[u8], refused: &Refused, report: &mut Report) {
-    for _span in members(scope_spans, |number| number == 2) {
-        report.note(Err(refused.clone()));
+    for span in members(scope_spans, |number| number == 2) {
+        report.note_named(Err(refused.clone()), || Named::of_protobuf(span));
     }
 }
 

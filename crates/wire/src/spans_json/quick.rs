@@ -11,6 +11,7 @@ use tracewell_model::{
 
 use super::{Origins, decode_span};
 use crate::decimal::{Inexact, parse_scaled};
+use crate::named::Named;
 use crate::report::Report;
 use crate::scan::Scan;
 
@@ -46,7 +47,8 @@ fn spans(text: &str, builder: &mut BatchBuilder, report: &mut Report) -> Option<
             }
             None => {
                 let element = next_element(scan.rest())?;
-                report.note(decode_span(element, &mut origins, builder));
+                let outcome = decode_span(element, &mut origins, builder);
+                report.note_named(outcome, || Named::of_json(element));
                 scan = Scan::of(scan.rest().get(element.len()..)?);
             }
         }

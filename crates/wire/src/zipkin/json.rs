@@ -8,6 +8,7 @@ use tracewell_model::{BatchBuilder, SpanId, TraceId};
 use super::{Endpoint, finish, set_kind};
 use crate::import::draft::{Draft, Parsed, Source, Sources, Tags};
 use crate::import::raw;
+use crate::named::Named;
 use crate::report::{DecodeError, Reason, Refused, Report};
 
 /// Reads a JSON list of Zipkin v2 spans into `builder`. An error means that nothing was pushed.
@@ -31,7 +32,7 @@ pub fn decode_json(
                 draft.push(&source, &mut sources, builder);
                 report.accept();
             }
-            Err(refused) => report.refuse(refused.reason, refused.detail),
+            Err(refused) => report.note_named(Err(refused), || Named::of_json(item.get())),
         }
         Ok(())
     });
