@@ -20,7 +20,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tracewell-collector", &["model", "wire", "storage"]),
     ("tracewell-workers", &["model", "wire", "storage"]),
     ("tracewell-export", &["model", "wire", "storage"]),
-    ("tracewell-query", &["model", "wire", "storage", "export"]),
+    // Wire only for tests on files of other tools.
+    ("tracewell-analysis", &["model", "wire", "storage"]),
+    (
+        "tracewell-query",
+        &["model", "wire", "storage", "export", "analysis"],
+    ),
     // Storage only for the instruction counts of its stages; the command looks from outside.
     (
         "tracewell-bench",

@@ -104,8 +104,10 @@ impl Marks {
     pub const SHARED_ID: Marks = Marks(64);
     /// One key stands more than once among the span's attributes.
     pub const DUPLICATE_KEYS: Marks = Marks(128);
+    /// Its parent is one that it merely follows from, and that did not wait for it (Jaeger).
+    pub const FOLLOWS_FROM: Marks = Marks(256);
 
-    const NAMES: [(Marks, &'static str); 8] = [
+    const NAMES: [(Marks, &'static str); 9] = [
         (Marks::NO_START_TIME, "no_start_time"),
         (Marks::END_BEFORE_START, "end_before_start"),
         (Marks::ATTRIBUTES_CUT, "attributes_cut"),
@@ -114,6 +116,7 @@ impl Marks {
         (Marks::ID_HASHED, "id_hashed"),
         (Marks::SHARED_ID, "shared_id"),
         (Marks::DUPLICATE_KEYS, "duplicate_keys"),
+        (Marks::FOLLOWS_FROM, "follows_from"),
     ];
 
     /// Adds these marks.

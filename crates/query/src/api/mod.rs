@@ -1,6 +1,7 @@
 //! The endpoints: one table of paths and parameters, one plain function each. A function gets what
 //! was asked and the readers, runs on the query pool, and answers with JSON.
 
+pub(crate) mod critical_path;
 pub(crate) mod graph;
 pub(crate) mod openapi;
 pub(crate) mod search;
@@ -82,6 +83,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/traces/{trace_id}/spans",
         params: &[once("ids"), once("rows")],
         serve: Serve::Query(traces::get_spans),
+    },
+    Endpoint {
+        path: "/api/traces/{trace_id}/critical-path",
+        params: &[],
+        serve: Serve::Query(critical_path::get_critical_path),
     },
     Endpoint {
         path: "/api/traces",

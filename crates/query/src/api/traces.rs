@@ -78,7 +78,7 @@ pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
 }
 
 /// The spans of the trace in the path; not one is a 404, unless some may be there and unreadable.
-fn read(ask: &Ask<'_>) -> Result<FoundTrace, Failure> {
+pub(super) fn read(ask: &Ask<'_>) -> Result<FoundTrace, Failure> {
     let id = values::trace_id(ask.segment(0))?;
     let found = ask.readers.traces.get_trace(id, ask.context)?;
     if found.is_empty() {

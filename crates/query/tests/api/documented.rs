@@ -73,6 +73,16 @@ async fn every_operation_answers_as_documented() {
             format!("{trace}/spans"),
             400,
         ),
+        (
+            "/api/traces/{trace_id}/critical-path",
+            format!("{trace}/critical-path"),
+            200,
+        ),
+        (
+            "/api/traces/{trace_id}/critical-path",
+            "/api/traces/3/critical-path".to_owned(),
+            404,
+        ),
         ("/api/traces", "/api/traces".to_owned(), 200),
         ("/api/traces", "/api/traces?limit=1".to_owned(), 200),
         ("/api/traces", "/api/traces?limit=0".to_owned(), 400),

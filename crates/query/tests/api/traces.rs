@@ -380,3 +380,35 @@ async fn damage_makes_a_trace_partial_and_is_named() {
     let message = missing.json()["error"]["message"].to_string();
     assert!(message.contains("1 block is damaged"), "{message}");
 }
+
+#[tokio::test]
+async fn the_critical_path_is_told_by_span_and_by_operation() {
+    let at = |start: u64, ms: f64, service: &str| json!({"start_time_unix_ns": NOW + start * 1_000_000, "duration_ms": ms, "service_name": service, "operation_name": "op"});
+    let world = World::of(&json!([
+        span(1, 1, 0, &at(0, 100.0, "front")),
+        span(1, 2, 1, &at(10, 20.5, "cart")),
+        span(1, 3, 1, &at(40, 30.0, "cart")),
+        span(1, 4, 1, &at(45, 10.0, "beside")),
+    ]));
+    let path = world
+        .ok("/api/traces/00000000000000000000000000000001/critical-path")
+        .await;
+    assert_eq!(path["total_ms"], 100);
+    let own = |id: &str, ms: f64| json!({"span_id": id, "exclusive_ms": ms});
+    assert_eq!(
+        path["spans"],
+        json!([
+            own("0000000000000001", 49.5),
+            own("0000000000000002", 20.5),
+            json!({"span_id": "0000000000000003", "exclusive_ms": 30}),
+        ])
+    );
+    assert_eq!(
+        path["operations"],
+        json!([
+            {"service": "cart", "operation": "op", "exclusive_ms": 50.5},
+            {"service": "front", "operation": "op", "exclusive_ms": 49.5},
+        ])
+    );
+    assert_eq!(path["complete"], true);
+}

@@ -43,6 +43,9 @@ impl<'a> Ids<'a> {
         for (position, reference) in references.into_iter().enumerate() {
             if Some(position) == parent {
                 draft.parent = Some(reference.span.id);
+                if reference.kind == "FOLLOWS_FROM" {
+                    draft.marks.set(Marks::FOLLOWS_FROM);
+                }
                 keep_original("jaeger.parent_span_id", reference.span.original, draft);
             } else {
                 reference.link(draft);
