@@ -1,9 +1,9 @@
 //! The process's memory, held under `memory_bytes_max` (D15, P8).
 //!
 //! Each kind of buffer has its share. But no sum of shares knows what a seal needs at its height,
-//! what questions hold, or what the allocator keeps; so what is resident is looked at itself, a
-//! hundred times a second. When it is tight, heads are sealed at a part of their size and the cache
-//! lets go; when it is full, nothing more is taken in (429) until there is room again.
+//! what questions hold, or what the allocator keeps; so what is resident is looked at itself, up
+//! to a hundred times a second. When it is tight, heads are sealed at a part of their size and the
+//! cache lets go; when it is full, nothing more is taken in (429) until there is room again.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,7 +15,10 @@ use tracewell_storage_embedded::engine::Engine;
 use tracewell_workers::Stop;
 
 /// In so little time some ten megabytes come in at most.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY_MS: u64 = 10;
+/// With so much room for each of them, that time may be longer: up to `LOOK_EVERY_MS_MAX`.
+const ROOM_PER_MS: u64 = 2 << 20;
+const LOOK_EVERY_MS_MAX: u64 = 100;
 /// Percent of `memory_bytes_max` at which memory is tight, and full. The default stays below both
 /// at full rate; between full and the promised tenth above the maximum lies what is on its way.
 const TIGHT: u64 = 80;
@@ -70,6 +73,12 @@ impl Pressure {
     }
 }
 
+/// How long it takes at least until memory can be tight.
+fn time_to_look(resident_bytes: u64, bytes_max: u64) -> Duration {
+    let room = (bytes_max / 100 * TIGHT).saturating_sub(resident_bytes);
+    Duration::from_millis((room / ROOM_PER_MS).clamp(LOOK_EVERY_MS, LOOK_EVERY_MS_MAX))
+}
+
 /// Who is told.
 pub(crate) struct Watch {
     pub(crate) bytes_max: usize,
@@ -90,7 +99,8 @@ impl Watch {
 pub(crate) fn spawn(watch: Watch, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
     let run = move || {
         let mut before = Pressure::None;
-        while !stop.wait(LOOK_EVERY) {
+        let mut look_after = Duration::ZERO;
+        while !stop.wait(look_after) {
             let Some(resident_bytes) = resident_bytes() else {
                 return;
             };
@@ -102,6 +112,7 @@ pub(crate) fn spawn(watch: Watch, stop: Stop) -> anyhow::Result<JoinHandle<()>> 
                 watch.tell(pressure);
             }
             before = pressure;
+            look_after = time_to_look(resident_bytes, watch.bytes_max as u64);
         }
     };
     let thread = std::thread::Builder::new().name("memory".to_owned());
@@ -135,6 +146,12 @@ mod tests {
         assert_eq!(Pressure::of(819, 1_000, Pressure::Full), Pressure::Tight);
         assert_eq!(Pressure::of(750, 1_000, Pressure::Tight), Pressure::Tight);
         assert_eq!(Pressure::of(719, 1_000, Pressure::Full), Pressure::None);
+    }
+
+    #[test]
+    fn the_less_room_the_sooner_the_next_look() {
+        let ms = |mib: u64| time_to_look(mib << 20, 1_000 << 20).as_millis();
+        assert_eq!((ms(0), ms(700), ms(790), ms(950)), (100, 50, 10, 10));
     }
 
     #[test]

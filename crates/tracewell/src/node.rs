@@ -32,8 +32,12 @@ use crate::status::{NodeMetrics, NodeStatus, Readiness};
 
 /// How long the last requests' tasks may take once their listener has drained.
 pub(crate) const RUNTIME_STOP: Duration = Duration::from_secs(5);
-/// How often the sealer looks whether the head is due.
-const SEAL_EVERY: Duration = Duration::from_millis(200);
+/// How much less of a busy processor those get who take spans in than those who store them: half of
+/// another's share. Else spans come in faster than they are stored, fall out of the log's memory, and
+/// are read back from the disk and decoded once more.
+const INGEST_NICE: i32 = 3;
+/// How often the sealer looks whether there is a full head: at full rate one is full in half a second.
+const SEAL_EVERY: Duration = Duration::from_millis(20);
 /// How much less of a busy processor the compactor gets: a third of another's share, so that it
 /// never starves.
 const COMPACT_NICE: i32 = 5;
@@ -82,7 +86,7 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let backend = Arc::new(Embedded::open(config, &clock)?);
         Addresses::remove(&config.data);
-        let ingest = runtime("ingest")?;
+        let ingest = ingest_runtime()?;
         let query = runtime("query")?;
         let ingest_listener =
             ingest.block_on(server::bind("listen_ingest", config.listen_ingest))?;
@@ -245,11 +249,31 @@ pub(crate) fn collector_config(config: &Config) -> tracewell_collector::Config {
 }
 
 pub(crate) fn runtime(name: &'static str) -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+    build(name, &mut tokio::runtime::Builder::new_multi_thread())
+}
+
+/// The runtime of those who take spans in beside those who store them.
+fn ingest_runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    build(
+        "ingest",
+        builder.on_thread_start(|| step_back("ingest", INGEST_NICE)),
+    )
+}
+
+fn build(name: &'static str, builder: &mut tokio::runtime::Builder) -> anyhow::Result<Runtime> {
+    builder
         .thread_name(name)
         .enable_all()
         .build()
         .with_context(|| format!("start the {name} runtime"))
+}
+
+/// Lets others go first on a busy processor. On Linux this is of the calling thread alone.
+fn step_back(thread: &str, nice: i32) {
+    if let Err(error) = rustix::process::nice(nice) {
+        tracing::warn!(%error, thread, "a thread runs at the priority of all others");
+    }
 }
 
 /// Closes listeners and waits for what is open; `serve` bounds how long.
@@ -315,10 +339,7 @@ fn spawn_sealer(
 /// Removes what has expired, and merges segments. Whoever takes spans in or answers goes first.
 fn spawn_compactor(backend: Arc<Embedded>, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
     let run = move || {
-        // Of this thread alone, on Linux.
-        if let Err(error) = rustix::process::nice(COMPACT_NICE) {
-            tracing::warn!(%error, "the compactor runs at the priority of all others");
-        }
+        step_back("compactor", COMPACT_NICE);
         while !stop.wait(COMPACT_EVERY) {
             backend.retain();
             while backend.compact(&stop) {
