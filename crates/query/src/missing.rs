@@ -233,7 +233,7 @@ fn by_instances(
     within: bool,
     child: &Row<'_>,
 ) -> Option<Verdict> {
-    let own = within.then(|| Instance::name_of(child.span.resource()).name);
+    let own = within.then(|| Instance::name_of(child.span.resource()));
     let (from, start) = (evidence.start_unix_ns(), child.span.start_unix_ns());
     let end = child.span.end_unix_ns();
     let call = evidence.roll(name);

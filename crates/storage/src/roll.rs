@@ -45,17 +45,6 @@ pub struct Loss {
     pub refused: bool,
 }
 
-/// How a resource names its process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named<'a> {
-    /// See [`Instance::name`].
-    pub name: &'a str,
-    /// See [`Instance::host`].
-    pub host: &'a str,
-    /// See [`Instance::version`].
-    pub version: &'a str,
-}
-
 impl Loss {
     /// True when a span that began in this range may be one of them.
     pub fn touches(&self, from_unix_ns: u64, to_unix_ns: u64) -> bool {
@@ -64,41 +53,36 @@ impl Loss {
 }
 
 impl Instance {
-    /// What a resource says of the process that it is of.
-    pub fn name_of(resource: ResourceRef<'_>) -> Named<'_> {
-        let [mut id, mut pod, mut host, mut version] = [""; 4];
+    /// What a resource calls its process. Asked for every resource of every batch: it stops at the first answer.
+    pub fn name_of(resource: ResourceRef<'_>) -> &str {
+        let [mut pod, mut host] = [""; 2];
         for attribute in resource.attributes() {
-            let Value::Str(text) = attribute.value else {
-                continue;
-            };
-            match attribute.key {
-                "service.instance.id" => id = text,
-                "k8s.pod.name" => pod = text,
-                "host.name" => host = text,
-                "service.version" => version = text,
+            match (attribute.key, attribute.value) {
+                ("service.instance.id", Value::Str(id)) if !id.is_empty() => return id,
+                ("k8s.pod.name", Value::Str(name)) => pod = name,
+                ("host.name", Value::Str(name)) => host = name,
                 _ => {}
             }
         }
-        let host = if pod.is_empty() { host } else { pod };
-        Named {
-            name: if id.is_empty() { host } else { id },
-            host,
-            version,
-        }
+        if pod.is_empty() { host } else { pod }
     }
 
     /// The instance that a resource is of, not heard yet.
     pub fn of(resource: ResourceRef<'_>) -> Instance {
-        let Named {
-            name,
-            host,
-            version,
-        } = Instance::name_of(resource);
+        let text_of = |key: &str| {
+            let mut attributes = resource.attributes();
+            let text = attributes.find_map(|attribute| match attribute.value {
+                Value::Str(text) if attribute.key == key && !text.is_empty() => Some(text),
+                _ => None,
+            });
+            text.map(str::to_owned)
+        };
+        let host = text_of("k8s.pod.name").or_else(|| text_of("host.name"));
         Instance {
             service: resource.service().to_owned(),
-            name: name.to_owned(),
-            host: host.to_owned(),
-            version: version.to_owned(),
+            name: Instance::name_of(resource).to_owned(),
+            host: host.unwrap_or_default(),
+            version: text_of("service.version").unwrap_or_default(),
             first_unix_ns: u64::MAX,
             ..Instance::default()
         }

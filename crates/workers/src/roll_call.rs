@@ -34,10 +34,9 @@ impl RollCall {
         let c = batch.columns();
         self.times.clear();
         self.times.resize(c.resources.len(), None);
-        for (row, &resource) in (0..).zip(&c.resource) {
-            let at = row as usize;
-            let start = c.start_unix_ns[at];
-            let end = start.saturating_add(c.duration_ns[at]);
+        let times_of = c.start_unix_ns.iter().zip(&c.duration_ns);
+        for (row, (&resource, (&start, &duration))) in (0..).zip(c.resource.iter().zip(times_of)) {
+            let end = start.saturating_add(duration);
             let times = self.times[resource as usize].get_or_insert(Times {
                 first_unix_ns: start,
                 last_unix_ns: end,
@@ -92,7 +91,7 @@ fn instance<'a>(heard: &'a mut Heard, batch: &SpanBatch, row: u32) -> &'a mut In
     let resource = batch.span(row).resource();
     let of_service = heard.entry_ref(resource.service()).or_default();
     of_service
-        .entry_ref(Instance::name_of(resource).name)
+        .entry_ref(Instance::name_of(resource))
         .or_insert_with(|| Instance::of(resource))
 }
 
