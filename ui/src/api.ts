@@ -12,6 +12,11 @@ export class ApiError extends Error {
   ) {
     super(message);
   }
+
+  /** An older server, that has no such endpoint: the page does without. */
+  get isAbsent(): boolean {
+    return this.status === 404 && /no such endpoint/.test(this.message);
+  }
 }
 
 export interface Fetched<T> {
@@ -38,12 +43,13 @@ async function failureOf(response: Response): Promise<ApiError> {
   }
 }
 
-/** One request; `parse` is JSON.parse for large answers whose big integers the caller knows. */
-export async function request<T>(url: string, parse: (text: string) => unknown = parseExact): Promise<T> {
+/** One request; `parse` is JSON.parse for large answers whose big integers the caller knows. A body makes it a POST. */
+export async function request<T>(url: string, parse: (text: string) => unknown = parseExact, body?: string): Promise<T> {
   requests.push(url);
   let response: Response;
+  const asked: RequestInit = body === undefined ? {} : { method: "POST", body };
   try {
-    response = await fetch(url, { headers: { accept: "application/json" } });
+    response = await fetch(url, { ...asked, headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) } });
   } catch {
     throw new ApiError(0, "unreachable", "the server does not answer; is it running?");
   }
@@ -67,12 +73,14 @@ function entry<T>(url: string): Signal<Fetched<T>> {
   return found as Signal<Fetched<T>>;
 }
 
-export async function refresh<T>(url: string, parse?: (text: string) => unknown): Promise<void> {
-  const slot = entry<T>(url);
+/** A question with a body has the key `url` + newline + body: the same question is asked once. */
+export async function refresh<T>(key: string, parse?: (text: string) => unknown): Promise<void> {
+  const slot = entry<T>(key);
   if (slot.peek().loading) return;
   slot.value = { ...slot.peek(), loading: true };
+  const [url, body] = key.split(/\n(.*)/s);
   try {
-    slot.value = { data: await request<T>(url, parse), loading: false, at: Date.now() };
+    slot.value = { data: await request<T>(url, parse, body), loading: false, at: Date.now() };
   } catch (error) {
     // The last good answer stays on screen beside the error.
     slot.value = { data: slot.peek().data, at: slot.peek().at, error: error as ApiError, loading: false };

@@ -42,6 +42,43 @@ export interface SearchAnswer extends Answer {
   next_cursor: string | null;
 }
 
+/** Figures of one operation in one range of time. */
+export interface Figures {
+  rate_per_s: number | null;
+  error_rate: number | null;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface Hotspot extends Figures {
+  rank: number;
+  service: string;
+  operation: string;
+  kind: "error" | "latency";
+  /** Time beyond the normal that is charged to it, and its part of all that is charged. */
+  charged_ms: number;
+  share: number;
+  was: Figures & { hour?: Figures; day?: Figures; week?: Figures };
+  victims: { service: string; operation: string; traces: number }[];
+  sample_trace_id: string | null;
+  span_id: string | null;
+}
+
+/** A range that was looked at: so many of its spans, this part of all. */
+export interface Looked {
+  start_unix_ns: Int;
+  end_unix_ns: Int;
+  spans: number;
+  sampled: number;
+}
+
+export interface HotspotsAnswer extends Answer {
+  hotspots: Hotspot[];
+  now: Looked;
+  against: Looked;
+}
+
 export interface Step {
   t_unix_ns: Int;
   count: number;

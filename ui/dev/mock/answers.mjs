@@ -1,8 +1,9 @@
 // The answers of docs/api.md from the mock's store. Slow and simple on purpose; the shapes are what matters.
+import * as insight from "./insight.mjs";
 
 const started = Date.now();
 
-class Refusal extends Error {
+export class Refusal extends Error {
   constructor(status, code, message, parameter) {
     super(message);
     Object.assign(this, { status, code, parameter });
@@ -22,7 +23,7 @@ export function read(text) {
 }
 
 const searched = { backend: "mock", segments: 0, segments_skipped: 0, head_spans: 0, bytes_read: 0, blocks_read: 0, from_unix_ns: null, to_unix_ns: null };
-const about = { searched, complete: true };
+export const about = { searched, complete: true };
 
 export function answer(store, url) {
   const path = url.pathname.split("/").slice(2).map(decodeURIComponent);
@@ -34,7 +35,8 @@ export function answer(store, url) {
   if (path[0] === "graph") return graph(store, windowOf(query));
   if (path[0] === "tags") return tags(store, path, query);
   if (path[0] === "status") return status(store);
-  throw new Refusal(404, "not_found", `nothing is served at ${url.pathname}`);
+  if (path[0] === "hotspots") return insight.hotspots(store, query);
+  throw new Refusal(404, "not_found", "no such endpoint; /api/openapi.json lists those that exist");
 }
 
 function trace(store, [, id, part], query) {
@@ -115,7 +117,7 @@ const PARAMETERS = new Set(
   "service operation span_error min_span_duration_ms max_span_duration_ms tag error status min_duration_ms max_duration_ms start end order limit cursor".split(" "),
 );
 
-function time(text, name) {
+export function time(text, name) {
   const relative = /^now(?:-(\d+)([smhd]))?$/.exec(text);
   if (relative) return BigInt(Date.now() - Number(relative[1] ?? 0) * { s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[relative[2] ?? "s"]) * 1_000_000n;
   if (/^\d+$/.test(text)) return BigInt(text);
@@ -131,7 +133,7 @@ function number(query, name) {
   return Number(text);
 }
 
-function tagTest(text) {
+export function tagTest(text) {
   const [, key, op, wanted] = /^(.*?)(!=|~=|=)(.*)$/s.exec(text) ?? [null, text, "", ""];
   return (span) => {
     const value = [span.tags, span.resource, span.scope.attributes, ...span.events.map((event) => event.attributes)].find((map) => key in map)?.[key];
@@ -209,7 +211,7 @@ function windowOf(query) {
   return seconds;
 }
 
-const quantile = (sorted, q) => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]);
+export const quantile = (sorted, q) => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]);
 
 function red(spans, seconds) {
   const sorted = spans.map((span) => span.duration_ms).sort((a, b) => a - b);
@@ -251,7 +253,7 @@ const namesOf = (store) => {
   return [...names].sort();
 };
 
-function groupBy(list, key) {
+export function groupBy(list, key) {
   const groups = new Map();
   for (const one of list) groups.get(key(one))?.push(one) ?? groups.set(key(one), [one]);
   return groups;

@@ -112,8 +112,11 @@ function summarize(spans, parentRow, missing) {
   }
   const orphans = spans.filter((span) => span.orphan);
   const reasons = [];
-  if (orphans.length > 0) reasons.push(`${orphans.length} ${orphans.length === 1 ? "span names" : "spans name"} a parent that is not stored`);
-  if (root < 0) reasons.push("no root span is stored");
+  for (const [parent_span_id, names] of missing) {
+    const detail = `the parent of ${names.length} ${names.length === 1 ? "span" : "spans"} in ${[...new Set(names)].join(", ")} is not stored; no instance told of a loss`;
+    reasons.push({ service: null, parent_span_id, reason: "unknown", instance: null, at: null, detail });
+  }
+  if (root < 0 && reasons.length === 0) reasons.push({ service: null, parent_span_id: null, reason: "unknown", instance: null, at: null, detail: "no root span is stored" });
   return {
     id: spans[0].trace_id,
     spans,

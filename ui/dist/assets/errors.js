@@ -1,5 +1,5 @@
 import { C as route, O as a, T as withChanges, i as count, j as useGet, k as refresh, l as plural, x as href } from "./index.js";
-import { n as Problem, s as Swatch, t as Incomplete } from "./notes.js";
+import { c as Swatch, r as Problem, t as Incomplete } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as LoadMore, t as usePager } from "./pager.js";
 import { t as RangePicker } from "./pickers.js";

@@ -1,5 +1,5 @@
 import { C as route, O as a, j as useGet, w as setParams } from "./index.js";
-import { i as CopyButton } from "./notes.js";
+import { a as CopyButton } from "./notes.js";
 // src/parts/firstspan.tsx
 var demoSpan = (ingest) => `NOW=$(date +%s)000000000
 curl -i http://${ingest}/v1/spans -H 'Content-Type: application/json' -d '[

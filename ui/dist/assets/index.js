@@ -1113,6 +1113,10 @@ var ApiError = class extends Error {
 		this.code = code;
 		this.parameter = parameter;
 	}
+	/** An older server, that has no such endpoint: the page does without. */
+	get isAbsent() {
+		return this.status === 404 && /no such endpoint/.test(this.message);
+	}
 };
 var KEPT = 60;
 var cache = /* @__PURE__ */ new Map();
@@ -1127,12 +1131,22 @@ async function failureOf(response) {
 		return new ApiError(response.status, "internal", `the server answered ${response.status} ${response.statusText}`.trim());
 	}
 }
-/** One request; `parse` is JSON.parse for large answers whose big integers the caller knows. */
-async function request(url, parse = parseExact) {
+/** One request; `parse` is JSON.parse for large answers whose big integers the caller knows. A body makes it a POST. */
+async function request(url, parse = parseExact, body) {
 	requests.push(url);
 	let response;
+	const asked = body === void 0 ? {} : {
+		method: "POST",
+		body
+	};
 	try {
-		response = await fetch(url, { headers: { accept: "application/json" } });
+		response = await fetch(url, {
+			...asked,
+			headers: {
+				accept: "application/json",
+				...body === void 0 ? {} : { "content-type": "application/json" }
+			}
+		});
 	} catch {
 		throw new ApiError(0, "unreachable", "the server does not answer; is it running?");
 	}
@@ -1157,16 +1171,18 @@ function entry(url) {
 	}
 	return found;
 }
-async function refresh(url, parse) {
-	const slot = entry(url);
+/** A question with a body has the key `url` + newline + body: the same question is asked once. */
+async function refresh(key, parse) {
+	const slot = entry(key);
 	if (slot.peek().loading) return;
 	slot.value = {
 		...slot.peek(),
 		loading: true
 	};
+	const [url, body] = key.split(/\n(.*)/s);
 	try {
 		slot.value = {
-			data: await request(url, parse),
+			data: await request(url, parse, body),
 			loading: false,
 			at: Date.now()
 		};

@@ -1,5 +1,5 @@
 import { C as route, O as a, T as withChanges, c as percent, i as count, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, w as setParams, x as href, z as $ } from "./index.js";
-import { a as ServiceLink, l as serviceHref, n as Problem, t as Incomplete } from "./notes.js";
+import { o as ServiceLink, r as Problem, t as Incomplete, u as serviceHref } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";

@@ -133,6 +133,24 @@ function Problem({ error, retry }) {
 		]
 	});
 }
+/** In the place of what this server does not have yet, or could not answer. */
+function Lacking({ what, error, retry }) {
+	if (error.isAbsent) return /* @__PURE__ */ a("p", {
+		class: "quiet-text",
+		children: [
+			"This server does not know ",
+			what,
+			" yet: it is older than this page. Everything else works."
+		]
+	});
+	return /* @__PURE__ */ a("div", {
+		class: "padded-note",
+		children: /* @__PURE__ */ a(Problem, {
+			error,
+			retry
+		})
+	});
+}
 /** Shown whenever an answer does not cover everything it was asked for. */
 function Incomplete({ answer }) {
 	if (!answer || answer.complete !== false) return null;
@@ -142,4 +160,4 @@ function Incomplete({ answer }) {
 		children: [/* @__PURE__ */ a("strong", { children: "This answer is incomplete" }), (answer.incomplete_reasons ?? []).map((reason) => /* @__PURE__ */ a("span", { children: reason }, reason))]
 	});
 }
-export { ServiceLink as a, When as c, slotColor as d, CopyButton as i, serviceHref as l, Problem as n, Sparkline as o, Badge as r, Swatch as s, Incomplete as t, assignSlots as u };
+export { CopyButton as a, Swatch as c, assignSlots as d, slotColor as f, Badge as i, When as l, Lacking as n, ServiceLink as o, Problem as r, Sparkline as s, Incomplete as t, serviceHref as u };

@@ -1,6 +1,6 @@
 import { A as request, C as route, F as T, L as d, N as A, O as a, S as navigate, _ as SINGLE, a as duration, f as dark, h as zone, i as count, j as useGet, k as refresh, m as now, r as clock, v as apiQuery, w as setParams, x as href, y as parseMs } from "./index.js";
 import { n as LoadMore, t as usePager } from "./pager.js";
-import { n as Problem, t as Incomplete } from "./notes.js";
+import { r as Problem, t as Incomplete } from "./notes.js";
 import { t as RangePicker } from "./pickers.js";
 import { t as TraceList } from "./tracelist.js";
 // src/parts/scatter.tsx

@@ -1,5 +1,5 @@
 import { C as route, O as a, c as percent, h as zone, j as useGet, k as refresh, l as plural, m as now, r as clock, s as milliseconds, u as rate, x as href } from "./index.js";
-import { a as ServiceLink, n as Problem, s as Swatch, t as Incomplete } from "./notes.js";
+import { c as Swatch, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";
 import { t as SortTable } from "./sorttable.js";

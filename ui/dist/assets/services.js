@@ -1,5 +1,5 @@
 import { C as route, O as a, c as percent, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, w as setParams, x as href, z as $ } from "./index.js";
-import { a as ServiceLink, n as Problem, o as Sparkline, t as Incomplete } from "./notes.js";
+import { o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";

@@ -1,5 +1,5 @@
 import { O as a, a as duration, i as count, j as useGet, k as refresh, l as plural, n as bytes, u as rate, z as $ } from "./index.js";
-import { c as When, i as CopyButton, n as Problem } from "./notes.js";
+import { a as CopyButton, l as When, r as Problem } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 // src/pages/status.tsx
 var URL = "/api/status";

@@ -1,5 +1,5 @@
 import { C as route, D as say, E as copy, F as T, I as b, L as d, M as stringifyExact, N as A, O as a, P as F, R as w, T as withChanges, a as duration, b as address, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as useGet, k as refresh, l as plural, o as instant, w as setParams, x as href, z as $ } from "./index.js";
-import { a as ServiceLink, c as When, d as slotColor, i as CopyButton, n as Problem, r as Badge, t as Incomplete, u as assignSlots } from "./notes.js";
+import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 // src/trace/critical.ts
 /** Children of every row, latest end first: `child[first[row]] … child[first[row + 1] - 1]`. */
 function childrenByEnd(model) {

@@ -1,5 +1,5 @@
 import { O as a, S as navigate, a as duration, i as count, l as plural, x as href } from "./index.js";
-import { c as When, r as Badge, s as Swatch } from "./notes.js";
+import { c as Swatch, i as Badge, l as When } from "./notes.js";
 // src/parts/tracelist.tsx
 var SHOWN_SERVICES = 4;
 function Services({ hit }) {

@@ -1,17 +1,19 @@
-// Now: is something wrong, where, and one example of it. Worst services first.
-import { refresh, useGet } from "../api";
+// Now: is something wrong, where did it begin, and one example of it. Causes first.
+import { refresh, useGet, type Fetched } from "../api";
 import { count, milliseconds, percent, plural, rate } from "../format";
 import { ServiceLink, Sparkline, When } from "../parts/bits";
 import { FirstSpan } from "../parts/firstspan";
+import { comparison, Hotspots } from "../parts/hotspots";
 import { LiveSwitch, useLive } from "../parts/live";
-import { Incomplete, Problem } from "../parts/notes";
+import { Incomplete, Lacking, Problem } from "../parts/notes";
 import { currentWindow, WindowPicker } from "../parts/pickers";
 import { TraceList } from "../parts/tracelist";
 import { href, route } from "../router";
-import type { SearchAnswer, ServiceRed, ServicesAnswer, StatusAnswer } from "../types";
+import type { HotspotsAnswer, SearchAnswer, ServiceRed, ServicesAnswer, StatusAnswer } from "../types";
 
 const ERRORS = "/api/traces?error=true&limit=12";
 const NEWEST = "/api/traces?limit=12";
+const HOTSPOTS = "/api/hotspots";
 const SHOWN = 12;
 
 /** Failing ones by error rate, then the rest by p99: what to look at first. */
@@ -74,6 +76,20 @@ function Worst({ metrics }: { metrics: ServiceRed[] }) {
   );
 }
 
+function WorstNow({ data, error }: Fetched<HotspotsAnswer>) {
+  return (
+    <section class="panel" aria-labelledby="hotspots">
+      <header>
+        <h2 id="hotspots">Worst now</h2>
+        {data && <span class="dim">{comparison(data)}</span>}
+      </header>
+      {error && <Lacking what="hot spots" error={error} retry={() => void refresh(HOTSPOTS)} />}
+      <Incomplete answer={data} />
+      {data ? <Hotspots answer={data} /> : !error && <p class="loading room">Looking for what is worse than it was…</p>}
+    </section>
+  );
+}
+
 function Health({ status }: { status?: StatusAnswer }) {
   if (!status) return null;
   const lag = Math.max(0, ...status.log.groups.map((group) => group.lag_seconds));
@@ -101,11 +117,12 @@ function Health({ status }: { status?: StatusAnswer }) {
 export default function Now() {
   const url = `/api/services?window=${currentWindow()}`;
   const services = useGet<ServicesAnswer>(url);
+  const hotspots = useGet<HotspotsAnswer>(HOTSPOTS);
   const errors = useGet<SearchAnswer>(ERRORS);
   const status = useGet<StatusAnswer>("/api/status");
   const noErrors = errors.data?.traces.length === 0;
   const newest = useGet<SearchAnswer>(noErrors ? NEWEST : null);
-  useLive([url, ERRORS, "/api/status", ...(noErrors ? [NEWEST] : [])]);
+  useLive([url, ERRORS, "/api/status", ...(hotspots.error?.isAbsent ? [] : [HOTSPOTS]), ...(noErrors ? [NEWEST] : [])]);
   document.title = "Now · Tracewell";
   const empty = services.data?.services.length === 0 && noErrors && newest.data?.traces.length === 0;
   return (
@@ -123,9 +140,10 @@ export default function Now() {
         <FirstSpan />
       ) : (
         <>
+          <WorstNow {...hotspots} />
           <section class="panel" aria-labelledby="worst">
             <header>
-              <h2 id="worst">Worst services</h2>
+              <h2 id="worst">Services</h2>
               <a href={href("/services", { window: route.value.params.get("window") })}>All services</a>
             </header>
             {services.data ? <Worst metrics={services.data.metrics} /> : <p class="loading">Loading…</p>}

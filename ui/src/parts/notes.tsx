@@ -17,6 +17,16 @@ export function Problem({ error, retry }: { error?: ApiError; retry?: () => void
   );
 }
 
+/** In the place of what this server does not have yet, or could not answer. */
+export function Lacking({ what, error, retry }: { what: string; error: ApiError; retry?: () => void }) {
+  if (error.isAbsent) return <p class="quiet-text">This server does not know {what} yet: it is older than this page. Everything else works.</p>;
+  return (
+    <div class="padded-note">
+      <Problem error={error} retry={retry} />
+    </div>
+  );
+}
+
 /** Shown whenever an answer does not cover everything it was asked for. */
 export function Incomplete({ answer }: { answer?: Answer }) {
   if (!answer || answer.complete !== false) return null;

@@ -1,0 +1,75 @@
+// What matters, by the shapes of docs/api.md: hot spots, error groups, heatmap, differences, typical traces. Crude on purpose.
+import { about, groupBy, quantile, Refusal, tagTest, time } from "./answers.mjs";
+
+const MINUTE_NS = 60_000_000_000n;
+const opKey = (span) => `${span.service_name}\u0000${span.operation_name}`;
+const named = (key) => ({ service: key.split("\u0000")[0], operation: key.split("\u0000")[1] });
+const most = (list, of) => [...groupBy(list, of)].sort((a, b) => b[1].length - a[1].length);
+
+export function range(query, usualNs) {
+  const end = query.get("end") ? time(query.get("end"), "end") : BigInt(Date.now()) * 1_000_000n;
+  const start = query.get("start") ? time(query.get("start"), "start") : end - usualNs;
+  if (start >= end) throw new Refusal(400, "bad_parameter", "end: nothing can lie in this range; accepted: a time after its start", "end");
+  return { start, end };
+}
+
+/** Rows of all traces but the huge ones, with their parents. */
+function* rowsIn(store, { start, end }) {
+  for (const found of store.all()) {
+    if (found.spans.length > 50_000) continue;
+    for (let row = 0; row < found.spans.length; row++) {
+      const span = found.spans[row];
+      if (span.start_time_unix_ns >= start && span.start_time_unix_ns < end) yield { span, row, found };
+    }
+  }
+}
+
+const spansIn = (store, within) => Array.from(rowsIn(store, within), (one) => one.span);
+
+/** A failure begins in the span that fails and has no failing child. */
+function failuresIn(store, within) {
+  return [...rowsIn(store, within)].filter(({ span, row, found }) => span.status === "error" && !found.spans.some((other, at) => found.parentRow[at] === row && other.status === "error"));
+}
+
+function ancestors({ row, found }) {
+  const above = [];
+  for (let at = found.parentRow[row]; at >= 0; at = found.parentRow[at]) above.push(found.spans[at]);
+  return above;
+}
+
+function figures(spans, { start, end }) {
+  const sorted = spans.map((span) => span.duration_ms).sort((a, b) => a - b);
+  const empty = spans.length === 0;
+  return {
+    rate_per_s: empty ? null : spans.length / (Number(end - start) / 1e9),
+    error_rate: empty ? null : spans.filter((span) => span.status === "error").length / spans.length,
+    p50_ms: quantile(sorted, 0.5),
+    p95_ms: quantile(sorted, 0.95),
+    p99_ms: quantile(sorted, 0.99),
+  };
+}
+
+export function hotspots(store, query) {
+  const now = range(query, 5n * MINUTE_NS);
+  const against = { start: now.start - 60n * MINUTE_NS, end: now.start };
+  const [spans, before] = [groupBy(spansIn(store, now), opKey), groupBy(spansIn(store, against), opKey)];
+  const spots = most(failuresIn(store, now), ({ span }) => opKey(span)).map(([key, failures]) => {
+    const victims = most(failures.flatMap(ancestors).filter((span) => span.service_name !== named(key).service), opKey);
+    const worst = failures.reduce((best, one) => (one.found.duration > best.found.duration ? one : best));
+    const was = figures(before.get(key) ?? [], against);
+    return {
+      ...named(key),
+      kind: "error",
+      charged_ms: failures.reduce((sum, one) => sum + Math.max(1000, one.found.duration / 1e6), 0),
+      ...figures(spans.get(key) ?? [], now),
+      was: { ...was, hour: was, day: was, week: was },
+      victims: victims.slice(0, 10).map(([of, list]) => ({ ...named(of), traces: list.length })),
+      sample_trace_id: worst.found.id,
+      span_id: worst.span.span_id,
+    };
+  });
+  spots.sort((a, b) => b.charged_ms - a.charged_ms);
+  const all = spots.reduce((sum, spot) => sum + spot.charged_ms, 0);
+  const looked = ({ start, end }, of) => ({ start_unix_ns: start, end_unix_ns: end, spans: [...of.values()].flat().length, sampled: 1 });
+  return { hotspots: spots.map((spot, at) => ({ rank: at + 1, ...spot, share: spot.charged_ms / all })), now: looked(now, spans), against: looked(against, before), ...about };
+}

@@ -1,0 +1,67 @@
+// From what matters to the one span that shows it: hot spot → guilty span, and what the page says when the server cannot tell.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, openPage, param, paramBecomes, visit } from "./support/browser.mjs";
+import { failing, Seed } from "./support/seed.mjs";
+import { startServer } from "./support/server.mjs";
+
+let server, browser, whole;
+
+before(async () => {
+  server = await startServer();
+  const seed = new Seed(server);
+  // So many that they are no noise, and so old that a live window of whole traces has them.
+  const all = Array.from({ length: 16 }, (_none, at) => failing(15 + at));
+  whole = all[0];
+  await Promise.all(all.map(({ spans }) => seed.spans(spans)));
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  server?.stop();
+});
+
+/** The real server is young when it lacks one; then there is nothing to test of it. */
+const has = async (path) => (await fetch(server.url + path)).status !== 404;
+const absent = (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "no such endpoint; /api/openapi.json lists those that exist" } } });
+
+const figures = { rate_per_s: 2, error_rate: 0.124, p50_ms: 10, p95_ms: 900, p99_ms: 1450 };
+const was = { rate_per_s: 2, error_rate: 0.002, p50_ms: 10, p95_ms: 90, p99_ms: 310 };
+const looked = { start_unix_ns: 1795968000000000000, end_unix_ns: 1795968300000000000, spans: 10, sampled: 1 };
+const hotspot = () => ({ rank: 1, service: "stripe", operation: "POST /v1/charges", kind: "error", charged_ms: 12000, share: 0.61, ...figures, was, victims: [{ service: "payment", operation: "charge", traces: 12 }, { service: "checkout", operation: "PlaceOrder", traces: 11 }], sample_trace_id: whole.trace, span_id: whole.ids.stripe });
+
+test("Now: the worst row is one key from the guilty span, its victims beneath it", async () => {
+  const { page, context, problems } = await openPage(browser);
+  await page.route("**/api/hotspots", (route) => route.fulfill({ json: { hotspots: [hotspot()], now: looked, against: looked, complete: true } }));
+  await visit(page, `${server.url}/`);
+  const row = await page.locator(".hotspots tbody tr").first().innerText();
+  assert.match(row, /stripe POST \/v1\/charges[\s\S]*passed on to[\s\S]*payment charge[\s\S]*checkout PlaceOrder[\s\S]*12\.4%\s+0\.2%\s+1\.45 s\s+310 ms/);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(new RegExp(`/trace/${whole.trace}`));
+  await paramBecomes(page, "span", whole.ids.stripe);
+  await page.waitForSelector(".drawer .exception");
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
+test("Now: hot spots of the server itself lead to a span that is there", async (t) => {
+  if (!(await has("/api/hotspots"))) return t.skip("this server has no hot spots");
+  const { page, context } = await openPage(browser);
+  await visit(page, `${server.url}/`);
+  await page.waitForSelector(".hotspots tbody tr");
+  await page.locator(".hotspots [data-row-link]").first().click();
+  await page.waitForSelector(".wf-row.selected");
+  assert.ok(param(page, "span"));
+  await context.close();
+});
+
+test("Now: a server without hot spots says so, and the rest of the page is there", async () => {
+  const { page, context } = await openPage(browser);
+  await page.route("**/api/hotspots", absent);
+  await visit(page, `${server.url}/`);
+  assert.match(await page.locator("main").innerText(), /does not know hot spots yet/);
+  assert.equal(await page.locator(".note.error").count(), 0);
+  await page.waitForSelector(".traces tbody tr");
+  await context.close();
+});
