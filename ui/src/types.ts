@@ -35,6 +35,8 @@ export interface TraceHit {
   services: ServiceCount[];
   status: TraceStatus;
   matched_span_id: string | null;
+  /** Absent where nobody samples, null until it is decided. */
+  kept_because?: string | null;
 }
 
 export interface SearchAnswer extends Answer {
@@ -186,6 +188,8 @@ export interface ColumnsAnswer extends Answer {
   kind: number[];
   flags: number[];
   partial_reasons: PartialReason[];
+  /** Absent where nobody samples, null until it is decided. */
+  kept_because?: string | null;
   warnings: string[];
   missing_parents: MissingParent[];
 }
@@ -255,5 +259,22 @@ export interface StatusAnswer {
   ingest: { spans_per_s: number; bytes_per_s: number };
   log: { bytes: number; files: number; groups: { group: string; lag_records: number; lag_spans: number; lag_seconds: number }[] };
   store: Record<string, Int>;
+  problems: string[];
+}
+
+export interface SamplingAnswer {
+  enabled: boolean;
+  /** Traces by reason. */
+  kept: Record<string, number>;
+  dropped: Record<string, number>;
+  /** Of the healthy traces, the part that is kept. */
+  share: number;
+  healthy_traces: number;
+  healthy_kept: number;
+  kept_spans: number;
+  dropped_spans: number;
+  live_window_s: number;
+  decided_through_unix_ns: Int;
+  waiting: string | null;
   problems: string[];
 }

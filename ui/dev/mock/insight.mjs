@@ -73,3 +73,26 @@ export function hotspots(store, query) {
   const looked = ({ start, end }, of) => ({ start_unix_ns: start, end_unix_ns: end, spans: [...of.values()].flat().length, sampled: 1 });
   return { hotspots: spots.map((spot, at) => ({ rank: at + 1, ...spot, share: spot.charged_ms / all })), now: looked(now, spans), against: looked(against, before), ...about };
 }
+
+/** As if a sampler had gone over all there is, and dropped most of the healthy. */
+export function sampling(store) {
+  const all = [...store.all()];
+  const bad = (status) => all.filter((found) => found.status === status);
+  const healthy = bad("ok").length * 20;
+  const kept = { error: bad("error").length, partial: bad("partial").length, diversity: Math.round(healthy * 0.01), share: Math.round(healthy * 0.03) };
+  const healthyKept = kept.diversity + kept.share;
+  return {
+    enabled: all.length > 0,
+    kept,
+    dropped: { healthy: healthy - healthyKept },
+    share: healthyKept / Math.max(1, healthy),
+    healthy_traces: healthy,
+    healthy_kept: healthyKept,
+    kept_spans: store.size,
+    dropped_spans: (healthy - healthyKept) * 17,
+    live_window_s: 900,
+    decided_through_unix_ns: BigInt(Date.now() - 900_000) * 1_000_000n,
+    waiting: null,
+    problems: [],
+  };
+}

@@ -1,8 +1,8 @@
-import { O as a, a as duration, i as count, j as useGet, k as refresh, l as plural, n as bytes, u as rate, z as $ } from "./index.js";
-import { a as CopyButton, l as When, r as Problem } from "./notes.js";
+import { O as a, a as duration, c as percent, i as count, j as useGet, k as refresh, l as plural, n as bytes, u as rate, z as $ } from "./index.js";
+import { a as CopyButton, l as When, n as Lacking, r as Problem } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
-// src/pages/status.tsx
-var URL = "/api/status";
+import { t as keptBecause } from "./kept.js";
+// src/parts/rows.tsx
 function Rows({ rows }) {
 	return /* @__PURE__ */ a("dl", {
 		class: "rows",
@@ -12,6 +12,91 @@ function Rows({ rows }) {
 		}, name))
 	});
 }
+// src/parts/sampling.tsx
+var SAMPLING = "/api/sampling";
+var DROPPED = {
+	healthy: "healthy, not in the share",
+	share_used_up: "healthy, the share was used up"
+};
+var total = (counts) => Object.values(counts).reduce((sum, one) => sum + one, 0);
+var inner = (counts, name) => Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([reason, traces]) => [
+	name(reason),
+	count(traces),
+	"inner"
+]);
+function Books({ answer }) {
+	return /* @__PURE__ */ a("div", {
+		class: "columns-even",
+		children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Traces, decided once each" }), /* @__PURE__ */ a(Rows, { rows: [
+			[
+				"kept",
+				count(total(answer.kept)),
+				"total"
+			],
+			...inner(answer.kept, (reason) => keptBecause(reason)?.short ?? reason),
+			[
+				"dropped",
+				count(total(answer.dropped)),
+				"total"
+			],
+			...inner(answer.dropped, (reason) => DROPPED[reason] ?? reason.replaceAll("_", " "))
+		] })] }), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Share and window" }), /* @__PURE__ */ a(Rows, { rows: [
+			[
+				"healthy traces kept",
+				`${count(answer.healthy_kept)} of ${count(answer.healthy_traces)}, ${percent(answer.share)}`,
+				"total"
+			],
+			["spans kept", count(answer.kept_spans)],
+			["spans dropped", count(answer.dropped_spans)],
+			["everything is there for", duration(answer.live_window_s * 1e9)],
+			["decided up to", answer.decided_through_unix_ns ? /* @__PURE__ */ a(When, {
+				ns: answer.decided_through_unix_ns,
+				relative: true
+			}) : "nothing yet"],
+			...answer.waiting ? [[
+				"waits",
+				answer.waiting,
+				"warn-text"
+			]] : []
+		] })] })]
+	});
+}
+function Sampling() {
+	const { data, error } = useGet(SAMPLING);
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "sampling",
+		children: [
+			/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+				id: "sampling",
+				children: "Sampling"
+			}), data && /* @__PURE__ */ a("span", {
+				class: `badge ${data.enabled ? "ok" : "off"}`,
+				children: data.enabled ? "On" : "Off"
+			})] }),
+			error && /* @__PURE__ */ a(Lacking, {
+				what: "sampling",
+				error,
+				retry: () => void refresh("/api/sampling")
+			}),
+			data?.problems.map((problem) => /* @__PURE__ */ a("p", {
+				class: "quiet-text warn-text",
+				children: problem
+			}, problem)),
+			data && !data.enabled && /* @__PURE__ */ a("p", {
+				class: "quiet-text",
+				children: "Every trace is kept until its retention ends."
+			}),
+			data?.enabled && /* @__PURE__ */ a(Books, { answer: data }),
+			!data && !error && /* @__PURE__ */ a("p", {
+				class: "loading",
+				children: "Loading…"
+			})
+		]
+	});
+}
+// src/pages/status.tsx
+var URL = "/api/status";
 /** received = accepted + refused; accepted = stored + duplicate + …: each line is a sum a reader can check. */
 function Account({ account }) {
 	const { since_start: since, log } = account;
@@ -94,7 +179,7 @@ function storeValue(key, value) {
 }
 function Status() {
 	const { data, error } = useGet(URL);
-	useLive([URL]);
+	useLive([URL, SAMPLING]);
 	document.title = "Status · Tracewell";
 	return /* @__PURE__ */ a("div", {
 		class: "page",
@@ -201,6 +286,7 @@ function Status() {
 						]) })]
 					})]
 				}),
+				/* @__PURE__ */ a(Sampling, {}),
 				/* @__PURE__ */ a("section", {
 					class: "panel",
 					"aria-labelledby": "server",

@@ -1,5 +1,6 @@
 import { C as route, D as say, E as copy, F as T, I as b, L as d, M as stringifyExact, N as A, O as a, P as F, R as w, T as withChanges, a as duration, b as address, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as useGet, k as refresh, l as plural, o as instant, w as setParams, x as href, z as $ } from "./index.js";
 import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { t as keptBecause } from "./kept.js";
 // src/trace/critical.ts
 /** Children of every row, latest end first: `child[first[row]] … child[first[row + 1] - 1]`. */
 function childrenByEnd(model) {
@@ -1690,6 +1691,7 @@ function Partial({ answer, onOrphan }) {
 }
 function Head({ answer, model, cause, onSelect, onReload }) {
 	const root = answer.root;
+	const kept = keptBecause(answer.kept_because);
 	const name = (row) => /* @__PURE__ */ a($, { children: [
 		/* @__PURE__ */ a("bdi", {
 			class: "service",
@@ -1768,6 +1770,10 @@ function Head({ answer, model, cause, onSelect, onReload }) {
 						]
 					})
 				] }),
+				kept && /* @__PURE__ */ a("span", {
+					title: kept.long,
+					children: [answer.kept_because === null ? "Sampling: " : "Kept: ", /* @__PURE__ */ a("b", { children: kept.short })]
+				}),
 				cause >= 0 && /* @__PURE__ */ a("button", {
 					type: "button",
 					class: "cause",

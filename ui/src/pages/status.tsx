@@ -5,22 +5,11 @@ import { bytes, count, duration, plural, rate } from "../format";
 import { CopyButton, When } from "../parts/bits";
 import { LiveSwitch, useLive } from "../parts/live";
 import { Problem } from "../parts/notes";
+import { Rows } from "../parts/rows";
+import { Sampling, SAMPLING } from "../parts/sampling";
 import type { Int, StatusAnswer } from "../types";
 
 const URL = "/api/status";
-
-function Rows({ rows }: { rows: [string, ComponentChildren, string?][] }) {
-  return (
-    <dl class="rows">
-      {rows.map(([name, value, kind]) => (
-        <div key={name} class={kind}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
 
 /** received = accepted + refused; accepted = stored + duplicate + …: each line is a sum a reader can check. */
 function Account({ account }: { account: StatusAnswer["account"] }) {
@@ -85,7 +74,7 @@ function storeValue(key: string, value: Int): ComponentChildren {
 
 export default function Status() {
   const { data, error } = useGet<StatusAnswer>(URL);
-  useLive([URL]);
+  useLive([URL, SAMPLING]);
   document.title = "Status · Tracewell";
   return (
     <div class="page">
@@ -161,6 +150,7 @@ export default function Status() {
               <Rows rows={Object.entries(data.store).map(([key, value]): [string, ComponentChildren, string | undefined] => [STORE_NAMES[key] ?? key.replaceAll("_", " "), storeValue(key, value), key === "damaged_blocks" && Number(value) > 0 ? "bad" : undefined])} />
             </section>
           </div>
+          <Sampling />
           <section class="panel" aria-labelledby="server">
             <header>
               <h2 id="server">Server</h2>

@@ -15,6 +15,7 @@ import { criticalPath } from "../trace/critical";
 import { Drawer } from "../trace/drawer";
 import { find } from "../trace/find";
 import { closedParam, parseClosed } from "../trace/folding";
+import { keptBecause } from "../trace/kept";
 import { Minimap } from "../trace/minimap";
 import { buildModel, errorsBelow, nextOf, openTo, parseColumns, placeOf, rootCause, rowOfParam, rowsWithChildren, selfTimes, spanParam, visibleRows, type TraceModel } from "../trace/model";
 import { panBy, parseZoom, zoomAround, zoomParam, zoomToSpan, type Zoom } from "../trace/viewport";
@@ -201,6 +202,7 @@ interface HeadProps {
 
 function Head({ answer, model, cause, onSelect, onReload }: HeadProps) {
   const root = answer.root;
+  const kept = keptBecause(answer.kept_because);
   const name = (row: number) => (
     <>
       <bdi class="service">{model.services[model.service[row]]}</bdi> <bdi>{model.operations[model.operation[row]] || "(no name)"}</bdi>
@@ -239,6 +241,12 @@ function Head({ answer, model, cause, onSelect, onReload }: HeadProps) {
         <span>
           <When ns={answer.start_time_unix_ns} /> <span class="dim">(<When ns={answer.start_time_unix_ns} relative />)</span>
         </span>
+        {kept && (
+          <span title={kept.long}>
+            {answer.kept_because === null ? "Sampling: " : "Kept: "}
+            <b>{kept.short}</b>
+          </span>
+        )}
         {cause >= 0 && (
           <button type="button" class="cause" onClick={() => onSelect(cause)} title="The deepest failing span with no failing child">
             <span class="mark" aria-hidden="true">

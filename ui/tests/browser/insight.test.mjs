@@ -65,3 +65,19 @@ test("Now: a server without hot spots says so, and the rest of the page is there
   await page.waitForSelector(".traces tbody tr");
   await context.close();
 });
+
+test("Status: what the sampler kept and dropped, by reason; on a trace, why it is kept", async () => {
+  const { page, context } = await openPage(browser);
+  const sampling = { enabled: true, kept: { error: 12, share: 88 }, dropped: { healthy: 1900 }, share: 0.044, healthy_traces: 1988, healthy_kept: 88, kept_spans: 1700, dropped_spans: 32300, live_window_s: 900, decided_through_unix_ns: 1795968000000000000, waiting: null, problems: [] };
+  await page.route("**/api/sampling", (route) => route.fulfill({ json: sampling }));
+  await visit(page, `${server.url}/status`);
+  await page.waitForFunction(() => document.querySelector('[aria-labelledby="sampling"] .badge'));
+  assert.match(await page.locator('[aria-labelledby="sampling"]').innerText(), /On[\s\S]*kept\s+100\s[\s\S]*error\s+12\s[\s\S]*dropped\s+1\u202f900[\s\S]*88 of 1\u202f988, 4\.4%[\s\S]*15 m 00 s/);
+  await page.route(/view=columns/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).replace("{", '{"kept_because":"outlier",') });
+  });
+  await visit(page, `${server.url}/trace/${whole.trace}`);
+  assert.match(await page.locator(".trace-facts").innerText(), /Kept: outlier/);
+  await context.close();
+});
