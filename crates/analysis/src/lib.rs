@@ -3,3 +3,6 @@
 #![warn(missing_docs)]
 
 pub mod critical_path;
+pub mod forest;
+pub mod hotspots;
+pub mod sample;

@@ -40,6 +40,18 @@ impl ReadContext {
         }
     }
 
+    /// The same bounds with this part (0–1) of the time that is left: for a read that others follow,
+    /// so that its deadline is not the answer's.
+    pub fn part(&self, part: f64) -> ReadContext {
+        let now_ns = self.clock.monotonic_ns();
+        let left_ns = self.deadline_monotonic_ns.saturating_sub(now_ns);
+        let own_ns = (left_ns as f64 * part.clamp(0.0, 1.0)) as u64;
+        ReadContext {
+            deadline_monotonic_ns: now_ns.saturating_add(own_ns),
+            ..self.clone()
+        }
+    }
+
     /// Set it to stop the read: for connections that closed.
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         self.cancelled.clone()

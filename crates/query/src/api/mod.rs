@@ -3,6 +3,7 @@
 
 pub(crate) mod critical_path;
 pub(crate) mod graph;
+pub(crate) mod hotspots;
 pub(crate) mod openapi;
 pub(crate) mod search;
 pub(crate) mod services;
@@ -103,6 +104,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/services/{service}/operations",
         params: &[once("window")],
         serve: Serve::Query(services::list_operations),
+    },
+    Endpoint {
+        path: "/api/hotspots",
+        params: hotspots::PARAMS,
+        serve: Serve::Query(hotspots::find_hotspots),
     },
     Endpoint {
         path: "/api/graph",

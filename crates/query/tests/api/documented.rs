@@ -93,6 +93,17 @@ async fn every_operation_answers_as_documented() {
             "/api/services/cart/operations".to_owned(),
             200,
         ),
+        (
+            "/api/hotspots",
+            "/api/hotspots?start=now-1h".to_owned(),
+            200,
+        ),
+        ("/api/hotspots", "/api/hotspots".to_owned(), 200),
+        (
+            "/api/hotspots",
+            "/api/hotspots?start=now&end=now-1h".to_owned(),
+            400,
+        ),
         ("/api/graph", "/api/graph".to_owned(), 200),
         ("/api/tags", "/api/tags".to_owned(), 200),
         (
@@ -142,7 +153,8 @@ async fn every_documented_parameter_is_accepted() {
         "limit" => "7",
         "status" => "ok",
         "order" => "slowest",
-        "start" | "end" | "min_duration_ms" | "max_duration_ms" => "12345",
+        "end" | "against_end" => "now",
+        "start" | "against_start" | "min_duration_ms" | "max_duration_ms" => "12345",
         "min_span_duration_ms" | "max_span_duration_ms" => "0.5",
         "error" | "span_error" => "true",
         "cursor" => "",

@@ -4,6 +4,7 @@ mod bad_input;
 mod big;
 mod documented;
 mod export;
+mod hotspots;
 mod overview;
 mod paging;
 mod partial;

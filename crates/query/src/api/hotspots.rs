@@ -1,0 +1,237 @@
+//! `GET /api/hotspots`: what is worst now and was not before, causes before victims.
+
+use hashbrown::HashMap;
+use tracewell_analysis::hotspots::{self, Hotspot, Kind};
+use tracewell_analysis::sample::{Names, Op, Sample};
+use tracewell_storage::stats::Figures;
+use tracewell_storage::{Searched, Window};
+
+use super::services::{percentiles, rates};
+use super::{Answer, Ask};
+use crate::errors::Failure;
+use crate::json::Json;
+use crate::params::{Param, once};
+use crate::values;
+
+pub(crate) const PARAMS: &[Param] = &[
+    once("start"),
+    once("end"),
+    once("against_start"),
+    once("against_end"),
+];
+
+const SECOND_NS: u64 = 1_000_000_000;
+const WINDOW_NS: u64 = 300 * SECOND_NS;
+const HOUR_NS: u64 = 3_600 * SECOND_NS;
+const DAY_NS: u64 = 24 * HOUR_NS;
+/// What is not yet here of a trace would be missed: the last spans are on their way.
+const SETTLE_NS: u64 = 10 * SECOND_NS;
+/// Each of the two scans may take this part of the time that is left; the rest is for the answer.
+const SCAN_PART: f64 = 0.4;
+
+/// The two ranges of time.
+#[derive(Clone, Copy, Debug)]
+struct Ranges {
+    now: Window,
+    before: Window,
+    /// Nothing was asked for but the present.
+    live: bool,
+}
+
+impl Ranges {
+    fn read(ask: &Ask<'_>) -> Result<Ranges, Failure> {
+        let time = |name: &'static str| {
+            let read = |name, text: &str| values::time(name, text, ask.now_unix_ns);
+            ask.params.read(name, read)
+        };
+        let (start, end) = (time("start")?, time("end")?);
+        let (against_start, against_end) = (time("against_start")?, time("against_end")?);
+        let live = start.is_none() && end.is_none();
+        let end_unix_ns = end.unwrap_or_else(|| match start {
+            None => ask.now_unix_ns.saturating_sub(SETTLE_NS),
+            Some(_) => ask.now_unix_ns,
+        });
+        let now = range("end", start, end_unix_ns, WINDOW_NS)?;
+        let before_end = against_end.unwrap_or(now.from_unix_ns);
+        let before = range("against_end", against_start, before_end, HOUR_NS)?;
+        Ok(Ranges { now, before, live })
+    }
+}
+
+fn range(
+    end_name: &str,
+    start: Option<u64>,
+    to_unix_ns: u64,
+    usual_ns: u64,
+) -> Result<Window, Failure> {
+    let from_unix_ns = start.unwrap_or_else(|| to_unix_ns.saturating_sub(usual_ns));
+    if from_unix_ns >= to_unix_ns {
+        let message = format!(
+            "nothing can lie in this range; accepted for {end_name}: a time after its start"
+        );
+        return Err(Failure::about(end_name, message));
+    }
+    Ok(Window {
+        from_unix_ns,
+        to_unix_ns,
+        steps: 0,
+    })
+}
+
+pub(crate) fn find_hotspots(ask: &Ask<'_>) -> Result<Answer, Failure> {
+    let ranges = Ranges::read(ask)?;
+    let mut names = Names::default();
+    let mut read = |window: &Window| {
+        let range = (window.from_unix_ns, window.to_unix_ns);
+        let context = ask.context.part(SCAN_PART);
+        Sample::read(ask.readers.scanner.as_ref(), range, &mut names, &context)
+    };
+    let (now, before) = (read(&ranges.now)?, read(&ranges.before)?);
+    ask.context.check()?;
+    let found = hotspots::find(&now, &before, &names);
+
+    let mut searched = now.scanned.searched.clone();
+    searched.add(&before.scanned.searched);
+    let mut incomplete = now.scanned.incomplete.clone();
+    let reasons = before.scanned.incomplete.iter();
+    incomplete.extend(reasons.map(|reason| format!("of what was before: {reason}")));
+    let past = match ranges.live {
+        true => Past::read(ask, &found, &names, &ranges, &mut searched, &mut incomplete)?,
+        false => Past::default(),
+    };
+
+    let mut json = Json::default();
+    json.object(|json| {
+        json.key("hotspots")
+            .array(found.iter().enumerate(), |json, (at, spot)| {
+                let sides = [(&now, &ranges.now), (&before, &ranges.before)];
+                hotspot(json, at + 1, spot, sides, &names, &past);
+            });
+        for (name, window, sample) in [
+            ("now", &ranges.now, &now),
+            ("against", &ranges.before, &before),
+        ] {
+            json.key(name).object(|json| {
+                json.key("start_unix_ns").plain(window.from_unix_ns);
+                json.key("end_unix_ns").plain(window.to_unix_ns);
+                json.key("spans").plain(sample.spans());
+                json.key("sampled").double(sample.share());
+            });
+        }
+        json.outcome(&searched, &incomplete);
+    });
+    Ok(Answer::new(json.into_text(), &searched, &incomplete))
+}
+
+fn hotspot(
+    json: &mut Json,
+    rank: usize,
+    spot: &Hotspot,
+    [(now, now_window), (before, before_window)]: [(&Sample, &Window); 2],
+    names: &Names,
+    past: &Past,
+) {
+    json.object(|json| {
+        json.key("rank").plain(rank);
+        operation(json, names, spot.op);
+        json.key("kind").text(match spot.kind {
+            Kind::Error => "error",
+            Kind::Latency => "latency",
+        });
+        json.key("charged_ms").double(spot.charged_ms / now.share());
+        json.key("share").double(spot.share);
+        figures(json, &spot.now, now_window, now.share());
+        json.key("was").object(|json| {
+            figures(json, &spot.was, before_window, before.share());
+            past.write(json, spot.op);
+        });
+        json.key("victims")
+            .array(&spot.victims, |json, &(op, traces)| {
+                json.object(|json| {
+                    operation(json, names, op);
+                    json.key("traces").plain(traces);
+                });
+            });
+        json.key("sample_trace_id")
+            .optional(spot.sample, |json, (trace, _)| json.quoted(trace));
+        json.key("span_id")
+            .optional(spot.sample, |json, (_, span)| json.quoted(span));
+    });
+}
+
+fn operation(json: &mut Json, names: &Names, op: Op) {
+    json.key("service")
+        .text(names.service(names.service_of(op)));
+    json.key("operation").text(names.operation_name(op));
+}
+
+/// Of a sample: its rate is that of all.
+fn figures(json: &mut Json, figures: &Figures, window: &Window, share: f64) {
+    let seconds = window.seconds() * share;
+    let window = Window {
+        from_unix_ns: 0,
+        to_unix_ns: (seconds * SECOND_NS as f64) as u64,
+        steps: 0,
+    };
+    rates(json, figures, &window);
+    percentiles(json, figures);
+}
+
+/// The figures of the aggregator an hour, a day and a week before: exact, of all spans.
+#[derive(Debug, Default)]
+struct Past {
+    windows: Vec<(&'static str, Window, Rows)>,
+}
+
+type Rows = HashMap<Op, Figures>;
+
+impl Past {
+    fn read(
+        ask: &Ask<'_>,
+        found: &[Hotspot],
+        names: &Names,
+        ranges: &Ranges,
+        searched: &mut Searched,
+        incomplete: &mut Vec<String>,
+    ) -> Result<Past, Failure> {
+        let mut services: Vec<_> = found.iter().map(|spot| names.service_of(spot.op)).collect();
+        services.sort_unstable();
+        services.dedup();
+        let mut past = Past::default();
+        for (name, back_ns) in [("hour", HOUR_NS), ("day", DAY_NS), ("week", 7 * DAY_NS)] {
+            let window = Window {
+                from_unix_ns: ranges.now.from_unix_ns.saturating_sub(back_ns),
+                to_unix_ns: ranges.now.to_unix_ns.saturating_sub(back_ns),
+                steps: 0,
+            };
+            let mut rows = Rows::new();
+            for &service in &services {
+                let service = names.service(service);
+                let read = ask.readers.stats.read_operations(service, &window)?;
+                searched.add(&read.searched);
+                for reason in read.incomplete {
+                    if !incomplete.contains(&reason) {
+                        incomplete.push(reason);
+                    }
+                }
+                let row = |row: tracewell_storage::stats::OperationFigures| {
+                    Some((names.find(service, &row.operation)?, row.figures))
+                };
+                rows.extend(read.rows.into_iter().filter_map(row));
+            }
+            past.windows.push((name, window, rows));
+        }
+        Ok(past)
+    }
+
+    fn write(&self, json: &mut Json, op: Op) {
+        for (name, window, rows) in &self.windows {
+            let empty = Figures::default();
+            let figures = rows.get(&op).unwrap_or(&empty);
+            json.key(name).object(|json| {
+                rates(json, figures, window);
+                percentiles(json, figures);
+            });
+        }
+    }
+}

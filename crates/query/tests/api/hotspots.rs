@@ -1,0 +1,105 @@
+//! Hot spots: what the API makes of spans of two ranges of time.
+
+use serde_json::{Value, json};
+
+use crate::world::{NOW, World, span};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A request of three services, `ago` seconds before now; the last one takes so long, or fails.
+fn request(trace: u64, ago: u64, payment_ms: f64, status: &str) -> Vec<Value> {
+    let start = NOW - ago * SECOND;
+    let at = |service: &str, kind: &str, offset_ms: u64, ms: f64| {
+        json!({"service_name": service, "operation_name": format!("{service} {kind}"), "kind": kind,
+            "start_time_unix_ns": start + offset_ms * 1_000_000, "duration_ms": ms, "status": status})
+    };
+    vec![
+        span(trace, 1, 0, &at("shop", "server", 0, payment_ms + 20.0)),
+        span(trace, 2, 1, &at("shop", "client", 5, payment_ms + 10.0)),
+        span(trace, 3, 2, &at("payment", "server", 6, payment_ms)),
+    ]
+}
+
+fn world(payment_ms: f64, status: &str) -> World {
+    let before = (1..=60).flat_map(|at| request(at, 600 + at, 10.0 + at as f64 / 100.0, "ok"));
+    let now = (61..=90).flat_map(|at| request(at, at, payment_ms, status));
+    World::of(&before.chain(now).collect())
+}
+
+#[tokio::test]
+async fn the_slow_service_is_charged_and_its_callers_are_victims() {
+    let world = world(500.0, "ok");
+    let answer = world.ok("/api/hotspots").await;
+    assert_eq!(answer["complete"], true);
+    let spots = answer["hotspots"].as_array().expect("a list");
+    assert_eq!(spots.len(), 1, "{answer}");
+    let spot = &spots[0];
+    for (name, value) in [
+        ("rank", json!(1)),
+        ("service", json!("payment")),
+        ("operation", json!("payment server")),
+        ("kind", json!("latency")),
+        ("share", json!(1.0)),
+        ("error_rate", json!(0.0)),
+        ("rate_per_s", json!(0.1)),
+        ("span_id", json!("0000000000000003")),
+    ] {
+        assert_eq!(spot[name], value, "{name}");
+    }
+    let charged = spot["charged_ms"].as_f64().expect("a number");
+    assert!((charged - 30.0 * 489.7).abs() < 30.0, "{charged}");
+    let victims: Vec<_> = spot["victims"].as_array().into_iter().flatten().collect();
+    assert_eq!(victims.len(), 2);
+    assert!(
+        victims
+            .iter()
+            .all(|victim| victim["service"] == "shop" && victim["traces"] == 30)
+    );
+    let p99 = |of: &Value| of["p99_ms"].as_f64().expect("a number");
+    assert!((p99(spot) - 500.0).abs() < 17.0 && (p99(&spot["was"]) - 10.6).abs() < 0.4);
+    for past in ["hour", "day", "week"] {
+        assert_eq!(spot["was"][past]["p99_ms"], Value::Null, "{past}");
+    }
+}
+
+#[tokio::test]
+async fn errors_are_charged_where_they_begin() {
+    let world = world(10.3, "error");
+    let answer = world.ok("/api/hotspots").await;
+    let spot = &answer["hotspots"][0];
+    assert_eq!(
+        (&spot["service"], &spot["kind"]),
+        (&json!("payment"), &json!("error"))
+    );
+    assert_eq!(
+        (&spot["error_rate"], &spot["was"]["error_rate"]),
+        (&json!(1.0), &json!(0.0))
+    );
+    assert_eq!(
+        answer["hotspots"].as_array().map(Vec::len),
+        Some(1),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn loaded_history_is_compared_as_asked() {
+    let world = world(500.0, "ok");
+    // The slow minutes as what was normal: nothing is worse than that.
+    let answer = world
+        .ok("/api/hotspots?start=now-12m&end=now-5m&against_start=now-5m&against_end=now")
+        .await;
+    assert_eq!(answer["hotspots"], json!([]));
+    assert_eq!(answer["now"]["spans"], 180);
+    assert_eq!(
+        answer["against"],
+        json!({"start_unix_ns": NOW - 300 * SECOND, "end_unix_ns": NOW, "spans": 90, "sampled": 1.0})
+    );
+    // With nothing before: what is worst.
+    let answer = world
+        .ok("/api/hotspots?start=now-4m&against_start=0&against_end=1")
+        .await;
+    assert_eq!(answer["hotspots"][0]["service"], "payment");
+    assert_eq!(answer["hotspots"][0]["was"]["p99_ms"], Value::Null);
+    assert!(answer["hotspots"][0]["was"]["hour"].is_null(), "live only");
+}
