@@ -84,3 +84,12 @@ export function absoluteRange(params: URLSearchParams, nowMs: number): URLSearch
   if (!from && !to) return params;
   return withChanges(params, { from: absolute(from, nowMs), to: absolute(to ?? "now", nowMs) });
 }
+
+/** The page's range as the API's `?start=&end=`; empty where there is none. */
+export function rangeQuery(params: URLSearchParams, extra: Record<string, string> = {}): string {
+  const [from, to] = [params.get("from"), params.get("to")];
+  const query = new URLSearchParams(extra);
+  if (from) query.set("start", from);
+  if (to && to !== "now") query.set("end", to);
+  return query.size > 0 ? `?${query}` : "";
+}

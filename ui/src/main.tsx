@@ -26,15 +26,18 @@ const PAGES: Record<string, () => Promise<{ default: Page }>> = {
   service: () => import("./pages/service"),
   trace: () => import("./pages/trace"),
   errors: () => import("./pages/errors"),
+  error: () => import("./pages/error"),
   map: () => import("./pages/map"),
   status: () => import("./pages/status"),
 };
+
+const OF_ONE: Record<string, string> = { services: "service", errors: "error" };
 
 /** The page's name in PAGES: `/services` is the overview, `/services/cart` the page of one. */
 function pageName(parts: string[]): string {
   const name = parts[0] ?? "";
   if (name === "trace" && parts.length < 2) return "trace without an id";
-  return name === "services" && parts.length > 1 ? "service" : name;
+  return parts.length > 1 ? (OF_ONE[name] ?? name) : Object.values(OF_ONE).includes(name) ? `${name} alone` : name;
 }
 
 const loaded = new Map<string, Page>();
@@ -62,7 +65,7 @@ function Main() {
   return (
     <main id="main" ref={main} tabIndex={-1} class={PAGES[name] ? `page-${name || "now"}` : "page-none"}>
       {Page ? (
-        <Page key={name === "service" || name === "trace" ? route.value.path : name} rest={parts.slice(1)} />
+        <Page key={parts.length > 1 ? route.value.path : name} rest={parts.slice(1)} />
       ) : !PAGES[name] ? (
         <section class="page">
           <h1>No such page</h1>

@@ -81,6 +81,47 @@ export interface HotspotsAnswer extends Answer {
   against: Looked;
 }
 
+export interface NamedCount {
+  name: string;
+  count: number;
+}
+
+/** Failures with the same exception, message and top frames. */
+export interface ErrorGroup {
+  fingerprint: string;
+  type: string;
+  message: string;
+  count: number;
+  first_seen_unix_ns: Int;
+  last_seen_unix_ns: Int;
+  /** Most first. */
+  services: NamedCount[];
+  versions: NamedCount[];
+  /** Where these failures began, and the part of them that did. */
+  root_cause: { service: string; operation: string; share: number } | null;
+  trend: { t_unix_ns: Int; count: number }[];
+  sample_trace_id: string | null;
+  span_id: string | null;
+}
+
+export interface ErrorsAnswer extends Answer {
+  groups: ErrorGroup[];
+}
+
+export interface ErrorSample {
+  trace_id: string;
+  span_id: string;
+  service: string;
+  operation: string;
+  version: string | null;
+  start_time_unix_ns: Int;
+}
+
+export interface ErrorGroupAnswer extends ErrorGroup, Answer {
+  stack: string | null;
+  samples: ErrorSample[];
+}
+
 export interface Step {
   t_unix_ns: Int;
   count: number;

@@ -36,6 +36,7 @@ export function answer(store, url) {
   if (path[0] === "tags") return tags(store, path, query);
   if (path[0] === "status") return status(store);
   if (path[0] === "sampling") return insight.sampling(store);
+  if (path[0] === "errors") return insight.errors(store, query, path[1]);
   if (path[0] === "hotspots") return insight.hotspots(store, query);
   throw new Refusal(404, "not_found", "no such endpoint; /api/openapi.json lists those that exist");
 }

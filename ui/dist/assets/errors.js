@@ -1,5 +1,6 @@
-import { C as route, O as a, T as withChanges, i as count, j as useGet, k as refresh, l as plural, x as href } from "./index.js";
-import { c as Swatch, r as Problem, t as Incomplete } from "./notes.js";
+import { A as refresh, E as withChanges, M as useGet, S as href, b as rangeQuery, i as count, k as a, l as plural, w as route } from "./index.js";
+import { c as Swatch, n as Lacking, r as Problem, t as Incomplete } from "./notes.js";
+import { t as ErrorGroups } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as LoadMore, t as usePager } from "./pager.js";
 import { t as RangePicker } from "./pickers.js";
@@ -12,27 +13,63 @@ function countByService(hits) {
 	for (const hit of hits) for (const one of hit.services) if (one.error_count > 0) counts.set(one.name, (counts.get(one.name) ?? 0) + 1);
 	return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
-function urlOf(params, more) {
-	const query = new URLSearchParams(more);
-	if (params.get("from")) query.set("start", params.get("from"));
-	if (params.get("to") && params.get("to") !== "now") query.set("end", params.get("to"));
-	return `/api/traces?${query}`;
+function Groups({ url, ranged }) {
+	const { data, error } = useGet(url);
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "groups",
+		children: [
+			/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+				id: "groups",
+				children: "Groups"
+			}), data && /* @__PURE__ */ a("span", {
+				class: "dim",
+				children: [plural(data.groups.length, "group"), " of like failures, most first"]
+			})] }),
+			error && /* @__PURE__ */ a(Lacking, {
+				what: "error groups",
+				error,
+				retry: () => void refresh(url)
+			}),
+			/* @__PURE__ */ a(Incomplete, { answer: data }),
+			data && (data.groups.length > 0 ? /* @__PURE__ */ a(ErrorGroups, {
+				groups: data.groups,
+				caption: "Error groups"
+			}) : /* @__PURE__ */ a("p", {
+				class: "quiet-text good",
+				children: [
+					"No failures",
+					ranged ? " in this time range" : "",
+					"."
+				]
+			})),
+			!data && !error && /* @__PURE__ */ a("p", {
+				class: "loading room",
+				children: "Loading…"
+			})
+		]
+	});
 }
 function Errors() {
 	const { params } = route.value;
 	const service = params.get("service") ?? "";
-	const all = urlOf(params, {
+	const groups = `/api/errors${rangeQuery(params, service ? { service } : {})}`;
+	const all = `/api/traces${rangeQuery(params, {
 		error: "true",
 		limit: String(COUNTED)
-	});
-	const url = service ? urlOf(params, {
+	})}`;
+	const url = service ? `/api/traces${rangeQuery(params, {
 		service,
 		span_error: "true",
 		limit: "50"
-	}) : all;
+	})}` : all;
 	const counted = useGet(all);
 	const found = usePager(url);
-	useLive(found.extended ? [] : [.../* @__PURE__ */ new Set([all, url])]);
+	useLive(found.extended ? [groups] : [.../* @__PURE__ */ new Set([
+		groups,
+		all,
+		url
+	])]);
 	document.title = "Errors · Tracewell";
 	const tabs = countByService(counted.data?.traces ?? []);
 	if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);
@@ -89,10 +126,21 @@ function Errors() {
 					})
 				]
 			}),
+			/* @__PURE__ */ a(Groups, {
+				url: groups,
+				ranged: params.has("from")
+			}),
 			/* @__PURE__ */ a("section", {
 				class: "panel",
-				"aria-label": "Error traces",
+				"aria-labelledby": "failing",
 				children: [
+					/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+						id: "failing",
+						children: "Failing traces"
+					}), /* @__PURE__ */ a("span", {
+						class: "dim",
+						children: "newest first"
+					})] }),
 					found.traces && found.traces.length > 0 && /* @__PURE__ */ a(TraceList, {
 						hits: found.traces,
 						caption: service ? `Traces in which ${service} failed` : "Error traces"

@@ -1,4 +1,4 @@
-import { C as route, O as a, j as useGet, w as setParams } from "./index.js";
+import { M as useGet, T as setParams, k as a, w as route } from "./index.js";
 import { a as CopyButton } from "./notes.js";
 // src/parts/firstspan.tsx
 var demoSpan = (ingest) => `NOW=$(date +%s)000000000

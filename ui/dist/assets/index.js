@@ -1442,6 +1442,14 @@ function absoluteRange(params, nowMs) {
 		to: absolute(to ?? "now", nowMs)
 	});
 }
+/** The page's range as the API's `?start=&end=`; empty where there is none. */
+function rangeQuery(params, extra = {}) {
+	const [from, to] = [params.get("from"), params.get("to")];
+	const query = new URLSearchParams(extra);
+	if (from) query.set("start", from);
+	if (to && to !== "now") query.set("end", to);
+	return query.size > 0 ? `?${query}` : "";
+}
 // src/keys.ts
 var layers = [];
 var prefix = null;
@@ -1988,14 +1996,19 @@ var PAGES = {
 	service: () => __vitePreload(() => import("./service.js"), [], import.meta.url),
 	trace: () => __vitePreload(() => import("./trace.js"), [], import.meta.url),
 	errors: () => __vitePreload(() => import("./errors.js"), [], import.meta.url),
+	error: () => __vitePreload(() => import("./error.js"), [], import.meta.url),
 	map: () => __vitePreload(() => import("./map.js"), [], import.meta.url),
 	status: () => __vitePreload(() => import("./status.js"), [], import.meta.url)
+};
+var OF_ONE = {
+	services: "service",
+	errors: "error"
 };
 /** The page's name in PAGES: `/services` is the overview, `/services/cart` the page of one. */
 function pageName(parts) {
 	const name = parts[0] ?? "";
 	if (name === "trace" && parts.length < 2) return "trace without an id";
-	return name === "services" && parts.length > 1 ? "service" : name;
+	return parts.length > 1 ? OF_ONE[name] ?? name : Object.values(OF_ONE).includes(name) ? `${name} alone` : name;
 }
 var loaded = /* @__PURE__ */ new Map();
 function Main() {
@@ -2018,7 +2031,7 @@ function Main() {
 		ref: main,
 		tabIndex: -1,
 		class: PAGES[name] ? `page-${name || "now"}` : "page-none",
-		children: Page ? /* @__PURE__ */ a(Page, { rest: parts.slice(1) }, name === "service" || name === "trace" ? route.value.path : name) : !PAGES[name] ? /* @__PURE__ */ a("section", {
+		children: Page ? /* @__PURE__ */ a(Page, { rest: parts.slice(1) }, parts.length > 1 ? route.value.path : name) : !PAGES[name] ? /* @__PURE__ */ a("section", {
 			class: "page",
 			children: [/* @__PURE__ */ a("h1", { children: "No such page" }), /* @__PURE__ */ a("p", { children: [
 				"Nothing is at ",
@@ -2091,4 +2104,4 @@ if (route.value.params.has("debug")) window.__tracewell = {
 	rows: 0
 };
 Q(/* @__PURE__ */ a(App, {}), document.getElementById("app"));
-export { request as A, route as C, say as D, copy as E, T as F, b$2 as I, d$2 as L, stringifyExact as M, A$1 as N, a as O, F$1 as P, w$2 as R, navigate as S, withChanges as T, SINGLE as _, duration as a, address as b, percent as c, ticks as d, dark as f, useKeys as g, zone as h, count as i, useGet as j, refresh as k, plural as l, now as m, bytes as n, instant as o, live as p, clock as r, milliseconds as s, ago as t, rate as u, apiQuery as v, setParams as w, href as x, parseMs as y, $ as z };
+export { refresh as A, $ as B, navigate as C, copy as D, withChanges as E, F$1 as F, T as I, b$2 as L, useGet as M, stringifyExact as N, say as O, A$1 as P, d$2 as R, href as S, setParams as T, SINGLE as _, duration as a, rangeQuery as b, percent as c, ticks as d, dark as f, useKeys as g, zone as h, count as i, request as j, a as k, plural as l, now as m, bytes as n, instant as o, live as p, clock as r, milliseconds as s, ago as t, rate as u, apiQuery as v, route as w, address as x, parseMs as y, w$2 as z };

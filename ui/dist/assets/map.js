@@ -1,4 +1,4 @@
-import { C as route, O as a, T as withChanges, c as percent, i as count, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, w as setParams, x as href, z as $ } from "./index.js";
+import { A as refresh, B as $, E as withChanges, M as useGet, S as href, T as setParams, c as percent, i as count, k as a, l as plural, s as milliseconds, u as rate, w as route } from "./index.js";
 import { o as ServiceLink, r as Problem, t as Incomplete, u as serviceHref } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

@@ -1,4 +1,4 @@
-import { E as copy, O as a, f as dark, h as zone, m as now, o as instant, r as clock, t as ago, x as href } from "./index.js";
+import { D as copy, S as href, f as dark, h as zone, k as a, m as now, o as instant, r as clock, t as ago } from "./index.js";
 // src/colors.ts
 var HUES = [
 	205,

@@ -1,4 +1,4 @@
-import { A as request, L as d, N as A, O as a, j as useGet } from "./index.js";
+import { M as useGet, P as A, R as d, j as request, k as a } from "./index.js";
 // src/parts/loadmore.tsx
 function LoadMore({ found }) {
 	if (!found.hasMore) return null;

@@ -1,4 +1,4 @@
-import { C as route, L as d, O as a, h as zone, o as instant, w as setParams } from "./index.js";
+import { R as d, T as setParams, h as zone, k as a, o as instant, w as route } from "./index.js";
 // src/parts/pickers.tsx
 var WINDOWS = [
 	"1m",

@@ -1,94 +1,10 @@
-import { C as route, O as a, c as percent, h as zone, j as useGet, k as refresh, l as plural, m as now, r as clock, s as milliseconds, u as rate, x as href } from "./index.js";
+import { A as refresh, M as useGet, S as href, c as percent, k as a, l as plural, s as milliseconds, u as rate, w as route } from "./index.js";
 import { c as Swatch, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";
+import { n as RedCharts } from "./redchart.js";
 import { t as SortTable } from "./sorttable.js";
 import { t as TraceList } from "./tracelist.js";
-// src/parts/redchart.tsx
-var W = 300;
-var H = 64;
-function bars(values, most) {
-	const step = W / values.length;
-	return values.map((value, at) => value ? `M${(at * step + 1).toFixed(1)} ${H}v${-Math.max(1, value / most * 60).toFixed(1)}h${(step - 2).toFixed(1)}V${H}Z` : "").join("");
-}
-function line(values, most) {
-	const step = W / values.length;
-	let pen = "M";
-	return values.map((value, at) => {
-		if (value === null) return pen = "M", "";
-		const part = `${pen}${((at + .5) * step).toFixed(1)} ${(H - value / most * 60).toFixed(1)}h.01`;
-		pen = "L";
-		return part;
-	}).join("");
-}
-function Chart({ series, steps }) {
-	const known = series.values.filter((value) => value !== null);
-	const most = Math.max(series.kind === "latency" ? .001 : 1, ...known);
-	const path = series.kind === "latency" ? line(series.values, most) : bars(series.values, most);
-	return /* @__PURE__ */ a("figure", {
-		class: `chart ${series.kind}`,
-		children: [
-			/* @__PURE__ */ a("figcaption", { children: [/* @__PURE__ */ a("b", { children: series.name }), /* @__PURE__ */ a("span", {
-				class: "dim",
-				children: known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data"
-			})] }),
-			/* @__PURE__ */ a("svg", {
-				viewBox: `0 0 ${W} ${H}`,
-				preserveAspectRatio: "none",
-				role: "img",
-				"aria-label": `${series.name}: ${known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data"}`,
-				children: [/* @__PURE__ */ a("path", {
-					class: "base",
-					d: `M0 63.5H${W}`
-				}), /* @__PURE__ */ a("path", {
-					class: "data",
-					d: path
-				})]
-			}),
-			/* @__PURE__ */ a("div", {
-				class: "chart-axis",
-				"aria-hidden": "true",
-				children: [/* @__PURE__ */ a("span", { children: clock(steps[0].t_unix_ns, zone.value, now.value) }), /* @__PURE__ */ a("span", { children: "now" })]
-			})
-		]
-	});
-}
-function RedCharts({ steps, windowSeconds }) {
-	if (steps.length === 0) return null;
-	const each = `in ${Math.round(windowSeconds / steps.length)} s`;
-	return /* @__PURE__ */ a("div", {
-		class: "charts",
-		children: [
-			/* @__PURE__ */ a(Chart, {
-				steps,
-				series: {
-					name: "Requests",
-					kind: "rate",
-					values: steps.map((step) => step.count),
-					text: (value) => `${plural(value, "request")} ${each}`
-				}
-			}),
-			/* @__PURE__ */ a(Chart, {
-				steps,
-				series: {
-					name: "Errors",
-					kind: "errors",
-					values: steps.map((step) => step.errors),
-					text: (value) => `${plural(value, "error")} ${each}`
-				}
-			}),
-			/* @__PURE__ */ a(Chart, {
-				steps,
-				series: {
-					name: "p95",
-					kind: "latency",
-					values: steps.map((step) => step.count > 0 ? step.p95_ms : null),
-					text: (value) => milliseconds(value)
-				}
-			})
-		]
-	});
-}
 // src/pages/service.tsx
 function Figures({ red }) {
 	const figures = [
@@ -299,10 +215,7 @@ function Service({ rest }) {
 				"aria-label": "Figures",
 				children: [
 					/* @__PURE__ */ a(Figures, { red }),
-					red.request_count > 0 ? /* @__PURE__ */ a(RedCharts, {
-						steps: red.series ?? [],
-						windowSeconds: services.data?.window_s ?? 300
-					}) : /* @__PURE__ */ a("p", {
+					red.request_count > 0 ? /* @__PURE__ */ a(RedCharts, { steps: red.series ?? [] }) : /* @__PURE__ */ a("p", {
 						class: "quiet-text",
 						children: "No requests in this window. Widen it, or look at the traces below."
 					}),

@@ -1,4 +1,4 @@
-import { C as route, O as a, c as percent, j as useGet, k as refresh, l as plural, s as milliseconds, u as rate, w as setParams, x as href, z as $ } from "./index.js";
+import { A as refresh, B as $, M as useGet, S as href, T as setParams, c as percent, k as a, l as plural, s as milliseconds, u as rate, w as route } from "./index.js";
 import { o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

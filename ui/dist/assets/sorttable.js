@@ -1,4 +1,4 @@
-import { C as route, O as a, w as setParams } from "./index.js";
+import { T as setParams, k as a, w as route } from "./index.js";
 // src/parts/sorttable.tsx
 function compare(a, b, sign) {
 	if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;

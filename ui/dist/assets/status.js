@@ -1,4 +1,4 @@
-import { O as a, a as duration, c as percent, i as count, j as useGet, k as refresh, l as plural, n as bytes, u as rate, z as $ } from "./index.js";
+import { A as refresh, B as $, M as useGet, a as duration, c as percent, i as count, k as a, l as plural, n as bytes, u as rate } from "./index.js";
 import { a as CopyButton, l as When, n as Lacking, r as Problem } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { t as keptBecause } from "./kept.js";

@@ -1,4 +1,4 @@
-import { C as route, D as say, E as copy, F as T, I as b, L as d, M as stringifyExact, N as A, O as a, P as F, R as w, T as withChanges, a as duration, b as address, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as useGet, k as refresh, l as plural, o as instant, w as setParams, x as href, z as $ } from "./index.js";
+import { A as refresh, B as $, D as copy, E as withChanges, F, I as T, L as b, M as useGet, N as stringifyExact, O as say, P as A, R as d, S as href, T as setParams, a as duration, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, k as a, l as plural, o as instant, w as route, x as address, z as w } from "./index.js";
 import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { t as keptBecause } from "./kept.js";
 // src/trace/critical.ts

@@ -1,15 +1,17 @@
-// Errors: failing traces, newest first; one service at a time when asked.
+// Errors: groups of like failures, most first, and the failing traces, newest first; of one service when asked.
 import { refresh, useGet } from "../api";
 import { count, plural } from "../format";
+import { rangeQuery } from "../filter";
 import { Swatch } from "../parts/bits";
+import { ErrorGroups } from "../parts/errorgroups";
 import { LiveSwitch, useLive } from "../parts/live";
 import { LoadMore } from "../parts/loadmore";
-import { Incomplete, Problem } from "../parts/notes";
+import { Incomplete, Lacking, Problem } from "../parts/notes";
 import { RangePicker } from "../parts/pickers";
 import { usePager } from "../parts/pager";
 import { TraceList } from "../parts/tracelist";
 import { href, route, withChanges } from "../router";
-import type { SearchAnswer, TraceHit } from "../types";
+import type { ErrorsAnswer, SearchAnswer, TraceHit } from "../types";
 
 const COUNTED = 200;
 const TABS_MAX = 24;
@@ -22,21 +24,31 @@ function countByService(hits: TraceHit[]): [string, number][] {
   return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
 
-function urlOf(params: URLSearchParams, more: Record<string, string>): string {
-  const query = new URLSearchParams(more);
-  if (params.get("from")) query.set("start", params.get("from") as string);
-  if (params.get("to") && params.get("to") !== "now") query.set("end", params.get("to") as string);
-  return `/api/traces?${query}`;
+function Groups({ url, ranged }: { url: string; ranged: boolean }) {
+  const { data, error } = useGet<ErrorsAnswer>(url);
+  return (
+    <section class="panel" aria-labelledby="groups">
+      <header>
+        <h2 id="groups">Groups</h2>
+        {data && <span class="dim">{plural(data.groups.length, "group")} of like failures, most first</span>}
+      </header>
+      {error && <Lacking what="error groups" error={error} retry={() => void refresh(url)} />}
+      <Incomplete answer={data} />
+      {data && (data.groups.length > 0 ? <ErrorGroups groups={data.groups} caption="Error groups" /> : <p class="quiet-text good">No failures{ranged ? " in this time range" : ""}.</p>)}
+      {!data && !error && <p class="loading room">Loading…</p>}
+    </section>
+  );
 }
 
 export default function Errors() {
   const { params } = route.value;
   const service = params.get("service") ?? "";
-  const all = urlOf(params, { error: "true", limit: String(COUNTED) });
-  const url = service ? urlOf(params, { service, span_error: "true", limit: "50" }) : all;
+  const groups = `/api/errors${rangeQuery(params, service ? { service } : {})}`;
+  const all = `/api/traces${rangeQuery(params, { error: "true", limit: String(COUNTED) })}`;
+  const url = service ? `/api/traces${rangeQuery(params, { service, span_error: "true", limit: "50" })}` : all;
   const counted = useGet<SearchAnswer>(all);
   const found = usePager(url);
-  useLive(found.extended ? [] : [...new Set([all, url])]);
+  useLive(found.extended ? [groups] : [...new Set([groups, all, url])]);
   document.title = "Errors · Tracewell";
   const tabs = countByService(counted.data?.traces ?? []);
   if (service && !tabs.some(([name]) => name === service)) tabs.unshift([service, 0]);
@@ -72,7 +84,12 @@ export default function Errors() {
           {more > 0 && <span class="dim">and {plural(more, "service")} with fewer</span>}
         </nav>
       )}
-      <section class="panel" aria-label="Error traces">
+      <Groups url={groups} ranged={params.has("from")} />
+      <section class="panel" aria-labelledby="failing">
+        <header>
+          <h2 id="failing">Failing traces</h2>
+          <span class="dim">newest first</span>
+        </header>
         {found.traces && found.traces.length > 0 && <TraceList hits={found.traces} caption={service ? `Traces in which ${service} failed` : "Error traces"} />}
         {found.traces?.length === 0 && <p class="quiet-text good">{service ? `No stored trace has an error of ${service}` : "No stored trace has an error"}{params.get("from") ? " in this time range." : "."}</p>}
         {!found.traces && !found.error && <p class="loading">Loading…</p>}

@@ -2,6 +2,7 @@
 import { refresh, useGet, type Fetched } from "../api";
 import { count, milliseconds, percent, plural, rate } from "../format";
 import { ServiceLink, Sparkline, When } from "../parts/bits";
+import { ErrorGroups } from "../parts/errorgroups";
 import { FirstSpan } from "../parts/firstspan";
 import { comparison, Hotspots } from "../parts/hotspots";
 import { LiveSwitch, useLive } from "../parts/live";
@@ -9,11 +10,13 @@ import { Incomplete, Lacking, Problem } from "../parts/notes";
 import { currentWindow, WindowPicker } from "../parts/pickers";
 import { TraceList } from "../parts/tracelist";
 import { href, route } from "../router";
-import type { HotspotsAnswer, SearchAnswer, ServiceRed, ServicesAnswer, StatusAnswer } from "../types";
+import type { ErrorsAnswer, HotspotsAnswer, SearchAnswer, ServiceRed, ServicesAnswer, StatusAnswer } from "../types";
 
 const ERRORS = "/api/traces?error=true&limit=12";
 const NEWEST = "/api/traces?limit=12";
 const HOTSPOTS = "/api/hotspots";
+const GROUPS = "/api/errors?start=now-1h";
+const GROUPS_SHOWN = 5;
 const SHOWN = 12;
 
 /** Failing ones by error rate, then the rest by p99: what to look at first. */
@@ -90,6 +93,24 @@ function WorstNow({ data, error }: Fetched<HotspotsAnswer>) {
   );
 }
 
+/** New ones first: what began last is most likely what someone is called for. */
+function NewErrors({ data, error }: Fetched<ErrorsAnswer>) {
+  const newest = data && [...data.groups].sort((a, b) => (BigInt(a.first_seen_unix_ns) > BigInt(b.first_seen_unix_ns) ? -1 : 1)).slice(0, GROUPS_SHOWN);
+  return (
+    <section class="panel" aria-labelledby="new-errors">
+      <header>
+        <h2 id="new-errors">Errors of the last hour</h2>
+        <span class="dim">the newest first</span>
+        <a href="/errors">{data && data.groups.length > GROUPS_SHOWN ? `All ${count(data.groups.length)} groups` : "All errors"}</a>
+      </header>
+      {error && <Lacking what="error groups" error={error} retry={() => void refresh(GROUPS)} />}
+      <Incomplete answer={data} />
+      {newest && (newest.length > 0 ? <ErrorGroups groups={newest} caption="Newest errors" /> : <p class="quiet-text good">No failures.</p>)}
+      {!data && !error && <p class="loading room">Loading…</p>}
+    </section>
+  );
+}
+
 function Health({ status }: { status?: StatusAnswer }) {
   if (!status) return null;
   const lag = Math.max(0, ...status.log.groups.map((group) => group.lag_seconds));
@@ -118,11 +139,12 @@ export default function Now() {
   const url = `/api/services?window=${currentWindow()}`;
   const services = useGet<ServicesAnswer>(url);
   const hotspots = useGet<HotspotsAnswer>(HOTSPOTS);
+  const groups = useGet<ErrorsAnswer>(GROUPS);
   const errors = useGet<SearchAnswer>(ERRORS);
   const status = useGet<StatusAnswer>("/api/status");
   const noErrors = errors.data?.traces.length === 0;
   const newest = useGet<SearchAnswer>(noErrors ? NEWEST : null);
-  useLive([url, ERRORS, "/api/status", ...(hotspots.error?.isAbsent ? [] : [HOTSPOTS]), ...(noErrors ? [NEWEST] : [])]);
+  useLive([url, ERRORS, "/api/status", ...(hotspots.error?.isAbsent ? [] : [HOTSPOTS]), ...(groups.error?.isAbsent ? [] : [GROUPS]), ...(noErrors ? [NEWEST] : [])]);
   document.title = "Now · Tracewell";
   const empty = services.data?.services.length === 0 && noErrors && newest.data?.traces.length === 0;
   return (
@@ -141,6 +163,7 @@ export default function Now() {
       ) : (
         <>
           <WorstNow {...hotspots} />
+          {!groups.error?.isAbsent && <NewErrors {...groups} />}
           <section class="panel" aria-labelledby="worst">
             <header>
               <h2 id="worst">Services</h2>

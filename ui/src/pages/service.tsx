@@ -141,7 +141,7 @@ export default function Service({ rest }: PageProps) {
         <section class="panel" aria-label="Figures">
           <Figures red={red} />
           {red.request_count > 0 ? (
-            <RedCharts steps={red.series ?? []} windowSeconds={services.data?.window_s ?? 300} />
+            <RedCharts steps={red.series ?? []} />
           ) : (
             <p class="quiet-text">No requests in this window. Widen it, or look at the traces below.</p>
           )}

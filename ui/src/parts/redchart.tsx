@@ -1,5 +1,5 @@
 // The three figures of a service over the window: requests, errors, p95. Own SVG; one path a series, a table for screen readers.
-import { clock, milliseconds, plural } from "../format";
+import { clock, duration, milliseconds, plural } from "../format";
 import { now, zone } from "../prefs";
 import type { Step } from "../types";
 
@@ -31,6 +31,26 @@ function line(values: (number | null)[], most: number): string {
     .join("");
 }
 
+/** Failures over time, as wide as the page. */
+export function FailureChart({ steps }: { steps: Step[] }) {
+  if (steps.length === 0) return null;
+  return (
+    <div class="charts one">
+      <Chart steps={steps} series={{ name: "Failures", kind: "errors", values: steps.map((step) => step.errors), text: (value) => `${plural(value, "failure")} ${inOne(steps)}` }} />
+    </div>
+  );
+}
+
+const stepNs = (steps: Step[]): number => (steps.length > 1 ? Number(BigInt(steps[1].t_unix_ns) - BigInt(steps[0].t_unix_ns)) : 0);
+
+/** "in 10 s": what one bar stands for. */
+const inOne = (steps: Step[]): string => `in ${duration(Math.round(stepNs(steps) / 1e9) * 1e9).replace(".0", "").replace(" 00 s", "")}`;
+
+function endOf(steps: Step[]): string {
+  const end = Number(BigInt(steps[steps.length - 1].t_unix_ns) / 1_000_000n) + stepNs(steps) / 1e6;
+  return Math.abs(now.value - end) < Math.max(15_000, stepNs(steps) / 1e6) ? "now" : clock(BigInt(Math.round(end)) * 1_000_000n, zone.value, now.value);
+}
+
 function Chart({ series, steps }: { series: Series; steps: Step[] }) {
   const known = series.values.filter((value): value is number => value !== null);
   const most = Math.max(series.kind === "latency" ? 0.001 : 1, ...known);
@@ -47,15 +67,15 @@ function Chart({ series, steps }: { series: Series; steps: Step[] }) {
       </svg>
       <div class="chart-axis" aria-hidden="true">
         <span>{clock(steps[0].t_unix_ns, zone.value, now.value)}</span>
-        <span>now</span>
+        <span>{endOf(steps)}</span>
       </div>
     </figure>
   );
 }
 
-export function RedCharts({ steps, windowSeconds }: { steps: Step[]; windowSeconds: number }) {
+export function RedCharts({ steps }: { steps: Step[] }) {
   if (steps.length === 0) return null;
-  const each = `in ${Math.round(windowSeconds / steps.length)} s`;
+  const each = inOne(steps);
   return (
     <div class="charts">
       <Chart steps={steps} series={{ name: "Requests", kind: "rate", values: steps.map((step) => step.count), text: (value) => `${plural(value, "request")} ${each}` }} />

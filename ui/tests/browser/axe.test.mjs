@@ -8,7 +8,7 @@ import { failing, partial, Seed } from "./support/seed.mjs";
 import { startServer } from "./support/server.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-let server, browser, whole, broken;
+let server, browser, whole, broken, group;
 
 before(async () => {
   server = await startServer();
@@ -17,6 +17,8 @@ before(async () => {
   await seed.spans(whole.spans);
   await seed.spans(broken.spans);
   await seed.spans(failing(2).spans);
+  const errors = await fetch(`${server.url}/api/errors`).then((response) => (response.ok ? response.json() : { groups: [] }));
+  group = errors.groups[0]?.fingerprint ?? "0000000000000000";
   browser = await launch();
 });
 after(async () => {
@@ -32,6 +34,7 @@ const pages = () => ({
   services: "/services",
   service: "/services/payment",
   errors: "/errors?service=stripe",
+  "error group": `/errors/${group}`,
   map: "/map",
   "map around one": "/map?focus=checkout&hops=2",
   status: "/status",

@@ -66,6 +66,41 @@ test("Now: a server without hot spots says so, and the rest of the page is there
   await context.close();
 });
 
+test("Errors: group, its page, a trace of it at the span that failed; by keys alone", async (t) => {
+  if (!(await has("/api/errors"))) return t.skip("this server has no error groups");
+  const { page, context, problems } = await openPage(browser);
+  await visit(page, `${server.url}/errors?service=stripe`);
+  const row = page.locator(".groups tbody tr", { hasText: "StripeTimeout" });
+  await row.first().waitFor();
+  assert.match(await row.first().innerText(), /connect timed out[\s\S]*stripe/);
+  await row.first().locator("[data-row-link]").focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/errors\/[^?]+/);
+  await page.waitForSelector(".stack");
+  const text = await page.locator("main").innerText();
+  for (const part of [/StripeTimeout/, /charge\.ts:88/, /Began in\s+stripe/, /Services affected[\s\S]*payment/, /Last seen/]) assert.match(text, part);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/trace\//);
+  await page.waitForSelector(".drawer .exception");
+  assert.match(await page.locator(".drawer .exception").innerText(), /StripeTimeout/);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
+test("Errors: a group that is not there is told in the server's words, a server without groups as such", async () => {
+  const { page, context } = await openPage(browser);
+  await page.route("**/api/errors/*", (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "no failure with this fingerprint is stored" } } }));
+  await visit(page, `${server.url}/errors/0000000000000000`);
+  assert.match(await page.locator("main").innerText(), /Not found[\s\S]*no failure with this fingerprint/);
+  await page.route("**/api/errors?**", absent);
+  await page.route("**/api/errors", absent);
+  await visit(page, `${server.url}/errors`);
+  assert.match(await page.locator("main").innerText(), /does not know error groups yet/);
+  await page.waitForSelector(".traces tbody tr");
+  await context.close();
+});
+
 test("Status: what the sampler kept and dropped, by reason; on a trace, why it is kept", async () => {
   const { page, context } = await openPage(browser);
   const sampling = { enabled: true, kept: { error: 12, share: 88 }, dropped: { healthy: 1900 }, share: 0.044, healthy_traces: 1988, healthy_kept: 88, kept_spans: 1700, dropped_spans: 32300, live_window_s: 900, decided_through_unix_ns: 1795968000000000000, waiting: null, problems: [] };

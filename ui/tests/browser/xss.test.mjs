@@ -92,6 +92,11 @@ test("no page runs or renders markup of span data", async () => {
     await visit(page, server.url + path);
     await assertInert(page, problems, path);
   }
+  const { groups = [] } = await fetch(`${server.url}/api/errors`).then((response) => response.json());
+  for (const { fingerprint } of groups) {
+    await visit(page, `${server.url}/errors/${encodeURIComponent(fingerprint)}`);
+    await assertInert(page, problems, `group ${fingerprint}`);
+  }
   await context.close();
 });
 
