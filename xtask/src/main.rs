@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)] // a command-line tool: printing and exiting is its job
 
 mod bench;
+mod collector;
 mod graph;
 mod stack;
 mod steps;
@@ -18,6 +19,7 @@ fn main() {
         ["torture", options @ ..] => test::torture(options),
         ["tidy"] => tidy::run(),
         ["stack", arguments @ ..] => stack::run(arguments),
+        ["collector"] => collector::run(),
         ["bench-baseline"] => bench::write_baseline(),
         _ => {
             println!("{HELP}");
@@ -36,6 +38,7 @@ const HELP: &str = "cargo xtask COMMAND
   test STEP…      only these steps: format, tidy, clippy, release, rust, bench, ui, browser, sdks, deploy
   stack up [ENGINE…], stack down
                   start the real engines for tests (dev/stack), stop them
+  collector       build the OpenTelemetry Collector that tests of the topic use (dev/collector); where it is
   test --no-stack without the tests that need the real engines
   torture [--kills N --power-cuts N]
                   kill -9 and power cuts under load, 200 and 100 times, with a ledger of what was acknowledged

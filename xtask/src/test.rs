@@ -155,6 +155,10 @@ fn rust(options: &[&str]) -> anyhow::Result<Counts> {
     let duckdb = tools::venv("duckdb", &["duckdb==2.0.*"])?;
     tests.env("DUCKDB_PYTHON", duckdb.join("bin/python"));
     tools::strace();
+    match crate::collector::variables()? {
+        Ok(variables) => drop(tests.envs(variables)),
+        Err(why) => println!("xtask: tests with an OpenTelemetry Collector are skipped: {why}"),
+    }
     let stack = match options.contains(&NO_STACK) {
         true => Err(format!("{NO_STACK} was given")),
         false => Stack::start()?,
@@ -226,14 +230,7 @@ fn browser(_options: &[&str]) -> anyhow::Result<Counts> {
 
 /// OpenTelemetry SDKs of Python and Node, unmodified, over gRPC and HTTP.
 fn sdks(_options: &[&str]) -> anyhow::Result<Counts> {
-    let venv = tools::venv(
-        "otel-python",
-        &[
-            "opentelemetry-sdk",
-            "opentelemetry-exporter-otlp-proto-http",
-            "opentelemetry-exporter-otlp-proto-grpc",
-        ],
-    )?;
+    let venv = tools::otel_python()?;
     let folder = tools::root().join("crates/tracewell/tests/sdks");
     let mut python = Command::new(venv.join("bin/python"));
     python

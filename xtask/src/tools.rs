@@ -1,6 +1,7 @@
 //! What tests need beyond a Rust toolchain, installed where it is missing: Chromium, Valgrind and
 //! Python's venv by apt, Node by apt's absence from PyPI (D23: Debian 12's own is too old).
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,6 +21,33 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     let cache = PathBuf::from(home).join(".cache/tracewell");
     std::fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
     Ok(cache)
+}
+
+/// A folder of the cache, made once for each content of what it is made of: whole or not at all, also
+/// when two runs make it at once.
+pub(crate) fn made_once(
+    name: &str,
+    of: impl Hash,
+    make: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    let cache = cache()?;
+    let folder = cache.join(format!("{name}-{:016x}", hasher.finish()));
+    if folder.exists() {
+        return Ok(folder);
+    }
+    eprintln!("xtask: making {}", folder.display());
+    let making = cache.join(format!("{name}-making-{}", std::process::id()));
+    std::fs::create_dir_all(&making)?;
+    let made = make(&making).and_then(|()| Ok(std::fs::rename(&making, &folder)?));
+    if made.is_err() {
+        std::fs::remove_dir_all(&making)?;
+    }
+    match folder.exists() {
+        true => Ok(folder),
+        false => made.map(|()| folder),
+    }
 }
 
 /// The target directory: the caller's, or one that a fresh clone shares (only our own crates are
@@ -135,6 +163,18 @@ pub(crate) fn venv(name: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
         .args(packages))?;
     std::fs::write(&stamp, wanted).context("note what is installed")?;
     Ok(dir)
+}
+
+/// A venv with OpenTelemetry's SDK.
+pub(crate) fn otel_python() -> anyhow::Result<PathBuf> {
+    venv(
+        "otel-python",
+        &[
+            "opentelemetry-sdk",
+            "opentelemetry-exporter-otlp-proto-http",
+            "opentelemetry-exporter-otlp-proto-grpc",
+        ],
+    )
 }
 
 /// A folder to put in front of PATH so that `node` and `npm` are at least version 20.

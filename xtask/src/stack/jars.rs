@@ -1,6 +1,5 @@
 //! The engines' programs: Java, Maven and Redis by apt, jars by one Maven run a machine.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,28 +47,10 @@ pub(super) fn fetched() -> anyhow::Result<PathBuf> {
     tools::apt_program("java", "openjdk-17-jre-headless")?;
     tools::apt_program("mvn", "maven")?;
     tools::apt_program("redis-server", "redis-server")?;
-    let mut hasher = DefaultHasher::new();
-    (PROJECTS, POLICY, MODULES).hash(&mut hasher);
-    let cache = tools::cache()?;
-    let jars = cache.join(format!("stack-{:016x}", hasher.finish()));
-    if jars.exists() {
-        return Ok(jars);
-    }
-    eprintln!("xtask: fetching the engines' jars into {}", jars.display());
-    // Whole or not at all, also when two runs fetch at once.
-    let making = cache.join(format!("stack-making-{}", std::process::id()));
-    let made = make(&making).and_then(|()| Ok(std::fs::rename(&making, &jars)?));
-    if made.is_err() {
-        std::fs::remove_dir_all(&making)?;
-    }
-    match jars.exists() {
-        true => Ok(jars),
-        false => made.map(|()| jars),
-    }
+    tools::made_once("stack", (PROJECTS, POLICY, MODULES), make)
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder)?;
     for (name, text) in PROJECTS {
         std::fs::write(folder.join(name), text)?;
     }

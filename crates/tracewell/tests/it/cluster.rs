@@ -22,13 +22,13 @@ use crate::server::{JSON, Server, command_of, eventually, get, span, try_post};
 
 /// A topic of its own and the file of settings that all processes share.
 pub(crate) struct Cluster {
-    options: Options,
+    pub(crate) options: Options,
     dir: TempDir,
 }
 
 impl Cluster {
     /// None where there is no Kafka.
-    fn new() -> Option<Cluster> {
+    pub(crate) fn new() -> Option<Cluster> {
         let Ok(brokers) = std::env::var("STACK_KAFKA") else {
             // Past the test harness, which keeps what passing tests print to itself.
             let line = b"skipped: no Kafka (cargo xtask stack up kafka)\n";

@@ -19,6 +19,8 @@ mod export;
 mod faults;
 mod follow_one_span;
 mod ingest;
+#[cfg(feature = "cluster")]
+mod otel_collector;
 mod power_cut;
 mod readme;
 mod server;

@@ -17,10 +17,8 @@ import urllib.request
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+
+from send import send
 
 
 class Server:
@@ -62,33 +60,6 @@ class Server:
         code = self.process.wait(timeout=60)
         assert code == 0, f"the server ended with {code}"
         self.directory.cleanup()
-
-
-def send(exporter, service):
-    """One trace of three spans through the whole SDK; answers its id and its spans' ids by name."""
-    provider = TracerProvider(resource=Resource.create({"service.name": service, "host.id": 7}))
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    tracer = provider.get_tracer("check", "1.0")
-    ids = {}
-    with tracer.start_as_current_span("POST /checkout", kind=SpanKind.SERVER) as root:
-        root.set_attribute("user_id", "u-17")
-        root.set_attribute("items", [1, 2, 3])
-        root.set_attribute("ratio", 0.25)
-        root.set_attribute("vip", True)
-        ids["root"] = f"{root.get_span_context().span_id:016x}"
-        with tracer.start_as_current_span("charge", kind=SpanKind.CLIENT) as child:
-            ids["child"] = f"{child.get_span_context().span_id:016x}"
-            try:
-                raise ValueError("card declined: “Ω” \u0000 end")
-            except ValueError as error:
-                child.record_exception(error)
-                child.set_status(Status(StatusCode.ERROR, "declined"))
-        link = Link(root.get_span_context(), {"why": "batch"})
-        with tracer.start_as_current_span("mail", kind=SpanKind.PRODUCER, links=[link]):
-            pass
-    trace_id = f"{root.get_span_context().trace_id:032x}"
-    provider.shutdown()
-    return trace_id, ids
 
 
 def check(server, trace_id, ids, service):
@@ -133,7 +104,7 @@ def main():
     passed, failed = 0, 0
     for service, exporter in exporters.items():
         try:
-            trace_id, ids = send(exporter(), service)
+            trace_id, ids = send([exporter()], service)
             check(server, trace_id, ids, service)
             passed += 1
             print(f"test {service} ... ok")
