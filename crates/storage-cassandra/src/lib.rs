@@ -5,11 +5,13 @@
 //! namesake with other content lies beside it. So a write may be repeated at will, and is.
 #![warn(missing_docs)]
 
+mod checkup;
 mod reader;
 pub mod schema;
 mod session;
 mod sink;
 
+pub use checkup::check;
 pub use reader::CassandraReader;
 pub use session::{Cassandra, Settings};
 pub use sink::CassandraSink;

@@ -14,11 +14,7 @@ const STEPS: &[&[&str]] = &[&["CREATE TABLE IF NOT EXISTS KEYSPACE.spans (
 /// Answers the steps that were taken.
 pub fn migrate(cassandra: &Cassandra) -> Result<usize, Error> {
     let settings = cassandra.settings();
-    let Settings {
-        keyspace,
-        replication,
-        ..
-    } = settings;
+    let (keyspace, replication) = (&settings.keyspace, replication(settings));
     cassandra.run(&format!(
         "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {replication}"
     ))?;
@@ -64,6 +60,12 @@ pub fn check(cassandra: &Cassandra) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// As CQL writes it: so many replicas in every datacenter.
+pub(crate) fn replication(settings: &Settings) -> String {
+    let replicas = settings.replicas;
+    format!("{{'class': 'NetworkTopologyStrategy', 'replication_factor': {replicas}}}")
 }
 
 fn newer(settings: &Settings, version: usize) -> Error {

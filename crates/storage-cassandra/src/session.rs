@@ -30,8 +30,8 @@ pub struct Settings {
     pub datacenter: Option<String>,
     /// The keyspace: one tenant.
     pub keyspace: String,
-    /// The keyspace's replication when it is made, as CQL writes it.
-    pub replication: String,
+    /// Replicas of a keyspace that is made, in every datacenter.
+    pub replicas: u32,
     /// How long spans are kept (R12).
     pub kept_s: u32,
     /// Writes under way at once: enough for all of a node's cores, few enough not to drown it.
@@ -48,7 +48,7 @@ impl Default for Settings {
             credentials: None,
             datacenter: None,
             keyspace: "tracewell".to_owned(),
-            replication: "{'class': 'SimpleStrategy', 'replication_factor': 1}".to_owned(),
+            replicas: 1,
             kept_s: 30 * 86_400,
             concurrency: 64,
             row_bytes_max: 4 * 1024 * 1024,
@@ -63,10 +63,19 @@ pub struct Cassandra {
 }
 
 struct Inner {
-    // Dropped before its runtime.
     session: Session,
-    runtime: Runtime,
+    /// There until this is dropped.
+    runtime: Option<Runtime>,
     settings: Settings,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever drops it may be a task of another runtime, which must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl std::fmt::Debug for Cassandra {
@@ -113,7 +122,7 @@ impl Cassandra {
         })?;
         let inner = Arc::new(Inner {
             session,
-            runtime,
+            runtime: Some(runtime),
             settings,
         });
         Ok(Cassandra { inner })
@@ -129,7 +138,10 @@ impl Cassandra {
 
     /// Runs a future on the calling thread, a worker's or a query pool's.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.inner.runtime.block_on(future)
+        let runtime = self.inner.runtime.as_ref();
+        runtime
+            .expect("it is there until the drop")
+            .block_on(future)
     }
 
     /// Prepares a statement; every one of ours may be repeated.

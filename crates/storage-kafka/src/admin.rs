@@ -12,7 +12,7 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use tracewell_storage::Error;
+use tracewell_storage::{Error, Finding};
 
 use crate::errors::of_kafka;
 use crate::options::{Options, RECORD_BYTES_MAX};
@@ -20,15 +20,6 @@ use crate::options::{Options, RECORD_BYTES_MAX};
 const WAIT: Duration = Duration::from_secs(20);
 /// Dead letters are for people, who take longer than an hour.
 const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
-
-/// Something that is not as the roles need it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// What was looked at, what was seen, and what is wrong with it.
-    pub problem: String,
-    /// A command that sets it right.
-    pub fix: String,
-}
 
 /// What the topic is like.
 #[derive(Clone, Debug, PartialEq)]

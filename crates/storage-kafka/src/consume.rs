@@ -11,7 +11,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tracewell_model::BatchBuilder;
 use tracewell_storage::{Consumer, Error, Position, Record};
 
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, GroupDeadLetters};
 use crate::errors::of_kafka;
 use crate::member::{Member, commit_metadata};
 use crate::partition::Commit;
@@ -174,19 +174,14 @@ impl Consumer for KafkaConsumer {
     }
 
     fn set_aside(&mut self, record: &Record, reason: &str) -> Result<(), Error> {
-        let mut encoded = Vec::new();
-        record::encode(&record.batch, 1, &mut encoded);
-        for part in &encoded {
-            self.reader.producer.write_dead_letter(&DeadLetter {
-                group: &self.reader.group,
-                reason,
-                partition: record.position.partition,
-                offset: record.position.offset.saturating_sub(1),
-                key: None,
-                value: Some(&part.value),
-            })?;
-        }
-        Ok(())
+        let Position { partition, offset } = record.position;
+        let at = Some((partition, offset.saturating_sub(1)));
+        let dead_letters = GroupDeadLetters {
+            producer: Arc::clone(&self.reader.producer),
+            group: self.reader.group.clone(),
+            counts: Arc::clone(&self.member().counts),
+        };
+        dead_letters.write(&record.batch, at, reason)
     }
 }
 
@@ -218,8 +213,7 @@ impl Reader {
                 self.producer.write_dead_letter(&DeadLetter {
                     group: &self.group,
                     reason: &unusable.reason,
-                    partition: number,
-                    offset,
+                    at: Some((number, offset)),
                     key: message.key(),
                     value: message.payload(),
                 })?;

@@ -25,7 +25,7 @@ mod watch;
 /// The client beneath, for tools and tests that speak to the same brokers.
 pub use rdkafka;
 
-pub use admin::{Checked, Finding, check, create};
+pub use admin::{Checked, check, create};
 pub use log::KafkaLog;
 pub use options::Options;
 pub use republish::{GROUP as REPUBLISH_GROUP, Republisher};

@@ -8,10 +8,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tracewell_model::{Clock, SpanBatch};
-use tracewell_storage::{Ack, Completion, Consumer, Error, LogStatus, Position, SpanLog};
+use tracewell_storage::{
+    Ack, Completion, Consumer, DeadLetters, Error, LogStatus, Position, SpanLog,
+};
 
 use crate::admin::{self, Checked};
 use crate::consume::{KafkaConsumer, Wanted};
+use crate::dead_letter::GroupDeadLetters;
 use crate::member::Member;
 use crate::options::Options;
 use crate::produce::{Append, Producer, Sending};
@@ -57,6 +60,7 @@ pub(crate) struct Counts {
     pub(crate) lost_records: AtomicU64,
     pub(crate) damaged_records: AtomicU64,
     pub(crate) damaged_spans: AtomicU64,
+    dead_lettered_spans: AtomicU64,
 }
 
 impl Counts {
@@ -69,6 +73,16 @@ impl Counts {
     pub(crate) fn note_damaged(&self, spans: u64) {
         self.damaged_records.fetch_add(1, Ordering::Relaxed);
         self.damaged_spans.fetch_add(spans, Ordering::Relaxed);
+        self.note_dead_lettered(spans);
+    }
+
+    /// So many spans are in the topic of dead letters.
+    pub(crate) fn note_dead_lettered(&self, spans: u64) {
+        self.dead_lettered_spans.fetch_add(spans, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dead_lettered_spans(&self) -> u64 {
+        self.dead_lettered_spans.load(Ordering::Relaxed)
     }
 }
 
@@ -173,6 +187,20 @@ impl KafkaLog {
         )))
     }
 
+    /// Where a group's sink sets aside what its store refuses for good: the topic of dead letters.
+    pub fn dead_letters(&self, group: &str) -> Arc<dyn DeadLetters> {
+        Arc::new(GroupDeadLetters {
+            producer: Arc::clone(&self.shared.producer),
+            group: group.to_owned(),
+            counts: self.counts(group),
+        })
+    }
+
+    fn counts(&self, group: &str) -> Arc<Counts> {
+        let mut groups = self.shared.groups();
+        Arc::clone(&groups.entry(group.to_owned()).or_default().counts)
+    }
+
     /// Ends cleanly: what is queued is sent.
     pub fn close(&self) -> Result<(), Error> {
         let watcher = self
@@ -245,12 +273,7 @@ impl SpanLog for KafkaLog {
 
     fn subscribe(&self, group: &str, durable: &[Position]) -> Result<Box<dyn Consumer>, Error> {
         let shared = &self.shared;
-        let counts = shared
-            .groups()
-            .entry(group.to_owned())
-            .or_default()
-            .counts
-            .clone();
+        let counts = self.counts(group);
         let member = Member::new(&shared.options.topic, durable, counts);
         let wanted = match group == republish::GROUP {
             true => Wanted::Foreign,

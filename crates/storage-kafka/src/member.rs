@@ -88,7 +88,7 @@ impl Member {
                 for element in committed.elements() {
                     let number = element.partition() as u32;
                     let partition =
-                        Partition::starting(committed_at(&element), self.durable(number));
+                        Partition::starting(committed_at(&element), self.durable(consumer, number));
                     let start = match partition.next_offset {
                         Some(offset) => Offset::Offset(offset as i64),
                         None => Offset::Beginning,
@@ -109,14 +109,26 @@ impl Member {
         told("taking partitions", consumer.incremental_assign(&starts));
     }
 
-    fn durable(&self, partition: u32) -> u64 {
+    /// How far the sink has this partition. A position that Kafka has not reached is of a topic that
+    /// was made anew since, and says nothing.
+    fn durable(&self, consumer: &BaseConsumer<Member>, partition: u32) -> u64 {
         let of = |position: &&Position| position.partition == partition;
-        self.durable
-            .iter()
-            .filter(of)
-            .map(|position| position.offset)
-            .max()
-            .unwrap_or(0)
+        let known = self.durable.iter().filter(of);
+        let Some(durable) = known.map(|position| position.offset).max() else {
+            return 0;
+        };
+        let held = consumer.fetch_watermarks(&self.topic, partition as i32, COMMITTED_WAIT);
+        let end = held.map_or(u64::MAX, |(_low, end)| u64::try_from(end).unwrap_or(0));
+        if durable > end {
+            tracing::warn!(
+                partition,
+                durable,
+                end,
+                "the topic was made anew since it was counted"
+            );
+            return 0;
+        }
+        durable
     }
 
     /// Whether something delivered from these partitions is not committed.

@@ -111,6 +111,13 @@ impl Watch {
                 .iter()
                 .map(|finding| finding.problem.clone()),
         );
+        let dead_letters = self.dead_letters()?;
+        if dead_letters > 0 {
+            let topic = &shared.producer.dead_letter_topic;
+            status.problems.push(format!(
+                "the topic {topic} holds {dead_letters} records that a group could not use"
+            ));
+        }
         let lost_spans = taken.lost_spans.load(Ordering::Relaxed);
         if lost_spans > 0 {
             status.problems.push(format!(
@@ -131,6 +138,7 @@ impl Watch {
         let mut figures = GroupStatus {
             group: name.to_owned(),
             lost_records: group.counts.lost_records.load(Ordering::Relaxed),
+            dead_lettered_spans: group.counts.dead_lettered_spans(),
             ..GroupStatus::default()
         };
         let (mut spans, mut records, mut behind) = (0, 0, Vec::new());
@@ -157,6 +165,7 @@ impl Watch {
         figures.time_to_loss_ns = u64::try_from(kept_ns)
             .ok()
             .map(|kept| kept.saturating_sub(figures.lag_ns));
+        figures.taken_spans = spans;
         let accepted_spans = spans + figures.lag_spans;
         Ok((figures, accepted_spans))
     }
@@ -280,6 +289,14 @@ impl Watch {
         }
         looker.unassign().map_err(failed)?;
         Ok(seen)
+    }
+
+    /// Records in the topic of dead letters, whoever put them there.
+    fn dead_letters(&mut self) -> Result<u64, Error> {
+        let topic = self.shared.producer.dead_letter_topic.clone();
+        let held = self.topic()?.fetch_watermarks(&topic, 0, WAIT);
+        let (low, end) = held.map_err(|error| of_kafka("counting dead letters", &error))?;
+        Ok(u64::try_from(end - low).unwrap_or(0))
     }
 
     /// What the topic holds.

@@ -10,11 +10,15 @@ use tracewell_storage::Error;
 use crate::http::Http;
 use crate::settings::Settings;
 
+/// Of the template; a newer one is put over an older one by `tracewell schema`.
+pub(crate) const TEMPLATE_VERSION: u64 = 1;
+
 /// Puts the template that every day's index is made of.
 pub fn migrate(settings: &Settings) -> Result<(), Error> {
     let indexed = json!({"type": "long"});
     let template = json!({
         "index_patterns": [format!("{}-*", settings.prefix)],
+        "version": TEMPLATE_VERSION,
         "template": {
             "settings": {
                 "number_of_shards": settings.shards,

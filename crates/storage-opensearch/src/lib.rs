@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 mod bulk;
+mod checkup;
 mod columns;
 mod document;
 mod finder;
@@ -26,6 +27,7 @@ mod search;
 mod settings;
 mod sink;
 
+pub use checkup::check;
 pub use finder::OpenSearchFinder;
 pub use indices::{expire, migrate};
 pub use settings::{Attributes, Settings};

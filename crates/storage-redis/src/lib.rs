@@ -12,6 +12,7 @@
 //! * `tracewell:packed:…`: what the overview shows, a key per service, read by one MGET (R30).
 #![warn(missing_docs)]
 
+mod checkup;
 mod connection;
 mod flags;
 mod keys;
@@ -22,6 +23,7 @@ mod roll;
 mod slots;
 mod writer;
 
+pub use checkup::check;
 pub use connection::{Redis, Settings};
 pub use flags::ErrorFlags;
 pub use reader::RedisReader;

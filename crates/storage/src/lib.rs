@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod checkup;
 pub mod context;
 pub mod dead_letters;
 pub mod error;
@@ -27,6 +28,7 @@ pub mod varint;
 pub mod conformance;
 
 pub use account::Account;
+pub use checkup::{Checkup, Finding};
 pub use context::{ReadContext, Searched};
 pub use dead_letters::DeadLetters;
 pub use error::{Class, Error};

@@ -164,6 +164,10 @@ pub struct GroupStatus {
     pub lag_ns: u64,
     /// Records delivered but not yet committed.
     pub uncommitted_records: u64,
+    /// Spans delivered to it over all time, in a log that says so in its commits (Kafka).
+    pub taken_spans: u64,
+    /// Spans that this process set aside for it.
+    pub dead_lettered_spans: u64,
     /// Spans it should have been given since it joined, and was not: they were damaged.
     pub lost_spans: u64,
     /// Records that expired before it came to them (P13).

@@ -11,7 +11,7 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use prometheus_client::registry::Registry;
 
-use crate::status::Readiness;
+use crate::readiness::Readiness;
 
 #[derive(Clone)]
 struct Admin {

@@ -2,6 +2,10 @@
 
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
+#[cfg(feature = "cluster")]
+pub(crate) mod engines;
+#[cfg(feature = "cluster")]
+mod late;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +91,7 @@ impl Embedded {
         let behind = Arc::new(Behind {
             reader: traces.clone(),
             log: self.span_log(),
+            group: storage_writer::GROUP,
         });
         Readers {
             traces: behind.clone(),

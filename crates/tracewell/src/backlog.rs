@@ -10,7 +10,7 @@ use tracewell_model::TraceId;
 use tracewell_storage::{
     Error, Found, FoundTrace, Names, ReadContext, SpanLog, TraceFinder, TraceQuery, TraceReader,
 };
-use tracewell_workers::storage_writer;
+use tracewell_workers::{indexer, storage_writer};
 
 /// Spans of backlog at which ingest is held off; at half of them it goes on.
 const SPANS_MAX: u64 = 2_000_000;
@@ -44,21 +44,27 @@ pub(crate) async fn hold_off(log: Arc<dyn SpanLog>, collector: Collector) {
     }
 }
 
-/// A reader whose answers say that the store is behind.
+/// A reader whose answers say that what it reads from is behind.
 pub(crate) struct Behind<R> {
     pub(crate) reader: Arc<R>,
     pub(crate) log: Arc<dyn SpanLog>,
+    /// Whose sink that is.
+    pub(crate) group: &'static str,
 }
 
 impl<R> Behind<R> {
     fn say(&self, incomplete: &mut Vec<String>) {
         let status = self.log.status();
-        if let Some(group) = status.group(storage_writer::GROUP)
+        if let Some(group) = status.group(self.group)
             && group.lag_ns >= SAID_NS
         {
             let (spans, seconds) = (group.lag_spans, group.lag_ns / 1_000_000_000);
+            let what = match self.group {
+                indexer::GROUP => "the search index",
+                _ => "the store",
+            };
             incomplete.push(format!(
-                "the store is {seconds} s behind: {spans} acknowledged spans cannot be found yet"
+                "{what} is {seconds} s behind: {spans} acknowledged spans cannot be found yet"
             ));
         }
     }

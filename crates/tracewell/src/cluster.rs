@@ -4,32 +4,37 @@
 mod checkup;
 mod status;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use anyhow::Context;
 use axum::Router;
 use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracewell_collector::Collector;
 use tracewell_model::Clock;
 use tracewell_model::clock::SystemClock;
+use tracewell_query::{Metrics, Querier, QueryConfig, Readers};
 use tracewell_storage::SpanLog;
 use tracewell_storage_kafka::KafkaLog;
-use tracewell_workers::{Stop, Worker, WorkersCollector};
+use tracewell_workers::{Opening, Stop, WorkersCollector};
 
+use crate::about::About;
 use crate::addresses::Addresses;
 use crate::admin;
 use crate::assemble::cluster::Cluster;
 use crate::config::Config;
 use crate::log_metrics::LogMetrics;
-use crate::node::{RUNTIME_STOP, Running, close, collector_config, runtime, spawn_worker};
+use crate::node::{RUNTIME_STOP, Running, close, collector_config, runtime};
 use crate::readiness::Readiness;
 use crate::role::Role;
 use crate::server;
 pub(crate) use checkup::{doctor, schema};
-use status::ClusterMetrics;
+use status::{ClusterMetrics, ClusterStatus};
 
 /// A process of a cluster that runs.
 pub(crate) struct ClusterNode {
@@ -61,16 +66,31 @@ impl Doors {
     /// Opens a listener, and notes where.
     fn open(
         &mut self,
-        (name, setting): (&'static str, &'static str),
-        address: std::net::SocketAddr,
+        name: (&'static str, &'static str),
+        address: SocketAddr,
         router: Router,
         addresses: &mut Addresses,
     ) -> anyhow::Result<()> {
+        let listener = self.bind(name, address, addresses)?;
+        self.serve(listener, router);
+        Ok(())
+    }
+
+    /// A listener that takes no request yet.
+    fn bind(
+        &mut self,
+        (name, setting): (&'static str, &'static str),
+        address: SocketAddr,
+        addresses: &mut Addresses,
+    ) -> anyhow::Result<TcpListener> {
         let listener = self.runtime.block_on(server::bind(setting, address))?;
         addresses.add(name, listener.local_addr()?);
+        Ok(listener)
+    }
+
+    fn serve(&mut self, listener: TcpListener, router: Router) {
         let serving = server::serve(listener, router, self.stop.subscribe());
         self.servers.push(self.runtime.spawn(serving));
-        Ok(())
     }
 
     fn close(self) {
@@ -86,58 +106,82 @@ impl ClusterNode {
         std::fs::create_dir_all(&config.data)?;
         Addresses::remove(&config.data);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let Cluster { log, workers } = Cluster::open(config, &clock)?;
-        let worker_status: Vec<_> = workers.iter().map(Worker::status).collect();
+        let Cluster {
+            log,
+            workers,
+            readers,
+            sinks,
+        } = Cluster::open(config, &clock)?;
+        let worker_status: Vec<_> = workers.iter().map(Opening::status).collect();
         let readiness = Arc::new(Readiness::without_replay(worker_status.clone()));
 
         let mut registry = Registry::default();
         let span_log: Arc<dyn SpanLog> = log.clone();
-        registry.register_collector(Box::new(WorkersCollector(worker_status)));
+        registry.register_collector(Box::new(WorkersCollector(worker_status.clone())));
         registry.register_collector(Box::new(LogMetrics(span_log.clone())));
-        registry.register_collector(Box::new(ClusterMetrics(span_log.clone())));
-        let (mut doors, mut rooms) = (Doors::new("ingest")?, Doors::new("admin")?);
-        let mut addresses = Addresses::default();
-        if config.roles.contains(&Role::Collector) {
-            let collector = Collector::new(
-                span_log,
-                clock,
-                tracewell_collector::Config {
-                    // A batch a partition: the log has nothing to sort.
-                    shards: log.partitions(),
-                    replicated: true,
-                    ..collector_config(config)
-                },
-            );
-            collector.register(&mut registry);
-            let http = collector
-                .http_routes()
-                .merge(admin::health(readiness.clone()));
-            doors.open(
-                ("ingest", "listen_ingest"),
-                config.listen_ingest,
-                http,
-                &mut addresses,
-            )?;
-            let grpc = collector.grpc_routes();
-            doors.open(
-                ("otlp_grpc", "listen_otlp_grpc"),
-                config.listen_otlp_grpc,
-                grpc,
-                &mut addresses,
-            )?;
+        registry.register_collector(Box::new(ClusterMetrics {
+            log: span_log.clone(),
+            sinks: sinks.clone(),
+        }));
+        if config.roles.contains(&Role::Aggregator) {
+            registry.register_collector(Box::new(sinks.losses.clone()));
         }
-        let admin = admin::routes(readiness, registry);
-        rooms.open(
-            ("admin", "listen_admin"),
-            config.listen_admin,
-            admin,
-            &mut addresses,
-        )?;
+        let (mut doors, mut rooms) = (Doors::new("ingest")?, Doors::new("query")?);
+        let mut addresses = Addresses::default();
+        let mut collector = None;
+        if config.roles.contains(&Role::Collector) {
+            let of_door = tracewell_collector::Config {
+                // A batch a partition: the log has nothing to sort.
+                shards: log.partitions(),
+                replicated: true,
+                ..collector_config(config)
+            };
+            let door = Collector::new(span_log.clone(), clock.clone(), of_door);
+            door.register(&mut registry);
+            let http = door.http_routes();
+            let http = http.merge(admin::health(readiness.clone()));
+            let (at, name) = (config.listen_ingest, ("ingest", "listen_ingest"));
+            doors.open(name, at, http, &mut addresses)?;
+            let (at, name) = (config.listen_otlp_grpc, ("otlp_grpc", "listen_otlp_grpc"));
+            doors.open(name, at, door.grpc_routes(), &mut addresses)?;
+            collector = Some(door);
+        }
+        let query_metrics = readers.is_some().then(|| Metrics::register(&mut registry));
+        let admin = admin::routes(readiness.clone(), registry);
+        let (at, name) = (config.listen_admin, ("admin", "listen_admin"));
+        rooms.open(name, at, admin.clone(), &mut addresses)?;
+        if let (Some(readers), Some(metrics)) = (readers, query_metrics) {
+            let (at, name) = (config.listen_query, ("query", "listen_query"));
+            let listener = rooms.bind(name, at, &mut addresses)?;
+            let door = collector.as_ref().map(Collector::refusals);
+            let readers = Readers {
+                refusals: door.unwrap_or_default(),
+                ..readers
+            };
+            let about = About::new(
+                config,
+                &addresses,
+                collector,
+                worker_status,
+                readiness,
+                clock.clone(),
+            );
+            let status = Arc::new(ClusterStatus {
+                about,
+                log: span_log,
+                sinks,
+                clock: clock.clone(),
+                moved: Mutex::default(),
+            });
+            let querier = Querier::new(readers, clock, QueryConfig::default());
+            let api = tracewell_query::routes(Arc::new(querier), status, metrics);
+            rooms.serve(listener, api.merge(admin));
+        }
 
         let stop_workers = Stop::new();
         let workers = workers
             .into_iter()
-            .map(|worker| spawn_worker(worker, stop_workers.clone()))
+            .map(|worker| spawn(worker, stop_workers.clone()))
             .collect::<anyhow::Result<_>>()?;
         addresses.write(&config.data)?;
         Ok(ClusterNode {
@@ -179,4 +223,12 @@ impl Running for ClusterNode {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+fn spawn(mut worker: Opening, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+    let name = format!("{}-worker", worker.status().snapshot().group);
+    let thread = std::thread::Builder::new().name(name);
+    thread
+        .spawn(move || worker.run(&stop))
+        .context("start a worker")
 }

@@ -1,5 +1,6 @@
 //! The binary: parses the command line and hands it to the one who does it.
 
+mod about;
 mod addresses;
 mod admin;
 mod allocator;

@@ -18,6 +18,7 @@ use tracewell_model::clock::SystemClock;
 use tracewell_query::{Metrics, Querier, QueryConfig, Readers};
 use tracewell_workers::{SdkLosses, Stop, Worker, WorkersCollector, storage_writer};
 
+use crate::about::About;
 use crate::addresses::Addresses;
 use crate::admin;
 use crate::assemble::Embedded;
@@ -26,9 +27,10 @@ use crate::client;
 use crate::config::Config;
 use crate::log_metrics::LogMetrics;
 use crate::memory::{self, Shares};
+use crate::readiness::Readiness;
 use crate::role::Role;
 use crate::server;
-use crate::status::{NodeMetrics, NodeStatus, Readiness};
+use crate::status::{NodeMetrics, NodeStatus};
 
 /// How long the last requests' tasks may take once their listener has drained.
 pub(crate) const RUNTIME_STOP: Duration = Duration::from_secs(5);
@@ -105,15 +107,15 @@ impl Node {
         let collector = Collector::new(backend.span_log(), clock.clone(), collector_config(config));
         let readiness = Arc::new(Readiness::new(&backend.span_log(), &workers));
         let worker_status: Vec<_> = workers.iter().map(Worker::status).collect();
-        let status = Arc::new(NodeStatus::new(
+        let about = About::new(
             config,
             &addresses,
-            backend.clone(),
-            collector.clone(),
+            Some(collector.clone()),
             worker_status.clone(),
             readiness.clone(),
             clock.clone(),
-        ));
+        );
+        let status = Arc::new(NodeStatus::new(about, backend.clone()));
         let mut registry = Registry::default();
         collector.register(&mut registry);
         registry.register_collector(Box::new(WorkersCollector(worker_status)));
@@ -304,7 +306,7 @@ fn wait_for_replay(readiness: &Readiness, clock: &dyn Clock) {
     }
 }
 
-pub(crate) fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
+fn spawn_worker(mut worker: Worker, stop: Stop) -> anyhow::Result<JoinHandle<()>> {
     let name = format!("{}-worker", worker.status().snapshot().group);
     let thread = std::thread::Builder::new().name(name);
     thread

@@ -54,9 +54,9 @@ impl Engine {
         let cluster = &config.cluster;
         match self {
             Kafka => !cluster.kafka.brokers.is_empty(),
-            Cassandra => !cluster.cassandra_nodes.is_empty(),
-            OpenSearch => !cluster.opensearch_url.is_empty(),
-            Redis => !cluster.redis_url.is_empty(),
+            Cassandra => !cluster.cassandra.nodes.is_empty(),
+            OpenSearch => !cluster.opensearch.url.is_empty(),
+            Redis => !cluster.redis.url.is_empty(),
         }
     }
 }

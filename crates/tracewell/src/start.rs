@@ -80,7 +80,11 @@ pub(crate) fn check_config(args: &StartArgs) -> anyhow::Result<()> {
     for (setting, value, source) in layers.values() {
         // What may hold a password is for the process alone.
         let value = match setting.key {
-            "kafka_properties" if !value.is_empty() => "(hidden)",
+            "kafka_properties" | "cassandra_password" | "opensearch_password"
+                if !value.is_empty() =>
+            {
+                "(hidden)"
+            }
             _ if value.contains('@') => "(hidden)",
             _ => value,
         };

@@ -1,115 +1,30 @@
 //! What the node knows about itself: the account of D9 and its figures, as the status
 //! page and as metrics.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use prometheus_client::collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use tracewell_collector::{Collector, Counters};
-use tracewell_model::Clock;
-use tracewell_query::{
-    AccountReport, DoorReport, GroupReport, IngestReport, LogReport, StatusReport, StatusSource,
-    StoreReport,
-};
+use tracewell_query::{StatusReport, StatusSource, StoreReport};
 use tracewell_storage::{Account, LogStatus, SpanLog};
 use tracewell_storage_embedded::books::{self, InHand};
 use tracewell_storage_embedded::engine::EngineStatus;
 use tracewell_workers::{StatusHandle, storage_writer};
 
-use crate::addresses::Addresses;
+use crate::about::About;
 use crate::assemble::Embedded;
-use crate::config::Config;
-pub(crate) use crate::readiness::Readiness;
 
 /// See [`StatusSource`].
 pub(crate) struct NodeStatus {
-    roles: Vec<String>,
-    data_dir: String,
-    listeners: BTreeMap<String, String>,
-    started_unix_ns: u64,
-    started_monotonic_ns: u64,
+    about: About,
     backend: Arc<Embedded>,
-    collector: Collector,
-    workers: Vec<StatusHandle>,
-    readiness: Arc<Readiness>,
-    clock: Arc<dyn Clock>,
-    pace: Mutex<Pace>,
 }
-
-/// Spans accepted at a moment before, for the rate.
-#[derive(Clone, Copy, Default)]
-struct Pace {
-    monotonic_ns: u64,
-    spans: u64,
-    bytes: u64,
-    rates: (f64, f64),
-}
-
-/// A rate is taken over at least this long, so that two quick looks do not show noise.
-const PACE_NS: u64 = 2_000_000_000;
 
 impl NodeStatus {
-    #[allow(clippy::too_many_arguments)] // called once, by the one who knows all parts
-    pub(crate) fn new(
-        config: &Config,
-        addresses: &Addresses,
-        backend: Arc<Embedded>,
-        collector: Collector,
-        workers: Vec<StatusHandle>,
-        readiness: Arc<Readiness>,
-        clock: Arc<dyn Clock>,
-    ) -> NodeStatus {
-        NodeStatus {
-            roles: config
-                .roles
-                .iter()
-                .map(|role| role.name().to_owned())
-                .collect(),
-            data_dir: config.data.display().to_string(),
-            listeners: addresses.rows().collect(),
-            started_unix_ns: clock.unix_ns(),
-            started_monotonic_ns: clock.monotonic_ns(),
-            backend,
-            collector,
-            workers,
-            readiness,
-            clock,
-            pace: Mutex::default(),
-        }
-    }
-
-    fn ingest(&self, counters: &Counters) -> IngestReport {
-        let now = self.clock.monotonic_ns();
-        let mut pace = self
-            .pace
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let elapsed = now.saturating_sub(pace.monotonic_ns);
-        if elapsed >= PACE_NS {
-            let per_second =
-                |now: u64, before: u64| now.saturating_sub(before) as f64 * 1e9 / elapsed as f64;
-            let rates = match pace.monotonic_ns {
-                0 => (0.0, 0.0),
-                _ => (
-                    per_second(counters.accepted, pace.spans),
-                    per_second(counters.body_bytes, pace.bytes),
-                ),
-            };
-            *pace = Pace {
-                monotonic_ns: now,
-                spans: counters.accepted,
-                bytes: counters.body_bytes,
-                rates,
-            };
-        }
-        IngestReport {
-            spans_per_s: pace.rates.0,
-            bytes_per_s: pace.rates.1,
-        }
+    pub(crate) fn new(about: About, backend: Arc<Embedded>) -> NodeStatus {
+        NodeStatus { about, backend }
     }
 
     /// Log and engine at about one moment, and the account between them. In flight is measured at
@@ -129,7 +44,7 @@ impl NodeStatus {
     fn sample(&self) -> (LogStatus, EngineStatus, Account) {
         let log = self.backend.log.status();
         let engine = self.backend.engine.status();
-        let workers = self.workers.iter().map(StatusHandle::snapshot);
+        let workers = self.about.workers.iter().map(StatusHandle::snapshot);
         let worker = workers
             .into_iter()
             .find(|worker| worker.group == storage_writer::GROUP)
@@ -146,18 +61,7 @@ impl NodeStatus {
         let mut problems = log.problems.clone();
         problems.extend(engine.problems.iter().cloned());
         problems.extend(self.backend.stats.problems());
-        for worker in self.workers.iter().map(StatusHandle::snapshot) {
-            problems.extend(
-                worker
-                    .last_error
-                    .map(|error| format!("the {} worker is held up: {error}", worker.group)),
-            );
-            problems.extend(
-                worker
-                    .last_dead_letter
-                    .map(|why| format!("the {} worker set a record aside: {why}", worker.group)),
-            );
-        }
+        problems.extend(self.about.worker_problems());
         if !account.balances() && account.in_flight == 0 {
             problems.push("the account does not balance: spans are missing or made up".to_owned());
         }
@@ -168,26 +72,8 @@ impl NodeStatus {
 impl StatusSource for NodeStatus {
     fn status(&self) -> StatusReport {
         let (log, engine, account) = self.account();
-        let in_hand = self.collector.in_flight_requests() > 0;
-        let counters = self.collector.counters();
-        let door = door_report(&counters, in_hand);
-        let ingest = self.ingest(&counters);
         let problems = self.problems(&log, &engine, &account);
-        let uptime_ns = self
-            .clock
-            .monotonic_ns()
-            .saturating_sub(self.started_monotonic_ns);
         StatusReport {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at_unix_ns: self.started_unix_ns,
-            uptime_s: uptime_ns as f64 / 1e9,
-            roles: self.roles.clone(),
-            data_dir: self.data_dir.clone(),
-            ready: self.readiness.waiting_for().is_none(),
-            listeners: self.listeners.clone(),
-            account: AccountReport::new(door, &account),
-            ingest,
-            log: log_report(&log),
             store: StoreReport {
                 head_spans: engine.head_spans,
                 segments: engine.segments,
@@ -202,40 +88,8 @@ impl StatusSource for NodeStatus {
                 damaged_blocks: engine.damaged_blocks,
                 oldest_unix_ns: engine.oldest_unix_ns.unwrap_or(0),
             },
-            problems,
+            ..self.about.report(&log, &account, problems)
         }
-    }
-}
-
-/// What came to the door since the start.
-pub(crate) fn door_report(counters: &Counters, in_hand: bool) -> DoorReport {
-    let answered = counters.accepted + counters.refused_count();
-    DoorReport {
-        // Spans of requests that are not answered yet are neither accepted nor refused.
-        received: if in_hand { answered } else { counters.received },
-        accepted: counters.accepted,
-        refused: counters.refused_count(),
-        refused_by_reason: counters
-            .refused
-            .iter()
-            .map(|(reason, count)| ((*reason).to_owned(), *count))
-            .collect(),
-    }
-}
-
-pub(crate) fn log_report(log: &LogStatus) -> LogReport {
-    let groups = log.groups.iter().map(|group| GroupReport {
-        group: group.group.clone(),
-        lag_records: group.lag_records,
-        lag_spans: group.lag_spans,
-        lag_seconds: group.lag_ns as f64 / 1e9,
-        seconds_to_loss: group.time_to_loss_ns.map(|ns| ns as f64 / 1e9),
-        lost_records: group.lost_records,
-    });
-    LogReport {
-        bytes: log.bytes,
-        files: log.files,
-        groups: groups.collect(),
     }
 }
 

@@ -79,6 +79,26 @@ pub struct WorkerStatus {
 pub struct StatusHandle(Arc<Mutex<WorkerStatus>>);
 
 impl StatusHandle {
+    /// Of a group's worker that is yet to begin.
+    pub(crate) fn of(group: &str) -> StatusHandle {
+        let status = WorkerStatus {
+            group: group.to_owned(),
+            ..WorkerStatus::default()
+        };
+        StatusHandle(Arc::new(Mutex::new(status)))
+    }
+
+    /// Notes why the worker cannot begin, and says it aloud when that is news.
+    pub(crate) fn note_opening(&self, error: &Error) {
+        let mut status = self.lock();
+        status.retries += 1;
+        let said = Some(format!("opening the store: {error}"));
+        if status.last_error != said {
+            tracing::warn!(group = status.group.as_str(), %error, "the group waits for its store");
+            status.last_error = said;
+        }
+    }
+
     /// The status now.
     pub fn snapshot(&self) -> WorkerStatus {
         self.lock().clone()
@@ -149,10 +169,6 @@ impl Worker {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Self {
-        let status = WorkerStatus {
-            group: group.to_owned(),
-            ..WorkerStatus::default()
-        };
         Worker {
             consumer,
             sink,
@@ -165,7 +181,7 @@ impl Worker {
             ticked_monotonic_ns: None,
             committed: Vec::new(),
             failing: BTreeMap::new(),
-            status: StatusHandle(Arc::new(Mutex::new(status))),
+            status: StatusHandle::of(group),
         }
     }
 
@@ -179,6 +195,13 @@ impl Worker {
     ) -> Result<Self, Error> {
         let consumer = log.subscribe(group, &sink.durable())?;
         Ok(Worker::new(group, consumer, sink, clock, options))
+    }
+
+    /// Reports there from now on: to who watched before this worker could be opened.
+    pub(crate) fn reporting_to(mut self, status: StatusHandle) -> Self {
+        status.lock().last_error = None;
+        self.status = status;
+        self
     }
 
     /// A handle on the status; outlives the worker.

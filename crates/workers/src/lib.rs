@@ -7,7 +7,9 @@
 
 pub mod aggregator;
 pub mod consume;
+pub mod indexer;
 pub mod metrics;
+mod opening;
 mod roll_call;
 pub mod sdk_losses;
 pub mod stop;
@@ -19,5 +21,6 @@ mod window;
 pub use aggregator::Aggregator;
 pub use consume::{Options, StatusHandle, Step, Worker, WorkerStatus};
 pub use metrics::WorkersCollector;
+pub use opening::Opening;
 pub use sdk_losses::SdkLosses;
 pub use stop::Stop;

@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 use tracewell_storage::stats::{self, Basis, Figures, ServiceFigures};
-use tracewell_storage::{Names, Searched, Window};
+use tracewell_storage::{Class, Error, Names, Searched, Window};
 
 use super::{Answer, Ask};
 use crate::errors::Failure;
@@ -16,8 +16,9 @@ const SERIES_STEPS: usize = 30;
 
 pub(crate) fn list_services(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let window = window(ask, SERIES_STEPS)?;
-    let names = ask.readers.finder.list_services(ask.context)?;
-    let stats = ask.readers.stats.read_services(&window)?;
+    let names = ask.readers.finder.list_services(ask.context);
+    let stats = ask.readers.stats.read_services(&window);
+    let (names, stats) = both(names, stats, |row| &row.service)?;
     let (searched, incomplete) = together(&names, &stats);
     let by_name: HashMap<_, _> = stats
         .rows
@@ -40,6 +41,34 @@ pub(crate) fn list_services(ask: &Ask<'_>) -> Result<Answer, Failure> {
     Ok(Answer::new(json.into_text(), &searched, &incomplete))
 }
 
+/// Names and figures are of two stores in a cluster. Where one is away there is what the other has,
+/// and a word about it (P15).
+fn both<T: Default>(
+    names: Result<Names, Error>,
+    stats: Result<stats::Answer<T>, Error>,
+    name: fn(&T) -> &String,
+) -> Result<(Names, stats::Answer<T>), Failure> {
+    let is_away = |error: &Error| matches!(error.class, Class::Retryable | Class::Overloaded);
+    match (names, stats) {
+        (Err(error), Ok(stats)) if is_away(&error) => {
+            let names = Names {
+                names: stats.rows.iter().map(name).cloned().collect(),
+                incomplete: vec![format!("only names that have figures: {error}")],
+                ..Names::default()
+            };
+            Ok((names, stats))
+        }
+        (Ok(names), Err(error)) if is_away(&error) => {
+            let stats = stats::Answer {
+                incomplete: vec![format!("no figures: {error}")],
+                ..stats::Answer::default()
+            };
+            Ok((names, stats))
+        }
+        (names, stats) => Ok((names?, stats?)),
+    }
+}
+
 /// What both reads looked at, and what either may lack.
 fn together<T>(names: &Names, stats: &stats::Answer<T>) -> (Searched, Vec<String>) {
     let mut searched = names.searched.clone();
@@ -51,8 +80,9 @@ fn together<T>(names: &Names, stats: &stats::Answer<T>) -> (Searched, Vec<String
 pub(crate) fn list_operations(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let window = window(ask, 0)?;
     let service = ask.segment(0);
-    let names = ask.readers.finder.list_operations(service, ask.context)?;
-    let stats = ask.readers.stats.read_operations(service, &window)?;
+    let names = ask.readers.finder.list_operations(service, ask.context);
+    let stats = ask.readers.stats.read_operations(service, &window);
+    let (names, stats) = both(names, stats, |row| &row.operation)?;
     let (searched, incomplete) = together(&names, &stats);
     let by_name: HashMap<_, _> = stats
         .rows

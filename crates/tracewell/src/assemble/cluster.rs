@@ -1,51 +1,101 @@
-//! External backends: which engine each role works with, opened and handed down as seams; and what
-//! `schema` and `doctor` do about each engine.
+//! External backends: which engine each role works with, handed down as seams. What is away when
+//! the process starts is opened when it is there: it holds up its own role and no other (P15).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use anyhow::bail;
 use tracewell_model::Clock;
-use tracewell_storage::{Error, Sink};
-use tracewell_storage_kafka as kafka;
+use tracewell_query::Readers;
+use tracewell_storage::{Error, Refusals, SpanLog};
+use tracewell_storage_cassandra::{Cassandra, CassandraReader, CassandraSink};
 use tracewell_storage_kafka::{KafkaLog, REPUBLISH_GROUP, Republisher};
-use tracewell_workers::{Options, Worker, aggregator, storage_writer};
+use tracewell_storage_opensearch::{OpenSearchFinder, OpenSearchSink};
+use tracewell_storage_redis::{Redis, RedisReader, RedisWriter};
+use tracewell_workers::{Opening, Options, SdkLosses, Worker, aggregator, indexer, storage_writer};
 
+use super::engines::{cassandra_settings, kafka_options, opensearch_settings, redis_settings};
+use super::late::Late;
 use super::said;
-use crate::config::{Config, KafkaConfig};
-use crate::role::{Engine, Role};
+use crate::backlog::Behind;
+use crate::config::Config;
+use crate::role::Role;
 
-/// The engines that this build speaks to.
-const SPOKEN: &[Engine] = &[Engine::Kafka];
+/// The groups that keep spans, each in its engine. Figures of these are kept even where none of
+/// their members runs: a collector sees that nobody stores what it takes in.
+const GROUPS: [&str; 3] = [storage_writer::GROUP, indexer::GROUP, aggregator::GROUP];
 
 /// What the roles of this process work with.
 pub(crate) struct Cluster {
     pub(crate) log: Arc<KafkaLog>,
-    pub(crate) workers: Vec<Worker>,
+    pub(crate) workers: Vec<Opening>,
+    pub(crate) readers: Option<Readers>,
+    pub(crate) sinks: Sinks,
+}
+
+/// What the sinks of this process count, once they are open.
+#[derive(Clone, Default)]
+pub(crate) struct Sinks {
+    pub(crate) cassandra_retries: Arc<OnceLock<Arc<AtomicU64>>>,
+    pub(crate) figures: Arc<OnceLock<Arc<RedisWriter>>>,
+    pub(crate) losses: SdkLosses,
+}
+
+impl Sinks {
+    /// Name, meaning and number of each.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let mut counts = Vec::new();
+        if let Some(retries) = self.cassandra_retries.get() {
+            counts.push((
+                "tracewell_cassandra_retries",
+                "Writes to Cassandra that were tried again",
+                retries.load(Ordering::Relaxed),
+            ));
+        }
+        if let Some(figures) = self.figures.get() {
+            let counted = figures.counts();
+            counts.push((
+                "tracewell_stats_too_old_spans",
+                "Spans that started too long ago to be in any figure",
+                counted.too_old,
+            ));
+            counts.push((
+                "tracewell_stats_future_spans",
+                "Spans that start too far in the future to be in any figure",
+                counted.future,
+            ));
+        }
+        counts
+    }
+
+    /// What an operator should look at, a sentence each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let figures = self.figures.get();
+        figures.map_or_else(Vec::new, |figures| figures.problems())
+    }
 }
 
 impl Cluster {
-    /// Opens what these roles need, or says what cannot be reached.
+    /// Opens the log and prepares the rest, or says what is wrong with the settings.
     pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Cluster> {
-        for (role, name, needs) in Role::TABLE {
-            let unknown = needs.iter().find(|engine| !SPOKEN.contains(engine));
-            if let Some(engine) = unknown.filter(|_| config.roles.contains(&role)) {
-                bail!("role = {name}: this build does not speak to {engine:?}");
-            }
-        }
-        // Figures of these are kept even where none of their members runs: a collector sees that
-        // nobody stores what it takes in.
-        let groups = [storage_writer::GROUP, aggregator::GROUP];
-        let log = KafkaLog::open(kafka_options(&config.cluster.kafka), clock.clone(), &groups);
+        let log = KafkaLog::open(kafka_options(&config.cluster.kafka), clock.clone(), &GROUPS);
         let log = Arc::new(log.map_err(said)?);
         log.can_promise(config.ack).map_err(said)?;
-        let workers = config
-            .roles
-            .iter()
-            .filter_map(|role| worker(*role, config, &log, clock));
-        let workers = workers.collect::<Result<_, _>>().map_err(said)?;
+        let sinks = Sinks::default();
+        let mut workers = Vec::new();
+        for role in &config.roles {
+            let worker = worker(*role, config, &log, clock, &sinks);
+            workers.extend(worker.map_err(said)?);
+        }
+        let readers = config.roles.contains(&Role::Query);
+        let readers = readers.then(|| readers_of(config, &log, clock));
+        let readers = readers.transpose().map_err(said)?;
         log.keep_watch();
-        Ok(Cluster { log, workers })
+        Ok(Cluster {
+            log,
+            workers,
+            readers,
+            sinks,
+        })
     }
 }
 
@@ -55,92 +105,79 @@ fn worker(
     config: &Config,
     log: &Arc<KafkaLog>,
     clock: &Arc<dyn Clock>,
-) -> Option<Result<Worker, Error>> {
-    let (group, sink): (&str, Box<dyn Sink>) = match role {
+    sinks: &Sinks,
+) -> Result<Option<Opening>, Error> {
+    let (log, clock, sinks) = (log.clone(), clock.clone(), sinks.clone());
+    let options = Options::default;
+    Ok(Some(match role {
         Role::Collector if config.cluster.kafka.republish => {
-            (REPUBLISH_GROUP, Box::new(Republisher::new(log.clone())))
+            Opening::new(REPUBLISH_GROUP, move || {
+                let sink = Box::new(Republisher::new(log.clone()));
+                Worker::join(REPUBLISH_GROUP, &*log, sink, clock.clone(), options())
+            })
         }
-        Role::Collector | Role::StorageWriter | Role::Indexer | Role::Aggregator | Role::Query => {
-            return None;
+        Role::StorageWriter => {
+            let settings = cassandra_settings(config);
+            let dead_letters = log.dead_letters(storage_writer::GROUP);
+            Opening::new(storage_writer::GROUP, move || {
+                let cassandra = Cassandra::connect(settings.clone())?;
+                let sink = CassandraSink::open(cassandra, dead_letters.clone())?;
+                sinks.cassandra_retries.get_or_init(|| sink.retries());
+                storage_writer::start(&*log, Box::new(sink), clock.clone(), options())
+            })
         }
-    };
-    let options = Options::default();
-    Some(Worker::join(
-        group,
-        log.as_ref(),
-        sink,
-        clock.clone(),
-        options,
-    ))
-}
-
-/// What an engine turned out to be like.
-pub(crate) struct Checkup {
-    /// The engine and where it is.
-    pub(crate) name: String,
-    /// What was seen, if all is well; or why it cannot be seen.
-    pub(crate) seen: Result<String, String>,
-    /// What is not as it should be, each with what sets it right.
-    pub(crate) findings: Vec<(String, String)>,
-}
-
-/// Makes what an engine has to have and has not; answers what was made.
-pub(crate) fn make_schema(engine: Engine, config: &Config) -> anyhow::Result<Vec<String>> {
-    match engine {
-        Engine::Kafka => {
-            let made = kafka::create(&kafka_options(&config.cluster.kafka)).map_err(said)?;
-            Ok(made
-                .into_iter()
-                .map(|topic| format!("topic {topic}"))
-                .collect())
+        Role::Indexer => {
+            let settings = opensearch_settings(config);
+            let dead_letters = log.dead_letters(indexer::GROUP);
+            // Nothing is sent yet: an error is one of the settings.
+            drop(OpenSearchSink::new(settings.clone(), dead_letters.clone())?);
+            Opening::new(indexer::GROUP, move || {
+                let sink = OpenSearchSink::new(settings.clone(), dead_letters.clone())?;
+                indexer::start(&*log, Box::new(sink), clock.clone(), options())
+            })
         }
-        Engine::Cassandra | Engine::OpenSearch | Engine::Redis => Ok(Vec::new()),
-    }
+        Role::Aggregator => {
+            let redis = Redis::new(redis_settings(config), clock.clone())?;
+            Opening::new(aggregator::GROUP, move || {
+                let writer = Arc::new(RedisWriter::open(redis.clone())?);
+                sinks.figures.get_or_init(|| writer.clone());
+                let losses = sinks.losses.clone();
+                aggregator::start_noting(losses, &*log, writer, clock.clone(), options())
+            })
+        }
+        Role::Collector | Role::Query => return Ok(None),
+    }))
 }
 
-/// Looks whether an engine is as the roles need it.
-pub(crate) fn check(engine: Engine, config: &Config) -> Option<Checkup> {
-    match engine {
-        Engine::Kafka => Some(check_kafka(&config.cluster.kafka)),
-        Engine::Cassandra | Engine::OpenSearch | Engine::Redis => None,
+/// By id and whole from Cassandra, search and names from OpenSearch, figures from Redis.
+fn readers_of(
+    config: &Config,
+    log: &Arc<KafkaLog>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Readers, Error> {
+    let settings = cassandra_settings(config);
+    let spans = Arc::new(Late::new(clock.clone(), move || {
+        CassandraReader::open(Cassandra::connect(settings.clone())?)
+    }));
+    if let Err(error) = spans.get() {
+        tracing::warn!(%error, "no traces by id for now");
     }
-}
-
-fn check_kafka(config: &KafkaConfig) -> Checkup {
-    let name = format!("Kafka at {}", config.brokers);
-    match kafka::check(&kafka_options(config)) {
-        Err(error) => Checkup {
-            name,
-            seen: Err(error.message),
-            findings: Vec::new(),
-        },
-        Ok(checked) => Checkup {
-            name,
-            seen: Ok(format!(
-                "topic {}: {} partitions, kept for {} s, acknowledged by {} replicas",
-                config.topic,
-                checked.partitions,
-                checked.retention.as_secs(),
-                checked.in_sync_replicas_min
-            )),
-            findings: checked
-                .findings
-                .into_iter()
-                .map(|finding| (finding.problem, finding.fix))
-                .collect(),
-        },
-    }
-}
-
-fn kafka_options(config: &KafkaConfig) -> kafka::Options {
-    kafka::Options {
-        brokers: config.brokers.clone(),
-        topic: config.topic.clone(),
-        partitions: config.partitions,
-        replicas: config.replicas,
-        in_sync_replicas_min: config.in_sync_replicas_min,
-        retention: Duration::from_secs(config.retention_s),
-        properties: config.properties.clone(),
-        ..kafka::Options::default()
-    }
+    let finder = Arc::new(OpenSearchFinder::new(opensearch_settings(config))?);
+    let redis = Redis::new(redis_settings(config), clock.clone())?;
+    let log: Arc<dyn SpanLog> = log.clone();
+    Ok(Readers {
+        traces: Arc::new(Behind {
+            reader: spans.clone(),
+            log: log.clone(),
+            group: storage_writer::GROUP,
+        }),
+        finder: Arc::new(Behind {
+            reader: finder,
+            log,
+            group: indexer::GROUP,
+        }),
+        scanner: spans,
+        stats: Arc::new(RedisReader::new(redis)),
+        refusals: Refusals::default(),
+    })
 }

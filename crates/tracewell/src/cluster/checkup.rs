@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
+use tracewell_storage::Finding;
 
-use crate::assemble::cluster::{check, make_schema};
+use crate::assemble::engines::{check, make_schema, place};
 use crate::cli::StartArgs;
 use crate::config::Config;
 use crate::role::{Engine, Role};
@@ -16,7 +17,7 @@ use crate::start;
 pub(crate) fn schema(args: &StartArgs) -> anyhow::Result<()> {
     let config = start::settings(args)?;
     for engine in engines(&config)? {
-        let made = make_schema(engine, &config)?;
+        let made = make_schema(engine, &config).map_err(anyhow::Error::msg)?;
         match made.is_empty() {
             true => line!("{engine:?}: nothing was missing"),
             false => line!("{engine:?}: made {}", made.join(", ")),
@@ -30,17 +31,17 @@ pub(crate) fn doctor(args: &StartArgs) -> anyhow::Result<()> {
     let config = start::settings(args)?;
     let mut problems = 0;
     for engine in engines(&config)? {
-        let Some(checkup) = check(engine, &config) else {
-            continue;
-        };
-        match &checkup.seen {
-            Ok(seen) => line!("{}: {seen}", checkup.name),
-            Err(why) => {
+        let name = place(engine, &config);
+        let checkup = match check(engine, &config) {
+            Ok(checkup) => checkup,
+            Err(error) => {
                 problems += 1;
-                line!("{}: {why}", checkup.name);
+                line!("{name}: {error}");
+                continue;
             }
-        }
-        for (problem, fix) in &checkup.findings {
+        };
+        line!("{name}: {}", checkup.seen);
+        for Finding { problem, fix } in &checkup.findings {
             problems += 1;
             line!("  problem: {problem}\n  fix:     {fix}");
         }

@@ -10,6 +10,8 @@ mod cli;
 mod cluster;
 #[cfg(feature = "cluster")]
 mod cluster_outage;
+#[cfg(feature = "cluster")]
+mod cluster_roles;
 mod cold_reads;
 mod crash;
 mod damage;
@@ -24,3 +26,5 @@ mod otel_collector;
 mod power_cut;
 mod readme;
 mod server;
+#[cfg(feature = "cluster")]
+mod stack;
