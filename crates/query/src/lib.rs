@@ -61,7 +61,7 @@ const REPORTING_MAX: usize = 2;
 
 /// Everything under `/api`, and the UI under all other paths.
 pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Metrics) -> Router {
-    let exporter = Exporter::new(querier.readers().scanner.clone(), metrics.clone());
+    let exporter = Exporter::new(querier.readers().exporter.clone(), metrics.clone());
     let api = Arc::new(Api {
         querier,
         status,

@@ -24,8 +24,10 @@ pub struct Readers {
     pub traces: Arc<dyn TraceReader>,
     /// Search and names.
     pub finder: Arc<dyn TraceFinder>,
-    /// Everything, for exports.
+    /// Spans of some minutes or days, for figures over many traces.
     pub scanner: Arc<dyn SpanScanner>,
+    /// Everything stored, however long it takes, for exports.
+    pub exporter: Arc<dyn SpanScanner>,
     /// Figures.
     pub stats: Arc<dyn StatsReader>,
     /// What this process refused at its door.

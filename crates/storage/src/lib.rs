@@ -12,6 +12,7 @@ pub mod context;
 pub mod dead_letters;
 pub mod error;
 pub mod find;
+pub mod indexed;
 pub mod ladder;
 pub mod log;
 pub mod memory;

@@ -96,7 +96,8 @@ impl Embedded {
         Readers {
             traces: behind.clone(),
             finder: behind,
-            scanner: traces,
+            scanner: traces.clone(),
+            exporter: traces,
             stats,
             refusals: Default::default(),
         }

@@ -188,7 +188,8 @@ fn over(scanner: Arc<dyn SpanScanner>) -> Router {
     let readers = Readers {
         traces: Arc::new(MemoryStore::new()),
         finder: Arc::new(MemoryStore::new()),
-        scanner,
+        scanner: scanner.clone(),
+        exporter: scanner,
         stats: Arc::new(MemoryStats::new()),
         refusals: Default::default(),
     };

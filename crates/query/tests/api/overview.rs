@@ -210,6 +210,7 @@ async fn requests_are_counted_by_endpoint_and_status() {
         traces: Arc::new(world.store.clone()),
         finder: Arc::new(world.store.clone()),
         scanner: Arc::new(world.store.clone()),
+        exporter: Arc::new(world.store.clone()),
         stats: Arc::new(world.stats.clone()),
         refusals: Default::default(),
     };

@@ -50,6 +50,7 @@ fn bench(behaviour: Behaviour) -> Bench {
         }),
         finder: Arc::new(MemoryStore::new()),
         scanner: Arc::new(MemoryStore::new()),
+        exporter: Arc::new(MemoryStore::new()),
         stats: Arc::new(MemoryStats::new()),
         refusals: Default::default(),
     };

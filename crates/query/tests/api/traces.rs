@@ -355,7 +355,8 @@ async fn damage_makes_a_trace_partial_and_is_named() {
     let readers = Readers {
         traces: Arc::new(Damaged(store.clone())),
         finder: Arc::new(store.clone()),
-        scanner: Arc::new(store),
+        scanner: Arc::new(store.clone()),
+        exporter: Arc::new(store),
         stats: Arc::new(MemoryStats::new()),
         refusals: Default::default(),
     };

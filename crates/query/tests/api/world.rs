@@ -149,6 +149,7 @@ impl World {
             }),
             finder: Arc::new(store.clone()),
             scanner: Arc::new(store.clone()),
+            exporter: Arc::new(store.clone()),
             stats: Arc::new(Counted {
                 reader: stats.clone(),
                 reads: stats_reads.clone(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use tracewell_model::Clock;
 use tracewell_query::Readers;
+use tracewell_storage::indexed::Indexed;
 use tracewell_storage::{Error, Refusals, SpanLog};
 use tracewell_storage_cassandra::{Cassandra, CassandraReader, CassandraSink};
 use tracewell_storage_kafka::{KafkaLog, REPUBLISH_GROUP, Republisher};
@@ -163,6 +164,10 @@ fn readers_of(
         tracing::warn!(%error, "no traces by id for now");
     }
     let finder = Arc::new(OpenSearchFinder::new(opensearch_settings(config))?);
+    let indexed = Indexed {
+        finder: finder.clone(),
+        store: spans.clone(),
+    };
     let redis = Redis::new(redis_settings(config), clock.clone())?;
     let log: Arc<dyn SpanLog> = log.clone();
     Ok(Readers {
@@ -176,7 +181,8 @@ fn readers_of(
             log,
             group: indexer::GROUP,
         }),
-        scanner: spans,
+        scanner: Arc::new(indexed),
+        exporter: spans,
         stats: Arc::new(RedisReader::new(redis)),
         refusals: Refusals::default(),
     })

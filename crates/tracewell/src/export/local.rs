@@ -42,7 +42,7 @@ pub(super) fn export(
     let context = ReadContext::new(clock, u64::MAX);
     let stored = engine.stored;
     let mut told = |spans| progress.set_message(format!("{spans} of {stored} spans"));
-    let scanner = backend.readers().scanner;
+    let scanner = backend.readers().exporter;
     let done = tracewell_export::export(
         scanner.as_ref(),
         &query,

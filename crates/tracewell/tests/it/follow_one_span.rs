@@ -160,7 +160,8 @@ async fn follow_one_span() {
     let readers = Readers {
         traces: traces.clone(),
         finder: traces.clone(),
-        scanner: traces,
+        scanner: traces.clone(),
+        exporter: traces,
         stats,
         refusals: Default::default(),
     };

@@ -1,0 +1,224 @@
+//! A scan by the search index: for a store that is ordered by trace id, where a few minutes of spans lie
+//! everywhere. The finder names the traces that began in the range, the reader reads them, some at a time.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::context::ReadContext;
+use crate::error::Error;
+use crate::find::{TraceFinder, TraceHit, TraceQuery};
+use crate::scan::{Each, ScanQuery, Scanned, SpanScanner};
+use crate::traces::{FoundTrace, TraceReader};
+
+/// Hits of one question to the index.
+const PAGE: usize = 1_000;
+/// Traces that are read at once: what hides the way to the store.
+const READERS: usize = 16;
+/// Traces in memory at once.
+const TOGETHER: usize = 64;
+/// Spans of traces that began so long before the range are found too; those of older ones are not.
+const BEGAN_BEFORE_NS: u64 = 60_000_000_000;
+
+/// Finder and reader as a scanner of recent spans. A range with both ends goes by the index: it has spans of
+/// traces that began in it or in the minute before, the latest first, as far back as the index reaches. Any
+/// other scan is the store's own.
+#[derive(Debug)]
+pub struct Indexed<F, S> {
+    /// Names the traces.
+    pub finder: Arc<F>,
+    /// Has their spans.
+    pub store: Arc<S>,
+}
+
+impl<F: TraceFinder, S: TraceReader + SpanScanner> SpanScanner for Indexed<F, S> {
+    fn scan_spans(
+        &self,
+        query: &ScanQuery,
+        context: &ReadContext,
+        each: Each<'_>,
+    ) -> Result<Scanned, Error> {
+        let (Some(from), Some(_)) = (query.start_unix_ns, query.end_unix_ns) else {
+            return self.store.scan_spans(query, context, each);
+        };
+        let mut asked = TraceQuery {
+            service: query.service.clone(),
+            start_unix_ns: Some(from.saturating_sub(BEGAN_BEFORE_NS)),
+            end_unix_ns: query.end_unix_ns,
+            limit: PAGE,
+            ..TraceQuery::default()
+        };
+        let mut scanned = Scanned::default();
+        loop {
+            let page = self.finder.find_traces(&asked, context)?;
+            note(&mut scanned.incomplete, page.incomplete);
+            scanned.searched = page.searched;
+            for hits in page.hits.chunks(TOGETHER) {
+                context.check()?;
+                for found in read(&*self.store, hits, context)? {
+                    if hand_over(query, &found, &mut scanned, each).is_break() {
+                        return Ok(scanned);
+                    }
+                    note(&mut scanned.incomplete, found.incomplete);
+                }
+            }
+            match page.next {
+                Some(next) => asked.cursor = Some(next),
+                None => return Ok(scanned),
+            }
+        }
+    }
+}
+
+/// These traces, in their order.
+fn read(
+    store: &dyn TraceReader,
+    hits: &[TraceHit],
+    context: &ReadContext,
+) -> Result<Vec<FoundTrace>, Error> {
+    let next = AtomicUsize::new(0);
+    let found: Vec<_> = hits.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..READERS.min(hits.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(hit), Some(place)) = (hits.get(at), found.get(at)) else {
+                        return;
+                    };
+                    let read = store.get_trace(hit.summary.trace_id, context);
+                    if let Ok(mut place) = place.lock() {
+                        *place = Some(read);
+                    }
+                }
+            });
+        }
+    });
+    let read = found
+        .into_iter()
+        .filter_map(|place| place.into_inner().ok());
+    read.flatten().collect()
+}
+
+fn hand_over(
+    query: &ScanQuery,
+    found: &FoundTrace,
+    scanned: &mut Scanned,
+    each: Each<'_>,
+) -> ControlFlow<()> {
+    for (batch, rows) in &found.parts {
+        let rows = query.rows(batch, rows.iter().copied());
+        if !rows.is_empty() {
+            scanned.spans += rows.len() as u64;
+            each(batch, &rows)?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Sentences, each once.
+fn note(all: &mut Vec<String>, more: Vec<String>) {
+    for sentence in more {
+        if !all.contains(&sentence) {
+            all.push(sentence);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use tracewell_model::clock::ManualClock;
+    use tracewell_model::{
+        BatchBuilder, Marks, ResourceInput, ScopeInput, SpanId, SpanInput, SpanKind, StatusCode,
+        TraceId,
+    };
+
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// One trace of two spans each second, of a service of two in turn.
+    fn store(traces: u64) -> MemoryStore {
+        let store = MemoryStore::new();
+        for number in 1..=traces {
+            let mut builder = BatchBuilder::new(1);
+            let service = ["cart", "mail"][(number % 2) as usize];
+            let resource = builder.resource(&ResourceInput {
+                service,
+                ..ResourceInput::default()
+            });
+            let scope = builder.scope(&ScopeInput::default());
+            for id in 1..=2u64 {
+                builder.push(&SpanInput {
+                    trace_id: TraceId(u128::from(number).to_be_bytes()),
+                    span_id: SpanId(id.to_be_bytes()),
+                    parent: (id == 2).then(|| SpanId(1u64.to_be_bytes())),
+                    resource,
+                    scope,
+                    start_unix_ns: number * SECOND,
+                    duration_ns: 1,
+                    operation: "op",
+                    kind: SpanKind::Server,
+                    status: StatusCode::Unset,
+                    status_message: "",
+                    flags: 0,
+                    attributes: &[],
+                    event_attributes: &[],
+                    rest: &[],
+                    marks: Marks::default(),
+                });
+            }
+            store.push(builder.finish_one(), number);
+        }
+        store
+    }
+
+    fn scan(query: &ScanQuery, break_after: usize) -> (BTreeSet<TraceId>, u64) {
+        let store = store(2_500);
+        let indexed = Indexed {
+            finder: Arc::new(store.clone()),
+            store: Arc::new(store),
+        };
+        let mut seen = BTreeSet::new();
+        let context = ReadContext::new(Arc::new(ManualClock::at(0)), u64::MAX);
+        let mut each = |batch: &tracewell_model::SpanBatch, rows: &[u32]| {
+            seen.extend(rows.iter().map(|&row| batch.span(row).trace_id()));
+            match seen.len() < break_after {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let scanned = indexed.scan_spans(query, &context, &mut each).unwrap();
+        assert!(scanned.incomplete.is_empty());
+        (seen, scanned.spans)
+    }
+
+    #[test]
+    fn a_range_is_read_by_the_index_page_after_page() {
+        let query = ScanQuery {
+            start_unix_ns: Some(100 * SECOND),
+            end_unix_ns: Some(2_300 * SECOND),
+            service: None,
+        };
+        let (seen, spans) = scan(&query, usize::MAX);
+        let expected: BTreeSet<_> = (100..2_300u128).map(|n| TraceId(n.to_be_bytes())).collect();
+        assert_eq!((seen, spans), (expected, 4_400));
+        let of_cart = ScanQuery {
+            service: Some("cart".to_owned()),
+            ..query
+        };
+        assert_eq!(scan(&of_cart, usize::MAX).1, 2_200);
+        assert_eq!(scan(&of_cart, 3).0.len(), 3, "the caller has enough");
+    }
+
+    #[test]
+    fn an_open_range_is_the_stores_own_scan() {
+        let query = ScanQuery {
+            start_unix_ns: Some(1_001 * SECOND),
+            ..ScanQuery::default()
+        };
+        assert_eq!(scan(&query, usize::MAX).0.len(), 1_500);
+    }
+}
