@@ -32,7 +32,7 @@ struct Opening {
     headless: Vec<(PathBuf, u64, u64)>,
     saved: Option<Saved>,
     recovery: Recovery,
-    losses: Vec<(u64, Loss)>,
+    losses: Vec<(Mark, Mark)>,
     /// Offsets below this may have been used by records that nobody can read any more.
     offset_floor: u64,
 }
@@ -79,11 +79,11 @@ impl Opening {
     }
 
     fn lose(&mut self, from: Mark, to: Mark, said: &str) {
-        let records = to.next_offset.saturating_sub(from.next_offset);
+        let trimmed = self.saved.as_ref().map(|saved| saved.trimmed);
+        let from = from.or_later(trimmed.unwrap_or_default());
+        let Loss { records, spans } = from.until(to);
         if records > 0 {
-            let spans = to.accepted.saturating_sub(from.accepted);
-            self.losses
-                .push((from.next_offset, Loss { records, spans }));
+            self.losses.push((from, to));
             self.problem(format!(
                 "{said}: {records} records of {spans} spans are lost"
             ));

@@ -13,6 +13,25 @@ pub(super) struct Mark {
     pub(super) accepted: u64,
 }
 
+impl Mark {
+    /// Whichever comes later.
+    pub(super) fn or_later(self, other: Mark) -> Mark {
+        if other.next_offset > self.next_offset {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// What lies between here and there.
+    pub(super) fn until(self, end: Mark) -> Loss {
+        Loss {
+            records: end.next_offset.saturating_sub(self.next_offset),
+            spans: end.accepted.saturating_sub(self.accepted),
+        }
+    }
+}
+
 /// What is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Loss {

@@ -173,15 +173,15 @@ impl State {
     }
 
     /// Remembers a loss; true when it is news. One offset range is one loss, whoever comes by; it
-    /// may grow, when what follows it is lost too.
-    pub(super) fn lose(&mut self, first_offset: u64, loss: Loss) -> bool {
-        let counted = first_offset < self.trimmed.next_offset;
-        let known = self.losses.get(&first_offset);
-        let known_records = known.map_or(0, |known| known.records);
-        if counted || loss.records <= known_records {
+    /// may grow, when what follows it is lost too. Of what was trimmed nobody misses anything.
+    pub(super) fn lose(&mut self, from: Mark, to: Mark) -> bool {
+        let from = from.or_later(self.trimmed);
+        let loss = from.until(to);
+        let known = self.losses.get(&from.next_offset);
+        if loss.records <= known.map_or(0, |known| known.records) {
             return false;
         }
-        self.losses.insert(first_offset, loss);
+        self.losses.insert(from.next_offset, loss);
         self.has_unsaved_loss = true;
         true
     }

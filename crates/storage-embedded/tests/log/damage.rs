@@ -436,6 +436,43 @@ fn what_is_lost_before_the_first_file_is_remembered_when_the_store_has_passed_it
     assert_eq!(log.status().damaged_spans, lost);
 }
 
+/// A power cut brings a passed file back, torn, and takes the one after it: what is missing begins
+/// in what was trimmed, and that part of it nobody misses.
+#[test]
+fn a_loss_that_begins_in_what_was_trimmed_is_counted_from_there() {
+    let room = written();
+    let files = room.files();
+    let base = |file: usize| -> u64 {
+        let stem = files[file].file_stem().and_then(|stem| stem.to_str());
+        stem.unwrap().parse().unwrap()
+    };
+    let mut passed = fs::read(&files[0]).unwrap();
+    let (log, _) = room.open();
+    let mut consumer = log.subscribe("a", &[]).unwrap();
+    poll_all(consumer.as_mut());
+    consumer.commit(&at(base(1) - 1)).unwrap();
+    drop((log, consumer));
+    assert_eq!(room.files(), files[1..]);
+    passed.pop();
+    fs::write(&files[0], passed).unwrap();
+    fs::remove_file(&files[1]).unwrap();
+    // The record at an offset is the batch of the number before it.
+    let lost = base(1) - 1..base(2) - 1;
+    for restarts in 0..3 {
+        let (log, _) = room.open();
+        let mut consumer = log.subscribe("a", &[]).unwrap();
+        let read = numbers(&poll_all(consumer.as_mut()));
+        assert_eq!(read, (lost.end..BATCHES).collect::<Vec<_>>());
+        let status = log.status();
+        assert_eq!(
+            (status.damaged_records, status.damaged_spans),
+            (lost.end - lost.start, total_spans(lost.clone())),
+            "after {restarts} restarts"
+        );
+        assert_eq!(status.accepted_spans, total_spans(0..BATCHES));
+    }
+}
+
 #[test]
 fn bytes_in_an_attribute_never_pass_for_a_record() {
     // A sender puts a record of another log, offset and all, into an attribute. Were damage to

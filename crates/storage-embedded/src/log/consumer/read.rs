@@ -9,7 +9,7 @@ use tracewell_storage::{Error, Position, Record};
 
 use super::super::lock;
 use super::super::record::FileHead;
-use super::super::saved::{Loss, Mark};
+use super::super::saved::Mark;
 use super::super::scan::Item;
 use super::super::state::FileMeta;
 use super::{LogConsumer, Reader, Step, View};
@@ -65,21 +65,21 @@ impl LogConsumer {
     fn lose_file(&mut self, meta: &FileMeta, view: &View) {
         self.reader = None;
         let head = meta.head;
-        let loss = Loss {
-            records: view.end.next_offset.saturating_sub(head.base),
-            spans: view.end.accepted.saturating_sub(head.accepted_before),
+        let start = Mark {
+            next_offset: head.base,
+            accepted: head.accepted_before,
         };
         let mut state = lock(&self.shared.state);
         // Unless the file was trimmed meanwhile, because this group has passed it.
         if state.files.contains_key(&head.base) {
-            state.lose(head.base, loss);
+            state.lose(start, view.end);
             state.problem(format!(
                 "{} is missing: its records are lost",
                 meta.path.display()
             ));
         }
         drop(state);
-        self.miss(loss.spans);
+        self.miss(start.until(view.end).spans);
         self.next = self
             .next
             .max(view.next_base.unwrap_or(view.end.next_offset));
@@ -130,14 +130,14 @@ impl LogConsumer {
             next_offset: head.offset,
             accepted: head.accepted_before,
         };
-        self.lose_until(before);
-        if let Some((from, to)) = bad {
-            self.lose_record(head.offset, u64::from(head.spans), from, to);
-        }
         let after = Mark {
             next_offset: head.offset + 1,
             accepted: head.accepted_after(),
         };
+        self.lose_until(before);
+        if let Some(region) = bad {
+            self.lose_record(before, after, region);
+        }
         if let Some(reader) = &mut self.reader {
             reader.expected = after;
         }
@@ -164,31 +164,29 @@ impl LogConsumer {
             return;
         };
         let garbage = reader.garbage.take();
-        let loss = Loss {
-            records: mark.next_offset.saturating_sub(reader.expected.next_offset),
-            spans: mark.accepted.saturating_sub(reader.expected.accepted),
-        };
-        let first = reader.expected.next_offset;
+        let from = reader.expected;
+        let loss = from.until(mark);
         reader.expected = Mark {
-            next_offset: mark.next_offset.max(first),
+            next_offset: mark.next_offset.max(from.next_offset),
             ..mark
         };
         let path = reader.meta.path.clone();
         if mark.next_offset > self.next {
             self.miss(loss.spans);
         }
-        if loss.records > 0 && lock(&self.shared.state).lose(first, loss) {
+        if loss.records > 0 && lock(&self.shared.state).lose(from, mark) {
             self.shared.report_loss(&path, loss, garbage);
         }
     }
 
-    fn lose_record(&mut self, offset: u64, spans: u64, from: u64, to: u64) {
+    /// The record between these marks is damaged, at these bytes of the file.
+    fn lose_record(&mut self, before: Mark, after: Mark, (from, to): (u64, u64)) {
         let Some(reader) = &self.reader else { return };
-        let loss = Loss { records: 1, spans };
-        if offset >= self.next {
-            self.miss(spans);
+        let loss = before.until(after);
+        if before.next_offset >= self.next {
+            self.miss(loss.spans);
         }
-        if lock(&self.shared.state).lose(offset, loss) {
+        if lock(&self.shared.state).lose(before, after) {
             let region = (from < to).then_some((from, to));
             self.shared
                 .report_loss(&reader.meta.path.clone(), loss, region);

@@ -19,7 +19,7 @@ impl Opening {
         options: Options,
         clock: Arc<dyn Clock>,
     ) -> Result<(Shared, Recovery), Error> {
-        let loaded = self.saved.take();
+        let loaded = self.saved.clone();
         let saved = loaded.clone().unwrap_or_default();
         let start = Mark {
             next_offset: 1,
@@ -32,19 +32,8 @@ impl Opening {
             start
         };
         let read = tail.as_ref().map_or(trimmed, |(_, tail)| tail.end);
-        // Every group has passed what was trimmed, whether it can be read or not.
-        let owed = if trimmed.next_offset > read.next_offset {
-            trimmed
-        } else {
-            read
-        };
-        if saved.end.next_offset > owed.next_offset {
-            self.lose(
-                owed,
-                saved.end,
-                "the span log ends before what was saved of it",
-            );
-        }
+        let said = "the span log ends before what was saved of it";
+        self.lose(read, saved.end, said);
         let follows = read.next_offset.max(saved.end.next_offset);
         let committed = saved
             .committed
@@ -67,8 +56,8 @@ impl Opening {
         state.tail = follows;
         state.lost_before = saved.lost_before;
         state.losses = saved.losses;
-        for (offset, loss) in std::mem::take(&mut self.losses) {
-            state.lose(offset, loss);
+        for (from, to) in std::mem::take(&mut self.losses) {
+            state.lose(from, to);
         }
         state.groups = saved
             .committed
