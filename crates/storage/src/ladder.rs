@@ -300,16 +300,24 @@ fn spans_of(slot: &Slot) -> u64 {
     operations.map(|(_, figures)| figures.count).sum()
 }
 
-/// Adds figures in place. Unlike `Figures::merge` it makes no new vector: a day's window adds
-/// 1,440 small histograms to one that soon has all their buckets.
+/// Adds figures in place, along both histograms at once. Unlike `Figures::merge` it makes no new
+/// vector: a day's window adds 1,440 small histograms to one that soon has all their buckets.
 fn absorb(into: &mut Figures, figures: &Figures) {
     into.count += figures.count;
     into.error_count += figures.error_count;
-    if into.latency.buckets.is_empty() {
-        into.latency.buckets.clone_from(&figures.latency.buckets);
+    let buckets = &mut into.latency.buckets;
+    if buckets.is_empty() {
+        buckets.clone_from(&figures.latency.buckets);
         return;
     }
+    let mut at = 0;
     for &(bucket, count) in &figures.latency.buckets {
-        into.latency.add(bucket, count);
+        while buckets.get(at).is_some_and(|known| known.0 < bucket) {
+            at += 1;
+        }
+        match buckets.get_mut(at) {
+            Some(known) if known.0 == bucket => known.1 += count,
+            _ => buckets.insert(at, (bucket, count)),
+        }
     }
 }

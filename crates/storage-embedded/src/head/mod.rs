@@ -6,6 +6,7 @@
 //! the same trace, with a table trace → last part. Both are touched once per (batch, trace), never
 //! per span, and allocate nothing for a trace.
 
+mod chunk;
 mod keys;
 mod matching;
 mod names;
@@ -18,6 +19,7 @@ use hashbrown::HashMap;
 use tracewell_model::{SpanBatch, TraceId};
 use tracewell_storage::{Position, Record};
 
+pub(crate) use chunk::Chunk;
 pub(crate) use view::{HeadCandidate, HeadView};
 
 /// What a batch costs beside its columns: the vectors' headers, the allocator, the tables here.
@@ -184,6 +186,8 @@ pub(crate) struct Head {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) batches: Vec<Arc<HeadBatch>>,
+    /// The same but for the last few, for readers.
+    chunks: Vec<Arc<Chunk>>,
     pub(crate) parts: Parts,
     spans: u64,
     /// With what sealing them will take beside them.
@@ -199,6 +203,14 @@ pub(crate) struct HeadStatus {
     pub(crate) bytes: u64,
     /// The earliest start of a span.
     pub(crate) oldest_unix_ns: Option<u64>,
+}
+
+impl State {
+    /// The batches that are in no chunk.
+    fn rest(&self) -> &[Arc<HeadBatch>] {
+        let chunked = self.chunks.len() * chunk::BATCHES;
+        &self.batches[chunked..]
+    }
 }
 
 impl Head {
@@ -227,6 +239,11 @@ impl Head {
         let seal_bytes = state.keys.seal_bytes(&batch.batch);
         state.bytes += (batch.memory_bytes() + seal_bytes) as u64;
         state.batches.push(Arc::new(batch));
+        let rest = state.rest();
+        if rest.len() == chunk::BATCHES {
+            let chunk = Arc::new(Chunk::of(rest));
+            state.chunks.push(chunk);
+        }
     }
 
     pub(crate) fn status(&self) -> HeadStatus {

@@ -17,12 +17,16 @@ pub(super) struct HeadNames {
 }
 
 impl HeadNames {
-    /// The names in these batches of the head, which are all it had at some time.
-    pub(super) fn of(&mut self, batches: &[Arc<HeadBatch>]) -> &BTreeMap<String, BTreeSet<String>> {
-        for batch in batches.iter().skip(self.batches) {
+    /// The names in these batches of the head, which are all it had at some time: so many.
+    pub(super) fn of<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a Arc<HeadBatch>>,
+        count: usize,
+    ) -> &BTreeMap<String, BTreeSet<String>> {
+        for batch in batches.skip(self.batches) {
             self.learn(&batch.batch);
         }
-        self.batches = self.batches.max(batches.len());
+        self.batches = self.batches.max(count);
         &self.operations
     }
 

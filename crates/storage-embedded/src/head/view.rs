@@ -7,16 +7,25 @@ use tracewell_model::TraceId;
 use tracewell_storage::TraceQuery;
 
 use super::matching::matching_traces;
-use super::{Head, HeadBatch, Part};
+use super::{Chunk, Head, HeadBatch, Part, chunk};
 use crate::segment::steps::Steps;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct HeadView {
-    /// Oldest first, each with the place of its first batch.
-    heads: Vec<(Arc<Head>, usize)>,
-    /// Of all heads, in order of arrival.
-    pub(crate) batches: Vec<Arc<HeadBatch>>,
+    /// Oldest first.
+    heads: Vec<OneHead>,
+}
+
+/// What was there of a head.
+#[derive(Debug)]
+struct OneHead {
+    head: Arc<Head>,
+    /// The place of its first batch among those of all heads.
+    first: usize,
+    /// All are whole but the last one.
+    chunks: Vec<Arc<Chunk>>,
+    batches: usize,
 }
 
 /// A trace that has a matching span in a batch.
@@ -30,43 +39,78 @@ pub(crate) struct HeadCandidate {
 impl HeadView {
     /// The present content of these heads, fixed; the one being sealed, then the one that grows.
     pub(crate) fn new<'a>(heads: impl IntoIterator<Item = &'a Arc<Head>>) -> Self {
-        let mut view = HeadView {
-            heads: Vec::new(),
-            batches: Vec::new(),
-        };
+        let mut view = HeadView { heads: Vec::new() };
         for head in heads {
-            view.heads.push((Arc::clone(head), view.batches.len()));
-            view.batches.extend_from_slice(&head.read().batches);
+            let state = head.read();
+            let mut chunks = state.chunks.clone();
+            let rest = state.rest();
+            if !rest.is_empty() {
+                chunks.push(Arc::new(Chunk::of(rest)));
+            }
+            view.heads.push(OneHead {
+                first: view.len(),
+                chunks,
+                batches: state.batches.len(),
+                head: Arc::clone(head),
+            });
         }
         view
     }
 
+    /// Batches of all heads.
+    pub(crate) fn len(&self) -> usize {
+        self.heads
+            .last()
+            .map_or(0, |last| last.first + last.batches)
+    }
+
+    /// The batch at this place.
+    pub(crate) fn batch(&self, at: usize) -> &Arc<HeadBatch> {
+        let after = self.heads.partition_point(|one| one.first <= at);
+        let one = &self.heads[after - 1];
+        let at = at - one.first;
+        &one.chunks[at / chunk::BATCHES].batches[at % chunk::BATCHES]
+    }
+
+    /// Of all heads, in order of arrival, each with the place of its first batch.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = (usize, &Arc<Chunk>)> {
+        self.heads.iter().flat_map(|one| {
+            let firsts = (one.first..).step_by(chunk::BATCHES);
+            firsts.zip(&one.chunks)
+        })
+    }
+
+    /// Of all heads, in order of arrival.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &Arc<HeadBatch>> {
+        self.chunks().flat_map(|(_, chunk)| &chunk.batches)
+    }
+
     /// Spans in it.
     pub(crate) fn spans(&self) -> u64 {
-        self.batches
-            .iter()
-            .map(|batch| batch.batch.len() as u64)
-            .sum()
+        self.chunks().map(|(_, chunk)| chunk.spans).sum()
     }
 
     /// The log time of its last record.
     pub(crate) fn last_arrived_unix_ns(&self) -> Option<u64> {
-        self.batches.iter().map(|batch| batch.arrived_unix_ns).max()
+        let arrived = self.chunks().map(|(_, chunk)| chunk.arrived_max_unix_ns);
+        arrived.max()
     }
 
     /// Where the trace's spans lie. Batches that came after this view was taken are left out:
     /// a page whose keys moved while it was made would lose traces to the next page.
     pub(crate) fn parts(&self, id: TraceId) -> Vec<Part> {
         let mut found = Vec::new();
-        for (head, first) in &self.heads {
-            let state = head.read();
+        for one in &self.heads {
+            let state = one.head.read();
             let from = found.len();
-            let placed = state.parts.of(id).map(|part| Part {
-                batch: part.batch + *first as u32,
+            let there = state
+                .parts
+                .of(id)
+                .filter(|part| (part.batch as usize) < one.batches);
+            found.extend(there.map(|part| Part {
+                batch: part.batch + one.first as u32,
                 trace: part.trace,
-            });
-            // Only the last head grows, so a place beyond the view is never another head's.
-            found.extend(placed.filter(|part| (part.batch as usize) < self.batches.len()));
+            }));
             found[from..].reverse();
         }
         found
@@ -74,7 +118,7 @@ impl HeadView {
 
     /// The batch and rows of a part.
     pub(crate) fn part(&self, part: Part) -> (&Arc<HeadBatch>, &[u32]) {
-        let batch = &self.batches[part.batch as usize];
+        let batch = self.batch(part.batch as usize);
         (batch, batch.rows(part.trace))
     }
 
@@ -82,7 +126,7 @@ impl HeadView {
     pub(crate) fn steps(&self, parts: &[Part]) -> Steps {
         let mut steps = Steps::default();
         for part in parts {
-            let batch = &self.batches[part.batch as usize];
+            let batch = self.batch(part.batch as usize);
             steps.add(batch.arrived_unix_ns, batch.extents[part.trace as usize]);
         }
         steps
@@ -90,18 +134,18 @@ impl HeadView {
 
     /// Gives each head's operations by service to `take`.
     pub(crate) fn each_names(&self, mut take: impl FnMut(&BTreeMap<String, BTreeSet<String>>)) {
-        let ends = self.heads.iter().skip(1).map(|(_, first)| *first);
-        let ends = ends.chain([self.batches.len()]);
-        for ((head, first), end) in self.heads.iter().zip(ends) {
+        for one in &self.heads {
             // What panicked while it held this left names behind that are all there.
-            let mut names = head.names.lock().unwrap_or_else(PoisonError::into_inner);
-            take(names.of(&self.batches[*first..end]));
+            let names = one.head.names.lock();
+            let mut names = names.unwrap_or_else(PoisonError::into_inner);
+            let batches = one.chunks.iter().flat_map(|chunk| &chunk.batches);
+            take(names.of(batches, one.batches));
         }
     }
 
     /// The traces of this batch with a span that satisfies all span predicates.
     pub(crate) fn candidates(&self, batch: usize, query: &TraceQuery) -> Vec<HeadCandidate> {
-        let batch = &self.batches[batch];
+        let batch = self.batch(batch);
         let matching = matching_traces(&batch.batch, query);
         let parts = batch.batch.columns().traces.iter().zip(&batch.extents);
         let parts = parts.zip(matching).filter(|(_, matches)| *matches);

@@ -118,11 +118,8 @@ impl Export<'_, '_> {
 /// The batches of a head with their rows, exact repeats left out; each batch is let go of once it
 /// was taken.
 fn distinct_rows(head: HeadView) -> impl Iterator<Item = (Arc<SpanBatch>, Vec<u32>)> {
-    let batches: Vec<_> = head
-        .batches
-        .iter()
-        .map(|batch| Arc::clone(&batch.batch))
-        .collect();
+    let batches = head.batches().map(|batch| Arc::clone(&batch.batch));
+    let batches: Vec<_> = batches.collect();
     drop(head);
     let (kept, _) = identity::distinct(batches.iter().flat_map(|batch| batch.spans()));
     // Spans stay in their order, so those of a batch follow one another.

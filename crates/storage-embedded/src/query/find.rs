@@ -8,6 +8,7 @@
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use hashbrown::HashSet;
 use tracewell_model::TraceId;
@@ -18,7 +19,7 @@ use super::probe::Probe;
 use super::rank::Ranking;
 use super::scan::SegmentScan;
 use crate::engine::Engine;
-use crate::head::{HeadBatch, HeadCandidate};
+use crate::head::{Chunk, HeadCandidate};
 
 pub(super) fn find_traces(engine: &Engine, query: &TraceQuery, context: &ReadContext) -> Found {
     let probe = Probe::new(engine, context);
@@ -69,7 +70,9 @@ impl PartialOrd for Pending {
 
 /// Where candidates come from, the highest rank first.
 enum Source {
-    /// A batch of the head that was not looked at.
+    /// Batches of the head side by side, none of which was looked at.
+    Chunk(usize, Arc<Chunk>),
+    /// One that was not looked at.
     Batch(usize),
     /// What is left of one by rank, the highest last.
     Head(Vec<(u64, TraceId)>),
@@ -106,20 +109,26 @@ impl Search<'_> {
             Err(_stopped) => return self.stopped(),
         }
         let mut lazy = Vec::new();
-        for source in self.sources() {
-            if self.is_beyond_horizon(&source) {
-                if !self.exhaust(source) {
-                    return self.stopped();
+        let mut sources = self.sources();
+        while let Some(source) = sources.pop() {
+            match source {
+                Source::Chunk(first, chunk) if self.is_beyond_horizon(&source) => {
+                    sources.extend(batches_of(first, &chunk));
                 }
-            } else {
-                lazy.push(source);
+                source if self.is_beyond_horizon(&source) => {
+                    if !self.exhaust(source) {
+                        return self.stopped();
+                    }
+                }
+                source => lazy.push(source),
             }
         }
         self.merge(lazy)
     }
 
     fn sources(&self) -> Vec<Source> {
-        let batches = (0..self.probe.head.batches.len()).map(Source::Batch);
+        let chunks = self.probe.head.chunks();
+        let batches = chunks.map(|(first, chunk)| Source::Chunk(first, Arc::clone(chunk)));
         let segments = self.probe.searchable().into_iter();
         batches.chain(segments.map(Source::Unopened)).collect()
     }
@@ -127,7 +136,8 @@ impl Search<'_> {
     /// True when the order of its starts is not that of keys as of the horizon.
     fn is_beyond_horizon(&self, source: &Source) -> bool {
         let arrived_unix_ns = match source {
-            Source::Batch(at) => batch(&self.probe, *at).arrived_unix_ns,
+            Source::Chunk(_, chunk) => chunk.arrived_max_unix_ns,
+            Source::Batch(at) => self.probe.head.batch(*at).arrived_unix_ns,
             Source::Unopened(at) => self.probe.segment(*at).meta.arrived_max_unix_ns,
             Source::Head(_) | Source::Segment(_) => return false,
         };
@@ -167,7 +177,13 @@ impl Search<'_> {
             if self.probe.context.check().is_err() {
                 return self.stopped();
             }
-            if let Some(source) = sources.get_mut(at) {
+            if let Some(Source::Chunk(first, chunk)) = sources.get(at) {
+                let batches = batches_of(*first, chunk);
+                for batch in batches {
+                    order.extend(self.bound(&batch).map(|bound| (bound, sources.len())));
+                    sources.push(batch);
+                }
+            } else if let Some(source) = sources.get_mut(at) {
                 self.step(source);
                 order.extend(self.bound(source).map(|bound| (bound, at)));
             }
@@ -177,6 +193,8 @@ impl Search<'_> {
     /// One unit of work: opens a segment, looks at a batch or a page, or takes a candidate.
     fn step(&mut self, source: &mut Source) {
         match source {
+            // Whose batches are sources each.
+            Source::Chunk(..) => *source = Source::Head(Vec::new()),
             Source::Batch(at) => *source = Source::Head(self.of_batch(*at)),
             Source::Head(left) => {
                 if let Some((_, trace_id)) = left.pop() {
@@ -223,8 +241,12 @@ impl Search<'_> {
     /// No candidate to come from there ranks higher than this; none at the end.
     fn bound(&self, source: &Source) -> Option<u64> {
         match source {
+            Source::Chunk(_, chunk) => Some(match self.ranking {
+                Ranking::Newest => chunk.start_max_unix_ns,
+                Ranking::Slowest(_) => u64::MAX,
+            }),
             Source::Batch(at) => Some(match self.ranking {
-                Ranking::Newest => batch(&self.probe, *at).start_max_unix_ns,
+                Ranking::Newest => self.probe.head.batch(*at).start_max_unix_ns,
                 Ranking::Slowest(_) => u64::MAX,
             }),
             Source::Head(left) => left.last().map(|(rank, _)| *rank),
@@ -345,8 +367,7 @@ impl Search<'_> {
     }
 }
 
-/// The batch at this place of the head.
-#[allow(clippy::indexing_slicing)] // places come from counting this very view
-fn batch<'p>(probe: &'p Probe<'_>, at: usize) -> &'p HeadBatch {
-    &probe.head.batches[at]
+/// Each of these batches, the first of which stands at this place of the head.
+fn batches_of(first: usize, chunk: &Chunk) -> impl Iterator<Item = Source> + use<> {
+    (first..first + chunk.batches.len()).map(Source::Batch)
 }

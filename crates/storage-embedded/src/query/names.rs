@@ -184,7 +184,7 @@ fn from_head(
     collect: impl Fn(&SpanBatch, &mut BTreeSet<String>),
 ) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (number, batch) in probe.head.batches.iter().enumerate() {
+    for (number, batch) in probe.head.batches().enumerate() {
         if number % BATCHES_PER_CHECK == 0 && probe.context.check().is_err() {
             break;
         }

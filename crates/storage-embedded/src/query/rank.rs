@@ -138,7 +138,7 @@ impl Pieces {
     }
 
     fn add_head(&mut self, probe: &mut Probe<'_>) -> Result<(), Error> {
-        for batch in &probe.head.batches {
+        for batch in probe.head.batches() {
             let parts = batch.batch.columns().traces.iter().zip(&batch.extents);
             for (&id, &extent) in parts {
                 let trace = self.head.entry(id).or_insert(HeadTrace {

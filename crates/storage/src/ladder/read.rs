@@ -12,58 +12,28 @@ use crate::stats::{
 /// Into how many steps a window is cut at most: more than any screen has columns.
 const STEPS_MAX: usize = 10_000;
 
-/// One service while it is summed: its entry spans, and all its spans.
-#[derive(Default)]
-struct Sums {
-    entry: Sum,
-    all: Sum,
-}
-
-#[derive(Default)]
-struct Sum {
-    figures: Figures,
-    by_step: HashMap<usize, Figures>,
-}
-
-impl Sum {
-    fn add(&mut self, step: Option<usize>, figures: &Figures) {
-        absorb(&mut self.figures, figures);
-        if let Some(step) = step {
-            absorb(self.by_step.entry(step).or_default(), figures);
-        }
-    }
-}
+/// Figures that are summed, by step of the window; outside of all steps under none.
+type Steps = HashMap<Option<usize>, Figures>;
 
 impl Ladder {
     /// Every service's figures: those of its entry spans, or of all its spans where the window has
     /// no entry span of it. A window's ends are rounded outwards to the slots they fall in, which
     /// are 10 s long in the last hour and up to 10 min before.
     pub fn services(&self, window: &Window) -> Answer<ServiceFigures> {
-        let mut sums: HashMap<u32, Sums> = HashMap::new();
-        for (from_unix_ns, slot) in self.slots(window) {
-            let step = step_of(window, from_unix_ns);
-            for (key, figures) in slot {
-                let Key::Operation { service, entry, .. } = *key else {
-                    continue;
-                };
-                let sums = sums.entry(service).or_default();
-                if entry {
-                    sums.entry.add(step, figures);
-                }
-                sums.all.add(step, figures);
-            }
-        }
-        let rows = sums.into_iter().map(|(service, sums)| {
-            let (basis, sum) = match sums.entry.figures.count {
-                0 => (Basis::AllSpans, sums.all),
-                _ => (Basis::EntrySpans, sums.entry),
-            };
-            let service = self.names.text(service).to_owned();
+        let mut of_entries = self.sums(window, |_, is_entry| is_entry);
+        // Most services have entry spans; only of the others all spans are gone through.
+        let others = self.sums(window, |service, _| !of_entries.contains_key(&service));
+        let others = others.into_iter().map(|sums| (Basis::AllSpans, sums));
+        let entries = of_entries.drain().map(|sums| (Basis::EntrySpans, sums));
+        let rows = entries.chain(others).map(|(basis, (service, mut steps))| {
+            let mut figures = Figures::default();
+            steps.values().for_each(|step| absorb(&mut figures, step));
+            steps.remove(&None);
             ServiceFigures {
-                service,
+                service: self.names.text(service).to_owned(),
                 basis,
-                series: series(window, sum.by_step),
-                figures: sum.figures,
+                series: series(window, steps),
+                figures,
             }
         });
         let mut rows: Vec<_> = rows.collect();
@@ -74,6 +44,24 @@ impl Ladder {
             capped,
             ..Answer::default()
         }
+    }
+
+    /// The figures of each service's operations that are wanted, by service and whether of entries.
+    fn sums(&self, window: &Window, is_wanted: impl Fn(u32, bool) -> bool) -> HashMap<u32, Steps> {
+        let mut sums: HashMap<u32, Steps> = HashMap::new();
+        for (from_unix_ns, slot) in self.slots(window) {
+            let step = step_of(window, from_unix_ns);
+            for (key, figures) in slot {
+                match *key {
+                    Key::Operation { service, entry, .. } if is_wanted(service, entry) => {
+                        let steps = sums.entry(service).or_default();
+                        absorb(steps.entry(step).or_default(), figures);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        sums
     }
 
     /// Every operation of a service, all its spans counted; none for an unknown service.
@@ -185,11 +173,11 @@ fn step_of(window: &Window, slot_from_unix_ns: u64) -> Option<usize> {
 }
 
 /// Every step of the window with its start, empty ones too.
-fn series(window: &Window, mut by_step: HashMap<usize, Figures>) -> Vec<(u64, Figures)> {
+fn series(window: &Window, mut by_step: Steps) -> Vec<(u64, Figures)> {
     let (steps, from) = steps(window);
     let length = u128::from(window.to_unix_ns.saturating_sub(from));
     let start = |step: usize| from + (length * step as u128 / steps as u128) as u64;
     (0..steps)
-        .map(|step| (start(step), by_step.remove(&step).unwrap_or_default()))
+        .map(|step| (start(step), by_step.remove(&Some(step)).unwrap_or_default()))
         .collect()
 }
