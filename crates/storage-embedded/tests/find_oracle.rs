@@ -30,7 +30,8 @@ fn random_span(random: &mut Rng) -> SpanSpec {
     if number > 1 {
         span = span.child_of(1 + random.u64(..6));
     }
-    if random.u8(..8) == 0 {
+    // Of the few that fail in most runs, an index has copies; not of many.
+    if random.u8(..25) == 0 {
         span = span.failed();
     }
     for _ in 0..random.u8(..3) {
@@ -86,7 +87,7 @@ fn random_query(random: &mut Rng) -> TraceQuery {
         operation: maybe(random, 5, |r| {
             pick(r, &["GET /", "SELECT", "none"]).to_owned()
         }),
-        span_error: maybe(random, 6, Rng::bool),
+        span_error: maybe(random, 3, Rng::bool),
         min_span_duration_ns: maybe(random, 6, |r| r.u64(..18) * MS),
         max_span_duration_ns: maybe(random, 6, |r| r.u64(..18) * MS),
         tags: (0..tags).map(|_| random_tag(random)).collect(),

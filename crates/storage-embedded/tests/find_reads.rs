@@ -113,6 +113,60 @@ fn a_cold_search_for_one_service_reads_under_a_tenth_of_the_index() {
     );
 }
 
+/// A search for failures with an attribute opens copies of them, sealed or merged, whatever the
+/// condition.
+#[test]
+fn a_search_for_failures_opens_a_block_of_failures() {
+    let mut lab = Lab::new(EngineOptions {
+        block_spans: 100,
+        merge_segments_min: 2,
+        ..cold()
+    });
+    for trace in 0..600u64 {
+        let spans = (1..=10u64).map(|span| {
+            let start = NOW + trace * 3 * MS + span;
+            let spec = SpanSpec::new(trace, span, start).named("pay", "charge");
+            let spec = spec.lasting(span * 1_001).with("tenant", trace as i64 % 20);
+            match (trace % 6 == 0, span) {
+                (true, 7) => spec.failed(),
+                _ => spec,
+            }
+        });
+        let spans: Vec<SpanSpec> = spans.collect();
+        lab.push(&spans);
+        if trace % 200 == 199 {
+            lab.seal();
+        }
+    }
+    let find = |lab: &Lab, condition: TagCondition, least_ns: u64| {
+        let found = lab.find(&TraceQuery {
+            service: Some("pay".to_owned()),
+            span_error: Some(true),
+            min_span_duration_ns: Some(least_ns),
+            tags: vec![TagFilter {
+                key: "tenant".to_owned(),
+                condition,
+            }],
+            limit: 1_000,
+            ..TraceQuery::default()
+        });
+        assert_eq!(found.incomplete, [""; 0]);
+        (found.hits.len(), found.searched.blocks_read)
+    };
+    for blocks in [3, 1] {
+        lab.reopen();
+        let four = TagCondition::Equals("4".to_owned());
+        assert_eq!(find(&lab, four.clone(), 7_007), (10, blocks));
+        assert_eq!(find(&lab, four, 7_008), (0, blocks));
+        let others = TagCondition::NotEquals("4".to_owned());
+        assert_eq!(find(&lab, others, 1), (90, blocks));
+        let some = TagCondition::Matches("^1?4$".parse().expect("is one"));
+        assert_eq!(find(&lab, some, 7_000), (20, blocks));
+        while lab.compact() > 0 {}
+    }
+    assert_eq!(lab.engine.status().segments, 1);
+}
+
 #[test]
 fn a_search_stops_before_the_segments_it_does_not_need() {
     let mut lab = Lab::new(cold());

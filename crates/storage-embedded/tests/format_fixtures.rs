@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_support::{Lab, MS, NOW, cold, specs};
+use engine_support::{Lab, MS, NOW, cold, copy, specs};
 use tempfile::TempDir;
 use tracewell_model::clock::ManualClock;
 use tracewell_storage::conformance::SpanSpec;
@@ -94,18 +94,6 @@ fn open_log(dir: &Path) -> EmbeddedLog {
     let clock = Arc::new(ManualClock::at(NOW));
     let (log, _) = EmbeddedLog::open(StdFs::shared(), dir, log_options(), clock).expect("opens");
     log
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("makes a directory");
-    for entry in std::fs::read_dir(from).expect("lists") {
-        let entry = entry.expect("lists");
-        let to = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(std::fs::copy(entry.path(), to).expect("copies")),
-        }
-    }
 }
 
 /// The engine of the fixtures, in a directory of its own.

@@ -124,6 +124,11 @@ impl collector::Collector for NodeMetrics {
                 engine.compaction.failures,
             ),
             (
+                "tracewell_storage_indexes_remade",
+                "Lost or damaged index files that were made anew of their segment's spans",
+                engine.compaction.indexes_remade,
+            ),
+            (
                 "tracewell_storage_merge_copied_spans",
                 "Spans that merges copied as they were",
                 merged.spans_copied,

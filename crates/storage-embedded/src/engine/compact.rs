@@ -2,22 +2,26 @@
 //! (tiers.rs), beside seals, expiry and readers. One edit of the manifest names the new segment and
 //! forgets its inputs; whoever reads those keeps them open until it is done.
 //!
-//! A damaged segment is never an input: it stays as it is, the status names it, and others are merged
-//! past it. A disk that fails or is full leaves everything as it was; the next try waits.
+//! A segment whose index is lost or damaged is copied by itself, with an index made of its data. One
+//! whose data is damaged is never an input: it stays as it is, the status names it, and others are
+//! merged past it; and past one that cannot be read, until the next try. A disk that takes nothing, or is
+//! full, leaves everything as it was; the next try waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tracewell_storage::Error;
+use tracewell_storage::{Class, Error};
 
 use super::tiers::{self, Candidate, Unsettled};
 use super::{Engine, View, lock};
 use crate::failpoint;
 use crate::manifest::{Edit, Gone};
 use crate::segment::Segment;
+use crate::segment::cache::UnitKey;
 use crate::segment::merge::{self, Failure, Figures, Keep, MergeOptions, Merged, Watch};
-use crate::segment::meta::segments_dir;
+use crate::segment::meta::{index_name, segments_dir};
 
 /// Unsettled segments at which sealing waits for merges: four merges of small ones, and what a
 /// steady state has beside them. With so many open a search is slower already.
@@ -37,6 +41,8 @@ pub struct Compaction {
     pub merges: u64,
     /// Merges that failed.
     pub failures: u64,
+    /// Of those that are done: lost indexes that were made anew.
+    pub indexes_remade: u64,
     /// What those that are done came to.
     pub figures: Figures,
 }
@@ -47,10 +53,15 @@ pub(super) struct Progress {
     done: Compaction,
     /// Segments that no merge may touch, and why.
     damaged: BTreeMap<u64, String>,
+    /// Segments that a merge found damaged, and why: perhaps it is only the index.
+    suspects: BTreeMap<u64, String>,
+    /// Segments that a merge could not read.
+    unread: BTreeMap<u64, Trouble>,
+    /// The last merge failed, for none of its inputs.
     trouble: Option<Trouble>,
 }
 
-/// The last merge failed.
+/// Something failed, and is tried again.
 #[derive(Debug)]
 struct Trouble {
     said: String,
@@ -59,7 +70,62 @@ struct Trouble {
     until_ns: u64,
 }
 
+impl Trouble {
+    /// Of the last time, if there was one, and this.
+    fn after(before: Option<Trouble>, error: &Error, now_ns: u64) -> Trouble {
+        let pause_ns = before.map_or(PAUSE_NS, |before| before.pause_ns * 2);
+        let pause_ns = pause_ns.min(PAUSE_NS_MAX);
+        Trouble {
+            said: error.message.clone(),
+            pause_ns,
+            until_ns: now_ns.saturating_add(pause_ns),
+        }
+    }
+
+    fn pause_s(&self) -> u64 {
+        self.pause_ns / 1_000_000_000
+    }
+}
+
 impl Progress {
+    /// True when this segment may be tried.
+    fn may_read(&self, id: u64, now_ns: u64) -> bool {
+        let waits = |trouble: &Trouble| now_ns < trouble.until_ns;
+        !self.damaged.contains_key(&id) && !self.unread.get(&id).is_some_and(waits)
+    }
+
+    fn succeed(
+        &mut self,
+        options: &MergeOptions,
+        is_input: impl Fn(&u64) -> bool,
+        figures: &Figures,
+    ) {
+        self.trouble = None;
+        self.unread.retain(|id, _| !is_input(id));
+        self.suspects.retain(|id, _| !is_input(id));
+        self.done.merges += 1;
+        self.done.indexes_remade += u64::from(options.remakes_index);
+        self.done.figures.add(figures);
+    }
+
+    /// An input is at fault.
+    fn blame(&mut self, id: u64, options: &MergeOptions, error: &Error, now_ns: u64) {
+        let why = error.message.clone();
+        match (error.class, options.remakes_index) {
+            (Class::Corrupt, true) => {
+                self.suspects.remove(&id);
+                self.damaged.insert(id, why);
+            }
+            (Class::Corrupt, false) => {
+                self.suspects.insert(id, why);
+            }
+            _ => {
+                let trouble = Trouble::after(self.unread.remove(&id), error, now_ns);
+                self.unread.insert(id, trouble);
+            }
+        }
+    }
+
     pub(super) fn done(&self) -> Compaction {
         self.done
     }
@@ -69,11 +135,20 @@ impl Progress {
         let damaged = damaged.map(|(id, why)| {
             format!("segment {id:016x} is damaged ({why}): it stays as it is, and is not compacted")
         });
-        let trouble = self.trouble.iter();
-        damaged.chain(trouble.map(|trouble| {
-            let wait_s = trouble.pause_ns / 1_000_000_000;
-            format!("compaction failed, and waits {wait_s} s: {}", trouble.said)
-        }))
+        let unread = self.unread.iter().map(|(id, trouble)| {
+            let (said, wait_s) = (&trouble.said, trouble.pause_s());
+            format!(
+                "segment {id:016x} cannot be read ({said}): compaction goes past it for {wait_s} s"
+            )
+        });
+        let trouble = self.trouble.iter().map(|trouble| {
+            let (said, wait_s) = (&trouble.said, trouble.pause_s());
+            format!("compaction failed, and waits {wait_s} s: {said}")
+        });
+        let suspects = self.suspects.iter().map(|(id, why)| {
+            format!("segment {id:016x} is damaged ({why}): its index is made anew, if that is all")
+        });
+        damaged.chain(unread).chain(suspects).chain(trouble)
     }
 }
 
@@ -90,7 +165,12 @@ impl Engine {
         if self.is_pausing() {
             return Ok(None);
         }
-        let inputs = self.next_inputs();
+        let lacking: Vec<_> = self.lacking_index().into_iter().collect();
+        let remakes_index = !lacking.is_empty();
+        let inputs = match remakes_index {
+            true => lacking,
+            false => self.next_inputs(),
+        };
         if inputs.is_empty() {
             return Ok(None);
         }
@@ -100,6 +180,7 @@ impl Engine {
             // As large as half a head, of which a frozen one may be encoded at the same time.
             run_spans_max: self.options.head_spans_max / 2,
             run_bytes_max: self.options.head_bytes_max / 2,
+            remakes_index,
         };
         let memory = |bytes| self.compact_scratch_bytes.store(bytes, Ordering::Relaxed);
         let watch = Watch {
@@ -108,10 +189,12 @@ impl Engine {
         };
         let place = (self.fs.as_ref(), segments_dir(&self.dir));
         let place = (place.0, place.1.as_path());
+        // Of an index that is made anew the sampler was asked before.
+        let keep = keep.filter(|_| !remakes_index);
         let merged = merge::merge(place, &inputs, options, keep, &watch, &mut scratch);
         memory(scratch.memory_bytes() as u64);
         let done = merged.and_then(|merged| self.put_in_place(merged, &inputs));
-        self.note(options.id, done)
+        self.note(&options, &inputs, done)
     }
 
     /// The segments of the next merge, by arrival.
@@ -128,13 +211,49 @@ impl Engine {
         view.segments.iter().filter(is_picked).cloned().collect()
     }
 
+    /// A segment whose index is gone before its time, or damaged, while its data seems whole.
+    fn lacking_index(&self) -> Option<Arc<Segment>> {
+        let view = self.view.load_full();
+        let damaged = self.damaged_indexes();
+        let (progress, now_ns) = (lock(&self.progress), self.clock.monotonic_ns());
+        let lacks = |segment: &&Arc<Segment>| {
+            let id = segment.meta.id;
+            let is_damaged = damaged.contains(&id) || progress.suspects.contains_key(&id);
+            segment.meta.has_index()
+                && segment.data.as_ref().is_ok_and(|data| data.filter.is_ok())
+                && progress.may_read(id, now_ns)
+                && (is_damaged || self.has_lost_index(segment))
+        };
+        view.segments.iter().find(lacks).cloned()
+    }
+
+    /// False for one that is there and could not be opened: that may pass.
+    fn has_lost_index(&self, segment: &Segment) -> bool {
+        let is_gone = || {
+            let path = segments_dir(&self.dir).join(index_name(segment.meta.id));
+            let opened = self.fs.open(&path);
+            opened.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        let error = segment.index.as_ref().err();
+        error.is_some_and(|error| error.class == Class::Corrupt || is_gone())
+    }
+
+    /// Segments of whose index readers met something damaged.
+    fn damaged_indexes(&self) -> BTreeSet<u64> {
+        let damaged = lock(&self.damaged);
+        let of_index = damaged.iter().filter(|key| key.unit.is_of_index());
+        of_index.map(|key| key.segment).collect()
+    }
+
     fn candidates(&self, view: &View) -> Vec<Candidate> {
         let retention = &self.options.retention;
         let shortest_ns = retention.spans_ns.min(retention.search_ns);
         let window_ns = WINDOW_NS_MAX.min(shortest_ns / WINDOW_SHARE);
-        let progress = lock(&self.progress);
+        let (progress, now_ns) = (lock(&self.progress), self.clock.monotonic_ns());
         let whole = view.segments.iter().filter(|segment| {
-            segment.damage().is_none() && !progress.damaged.contains_key(&segment.meta.id)
+            let id = segment.meta.id;
+            let is_suspect = progress.suspects.contains_key(&id);
+            segment.damage().is_none() && !is_suspect && progress.may_read(id, now_ns)
         });
         let candidate = |segment: &Arc<Segment>| {
             let index = segment.index.as_ref();
@@ -218,47 +337,51 @@ impl Engine {
     /// Takes down how a merge ended; what is left of one that is not done goes.
     fn note(
         &self,
-        id: u64,
+        options: &MergeOptions,
+        inputs: &[Arc<Segment>],
         done: Result<Option<Figures>, Failure>,
     ) -> Result<Option<Figures>, Error> {
         let now_ns = self.clock.monotonic_ns();
         let mut progress = lock(&self.progress);
-        let (error, pauses) = match done {
+        if !matches!(done, Ok(Some(_)) | Err(Failure::Uncertain(_))) {
+            self.unlink(options.id);
+        }
+        let is_input = |id: &u64| inputs.iter().any(|input| input.meta.id == *id);
+        let failure = match done {
             Ok(Some(figures)) => {
-                progress.trouble = None;
-                progress.done.merges += 1;
-                progress.done.figures.add(&figures);
+                progress.succeed(options, is_input, &figures);
+                if options.remakes_index {
+                    self.forget_damage(inputs);
+                }
                 return Ok(Some(figures));
             }
-            Ok(None) | Err(Failure::Stopped) => {
-                self.unlink(id);
-                return Ok(None);
-            }
-            Err(Failure::Input { id: input, error }) => {
-                self.unlink(id);
-                progress.damaged.insert(input, error.message.clone());
-                (error, false)
-            }
-            Err(Failure::Other(error)) => {
-                self.unlink(id);
-                (error, true)
-            }
-            Err(Failure::Uncertain(error)) => (error, true),
+            Ok(None) | Err(Failure::Stopped) => return Ok(None),
+            Err(failure) => failure,
         };
         progress.done.failures += 1;
-        if pauses {
-            let before = progress
-                .trouble
-                .as_ref()
-                .map(|trouble| trouble.pause_ns * 2);
-            let pause_ns = before.unwrap_or(PAUSE_NS).min(PAUSE_NS_MAX);
-            progress.trouble = Some(Trouble {
-                said: error.message.clone(),
-                pause_ns,
-                until_ns: now_ns.saturating_add(pause_ns),
-            });
+        match failure {
+            Failure::Input { id, error } if is_input(&id) => {
+                progress.blame(id, options, &error, now_ns);
+                Err(error)
+            }
+            // What was written of the new segment cannot be read again, for one.
+            Failure::Input { error, .. } | Failure::Uncertain(error) | Failure::Other(error) => {
+                progress.trouble = Some(Trouble::after(progress.trouble.take(), &error, now_ns));
+                Err(error)
+            }
+            Failure::Stopped => Ok(None),
         }
-        Err(error)
+    }
+
+    /// The indexes of these segments were made anew.
+    fn forget_damage(&self, segments: &[Arc<Segment>]) {
+        for segment in segments {
+            let id = segment.meta.id;
+            let of_old = |key: &UnitKey| key.segment == id && key.unit.is_of_index();
+            lock(&self.damaged).retain(|key| !of_old(key));
+            let (segment, spans) = (format!("{id:016x}"), segment.meta.spans);
+            tracing::info!(segment, spans, "a lost index was made anew of the spans");
+        }
     }
 
     fn is_pausing(&self) -> bool {

@@ -4,6 +4,7 @@
 
 mod by_id;
 mod export;
+mod failed;
 mod find;
 mod locate;
 mod names;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use tracewell_storage::find::TagCondition;
-use tracewell_storage::{Error, TagFilter};
+use tracewell_storage::{Error, TagFilter, TraceQuery};
 
 use super::probe::Probe;
 use crate::segment::Segment;
@@ -14,11 +14,13 @@ use crate::segment::index::IndexFile;
 use crate::segment::postings::Key;
 use crate::segment::values::filter_hash;
 
-/// Blocks that may satisfy all of these attributes; none when no block may.
+/// Blocks that may satisfy all of these attributes; none when no block may. Filters are large: they
+/// are asked only if that is wanted.
 pub(super) fn tagged_blocks(
     probe: &mut Probe<'_>,
     tags: &[TagFilter],
     segment: &Segment,
+    by_filters: bool,
 ) -> Option<BTreeSet<u32>> {
     let (keys, index) = (probe.keys(segment)?, probe.index(segment)?);
     let data = probe.data(segment, "traces that match may be missing")?;
@@ -27,14 +29,14 @@ pub(super) fn tagged_blocks(
     for tag in tags {
         let key = keys.find(&tag.key)?;
         let blocks = match &tag.condition {
-            TagCondition::Equals(text) if key.high => {
+            TagCondition::Equals(text) if key.high && by_filters => {
                 let hash = filter_hash(&tag.key, text);
                 let mut blocks = filtered_blocks(probe, segment, index, hash);
                 // Where it was not high when they were sealed, they are posted still.
                 blocks.extend(posted_blocks(probe, segment, key, &tag.condition));
                 blocks
             }
-            // Its values are in filters, which only know what is equal.
+            // The values are in filters, which only know what is equal.
             _ if key.high => (0..all_blocks).collect(),
             condition => posted_blocks(probe, segment, key, condition),
         };
@@ -93,4 +95,10 @@ pub(super) fn rows_with(block: &Block, tags: &[TagFilter]) -> Result<Vec<bool>, 
             .for_each(|(all, this)| *all &= this);
     }
     Ok(all)
+}
+
+/// True when a span of this duration is as long as is asked for.
+pub(super) fn is_as_long(query: &TraceQuery, duration_ns: u64) -> bool {
+    let (least, most) = (query.min_span_duration_ns, query.max_span_duration_ns);
+    least.is_none_or(|least| duration_ns >= least) && most.is_none_or(|most| duration_ns <= most)
 }

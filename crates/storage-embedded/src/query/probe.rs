@@ -15,6 +15,7 @@ use crate::segment::Segment;
 use crate::segment::block::Block;
 use crate::segment::cache::{Cache, Unit, UnitKey};
 use crate::segment::data::{DataFile, TraceEntry};
+use crate::segment::failed::FailedBlock;
 use crate::segment::filter::FilterFrame;
 use crate::segment::fragment::{Fragment, FragmentPage};
 use crate::segment::frame::FrameRef;
@@ -157,7 +158,8 @@ impl<'a> Probe<'a> {
             return Ok(kept);
         }
         self.searched.bytes_read += bytes as u64;
-        self.searched.blocks_read += u64::from(key.unit == Unit::Block);
+        let is_block = matches!(key.unit, Unit::Block | Unit::Failed);
+        self.searched.blocks_read += u64::from(is_block);
         let loaded = Arc::new(read()?);
         if !self.keeps {
             return Ok(loaded);
@@ -230,13 +232,39 @@ impl<'a> Probe<'a> {
     /// answer anything: it is counted, and not named.
     pub(super) fn may_hold(&self, segment: &Segment, data: &DataFile, hash: u64) -> bool {
         if let Err(error) = &data.filter {
-            let known = !self.engine.note_damage(unit(segment, Unit::TraceFilter, 0));
-            if !known {
-                let id = format!("{:016x}", segment.meta.id);
-                tracing::warn!(segment = id, %error, "damaged trace-id filter");
-            }
+            self.count(unit(segment, Unit::TraceFilter, 0), error);
         }
         data.may_hold(hash)
+    }
+
+    /// Counts damage that costs no answer anything.
+    fn count(&self, key: UnitKey, error: &Error) {
+        if self.engine.note_damage(key) {
+            let id = format!("{:016x}", key.segment);
+            let place = format!("{} {}", key.unit.name(), key.number);
+            tracing::warn!(segment = id, %place, %error, "damaged segment");
+        }
+    }
+
+    /// A block of failed spans; none if it is damaged, which costs time only.
+    pub(super) fn failed(&mut self, segment: &Segment, number: usize) -> Option<Arc<FailedBlock>> {
+        let index = self.index(segment)?;
+        let entry = index.directory.failed.get(number)?;
+        let key = unit(segment, Unit::Failed, number);
+        let (bytes, weigh) = (entry.bytes(), FailedBlock::memory_bytes);
+        let loaded = self.load(key, bytes, weigh, || index.read_failed(entry));
+        self.or_count(loaded, segment, number)
+    }
+
+    /// What was read of such a block.
+    pub(super) fn or_count<T>(
+        &self,
+        read: Result<T, Error>,
+        segment: &Segment,
+        number: usize,
+    ) -> Option<T> {
+        let key = unit(segment, Unit::Failed, number);
+        read.inspect_err(|error| self.count(key, error)).ok()
     }
 
     /// The id of the span at this row of the data file.

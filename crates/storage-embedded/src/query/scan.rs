@@ -5,14 +5,16 @@
 #![warn(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tracewell_storage::TraceQuery;
 
+use super::failed::FailedSpans;
 use super::locate::{self, Seen};
 use super::narrow;
 use super::probe::Probe;
-use super::projected::{self, ProjectedRows};
+use super::projected::{self, ProjectedRow, ProjectedRows};
 use super::rank::Ranking;
 use crate::segment::Segment;
 use crate::segment::block::Block;
@@ -38,6 +40,8 @@ pub(super) struct SegmentScan {
     rows: Option<ProjectedRows>,
     /// Blocks that may satisfy the attributes; none: no attribute was asked for.
     blocks: Option<BTreeSet<u32>>,
+    /// What copies of failed spans decide.
+    failed: Option<FailedSpans>,
     ranking: Ranking,
     /// Pages to look at with the highest rank in them, the highest last.
     pages: Vec<(u64, u32)>,
@@ -76,15 +80,22 @@ impl SegmentScan {
             true => Some(ProjectedRows::open(probe, query, &segment)?),
             false => None,
         };
+        let failed = FailedSpans::open(query, &segment);
         let blocks = match query.tags.as_slice() {
             [] => None,
-            tags => Some(narrow::tagged_blocks(probe, tags, &segment)?),
+            tags => Some(narrow::tagged_blocks(
+                probe,
+                tags,
+                &segment,
+                failed.is_none(),
+            )?),
         };
         Some(SegmentScan {
             at,
             segment,
             rows,
             blocks,
+            failed,
             ranking,
             pages,
             found: Vec::new(),
@@ -136,22 +147,36 @@ impl SegmentScan {
         self.found.sort_by_key(|candidate| candidate.rank);
     }
 
-    /// False when no row of a page satisfies the predicates of the projection: then it need not be
-    /// read. The blocks of its fragments say which rows those are, and a few more.
+    /// False when no row of a page is one that is asked for, as far as the index decides: then it
+    /// need not be read. The blocks of its fragments say which rows those are, and a few more.
     fn may_have_match(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, page: u32) -> bool {
-        let (Some(projected), Ok(data)) = (&mut self.rows, &self.segment.data) else {
+        let Some((blocks, rows)) = self.blocks_of_page(page) else {
             return true;
         };
+        let tagged = self.blocks.as_ref();
+        if tagged.is_some_and(|tagged| tagged.range(blocks).next().is_none()) {
+            return false;
+        }
+        let Some(mut projected) = self.rows.take() else {
+            return true;
+        };
+        let segment = Arc::clone(&self.segment);
+        let found = projected.find(probe, (query, &segment), rows, |probe, at| {
+            self.decided(probe, query, at) != Some(false)
+        });
+        self.rows = Some(projected);
+        found.is_some()
+    }
+
+    /// The blocks of a page's fragments, and their rows.
+    fn blocks_of_page(&self, page: u32) -> Option<(Range<u32>, Range<u64>)> {
+        let data = self.segment.data.as_ref().ok()?;
         let first = page * FRAGMENTS_PER_PAGE;
         let last = first.saturating_add(FRAGMENTS_PER_PAGE - 1);
-        let blocks = data.blocks_of_fragment(first).start..data.blocks_of_fragment(last).end;
-        let blocks = data.blocks.get(blocks).unwrap_or_default();
-        let (Some(from), Some(to)) = (blocks.first(), blocks.last()) else {
-            return true;
-        };
-        let rows = from.first_row..to.end_row();
-        let found = projected.find(probe, (query, &self.segment), rows, |_, _| true);
-        found.is_some()
+        let numbers = data.blocks_of_fragment(first).start..data.blocks_of_fragment(last).end;
+        let blocks = data.blocks.get(numbers.clone())?;
+        let rows = blocks.first()?.first_row..blocks.last()?.end_row();
+        Some((numbers.start as u32..numbers.end as u32, rows))
     }
 
     /// The first row of the fragment that satisfies all span predicates.
@@ -169,22 +194,50 @@ impl SegmentScan {
         };
         let segment = Arc::clone(&self.segment);
         let found = projected.find(probe, (query, &segment), rows, |probe, at| {
-            let row = u64::from(at.row);
-            self.has_attributes(probe, query, row)
-                && (at.is_sure || self.has_duration(probe, query, row))
+            self.decided(probe, query, at).unwrap_or_else(|| {
+                let row = u64::from(at.row);
+                self.has_attributes(probe, query, row)
+                    && (at.is_sure || self.has_duration(probe, query, row))
+            })
         });
         self.rows = Some(projected);
         found
     }
 
-    /// True when the attributes of this row are those that are asked for.
-    fn has_attributes(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, row: u64) -> bool {
+    /// Whether a row of the projection is one that is asked for; none when only its block can tell.
+    fn decided(
+        &mut self,
+        probe: &mut Probe<'_>,
+        query: &TraceQuery,
+        at: &ProjectedRow,
+    ) -> Option<bool> {
+        let row = u64::from(at.row);
+        if !self.may_have_attributes(row) {
+            return Some(false);
+        }
+        if self.blocks.is_none() && at.is_sure {
+            return Some(true);
+        }
+        let failed = self.failed.as_mut()?;
+        failed.holds(probe, (query, &self.segment), row)
+    }
+
+    /// False when the row lies in a block that does not have the attributes.
+    fn may_have_attributes(&self, row: u64) -> bool {
         let Some(blocks) = &self.blocks else {
             return true;
         };
         let data = self.segment.data.as_ref().ok();
         let number = data.and_then(|data| data.block_of_row(row));
-        if number.is_none_or(|number| !blocks.contains(&(number as u32))) {
+        number.is_some_and(|number| blocks.contains(&(number as u32)))
+    }
+
+    /// True when the attributes of this row are those that are asked for.
+    fn has_attributes(&mut self, probe: &mut Probe<'_>, query: &TraceQuery, row: u64) -> bool {
+        if self.blocks.is_none() {
+            return true;
+        }
+        if !self.may_have_attributes(row) {
             return false;
         }
         let segment = Arc::clone(&self.segment);
@@ -221,14 +274,7 @@ impl SegmentScan {
         let at = (row - at_hand.first_row) as usize;
         let durations = at_hand.durations.as_ref();
         let duration = durations.and_then(|durations| durations.get(at).copied());
-        duration.is_some_and(|duration| {
-            query
-                .min_span_duration_ns
-                .is_none_or(|least| duration >= least)
-                && query
-                    .max_span_duration_ns
-                    .is_none_or(|most| duration <= most)
-        })
+        duration.is_some_and(|duration| narrow::is_as_long(query, duration))
     }
 
     /// The block with this row.

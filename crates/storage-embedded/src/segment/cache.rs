@@ -31,6 +31,8 @@ pub(crate) enum Unit {
     Postings,
     /// A frame of block filters.
     Filters,
+    /// A block of failed spans.
+    Failed,
     /// The data file as a whole.
     Data,
     /// The index file as a whole.
@@ -38,6 +40,26 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
+    /// True for what stands in the index file.
+    pub(crate) fn is_of_index(self) -> bool {
+        match self {
+            Unit::Fragments
+            | Unit::Names
+            | Unit::Projection
+            | Unit::Keys
+            | Unit::Postings
+            | Unit::Filters
+            | Unit::Failed
+            | Unit::Index => true,
+            Unit::Block
+            | Unit::SpanIds
+            | Unit::BlockTraceIds
+            | Unit::TraceFilter
+            | Unit::TraceIds
+            | Unit::Data => false,
+        }
+    }
+
     /// The word for people.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -52,6 +74,7 @@ impl Unit {
             Unit::Keys => "attribute directory",
             Unit::Postings => "posting frame at byte",
             Unit::Filters => "filter frame at byte",
+            Unit::Failed => "block of failed spans",
             Unit::Data => "data file",
             Unit::Index => "index file",
         }

@@ -85,6 +85,13 @@ impl Gathered {
         }
     }
 
+    /// The places of the run's failed spans.
+    pub(crate) fn failed(&self) -> Vec<u32> {
+        let rows = (0u32..).zip(&self.rows);
+        rows.filter_map(|(place, row)| row.error.then_some(place))
+            .collect()
+    }
+
     /// Writes the index of the run; answers its names. `first_row` is where it begins in the segment.
     pub(crate) fn write(
         &mut self,

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use tracewell_storage::Error;
 
+use super::block::Block;
+use super::failed::{self, FailedBlock, FailedEntry, FailedWriter};
 use super::filter::{FilterFrame, FilterWriter};
 use super::fragment::{FragmentPage, PageEntry};
 use super::frame::{self, FrameRef, FrameWriter};
@@ -30,6 +32,8 @@ pub(crate) struct Directory {
     pub(crate) pages: Vec<PageEntry>,
     pub(crate) projection: Vec<ProjectionEntry>,
     pub(crate) filters: Vec<FrameRef>,
+    /// By row. None of files that were written before there were such.
+    pub(crate) failed: Vec<FailedEntry>,
 }
 
 impl Directory {
@@ -42,6 +46,8 @@ impl Directory {
         self.projection.iter().for_each(|entry| entry.put(out));
         put_varint(out, self.filters.len() as u64);
         self.filters.iter().for_each(|frame| frame.put(out));
+        put_varint(out, self.failed.len() as u64);
+        self.failed.iter().for_each(|entry| entry.put(out));
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Directory, Damaged> {
@@ -58,6 +64,10 @@ impl Directory {
             pages: list(r, 8, PageEntry::read)?,
             projection: list(r, 9, ProjectionEntry::read)?,
             filters: list(r, 3, FrameRef::read)?,
+            failed: match r.remaining() {
+                0 => Vec::new(),
+                _ => list(r, 18, FailedEntry::read)?,
+            },
         })
     }
 }
@@ -138,6 +148,30 @@ impl IndexFile {
         self.read(frame, postings::read_frame)
     }
 
+    /// The bytes of a block of failed spans, as they are.
+    pub(crate) fn read_failed_bytes(&self, entry: &FailedEntry) -> Result<Vec<u8>, Error> {
+        let (file, bytes) = (self.file.as_ref(), entry.parts.bytes());
+        frame::read(file, &self.path, entry.offset, bytes)
+    }
+
+    /// Where the spans of such a block stand.
+    pub(crate) fn read_failed_rows(&self, entry: &FailedEntry) -> Result<Vec<u32>, Error> {
+        let rows = self.read(&entry.rows, failed::read_rows)?;
+        if rows.len() == entry.parts.rows as usize && rows.is_sorted() {
+            Ok(rows)
+        } else {
+            Err(Error::corrupt("rows of failed spans"))
+        }
+    }
+
+    /// A block of failed spans.
+    pub(crate) fn read_failed(&self, entry: &FailedEntry) -> Result<FailedBlock, Error> {
+        Ok(FailedBlock {
+            rows: self.read_failed_rows(entry)?,
+            block: Block::open(entry.parts, self.read_failed_bytes(entry)?)?,
+        })
+    }
+
     pub(crate) fn read_filters(&self, frame: &FrameRef) -> Result<FilterFrame, Error> {
         self.read(frame, FilterFrame::read)
     }
@@ -151,6 +185,7 @@ pub(crate) struct IndexWriter<'f> {
     pub(crate) fragments: FragmentWriter,
     pub(crate) projection: ProjectionWriter,
     pub(crate) postings: PostingWriter,
+    pub(crate) failed: FailedWriter,
 }
 
 impl<'f> IndexWriter<'f> {
@@ -162,6 +197,7 @@ impl<'f> IndexWriter<'f> {
             fragments: FragmentWriter::default(),
             projection: ProjectionWriter::default(),
             postings: PostingWriter::default(),
+            failed: FailedWriter::default(),
         })
     }
 
@@ -191,6 +227,7 @@ impl<'f> IndexWriter<'f> {
             pages: self.fragments.finish(out)?,
             projection: self.projection.finish(out)?,
             filters: self.filters.finish(out)?,
+            failed: self.failed.finish(),
         };
         Ok((self.out, directory))
     }

@@ -9,6 +9,7 @@
 //! (`DataFile::is_divided`).
 
 mod copy;
+mod failed;
 mod filters;
 mod fragments;
 mod index;
@@ -16,6 +17,7 @@ mod names;
 mod plan;
 mod postings;
 mod projection;
+mod remake;
 mod rewrite;
 mod shared;
 mod source;
@@ -26,9 +28,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tracewell_model::TraceSummary;
-use tracewell_storage::{Class, Error};
+use tracewell_storage::Error;
 
 use super::Segment;
+use super::block::BlockWriter;
 use super::data::DataWriter;
 use super::index::{IndexFile, IndexWriter};
 use super::meta::SegmentMeta;
@@ -65,6 +68,8 @@ pub(crate) struct MergeOptions {
     /// Spans of a run that is written anew, and about how many bytes they take.
     pub(crate) run_spans_max: u64,
     pub(crate) run_bytes_max: u64,
+    /// The first segment's index is lost, and is made anew of its data.
+    pub(crate) remakes_index: bool,
 }
 
 /// What a merge may ask and tell while it goes on.
@@ -108,7 +113,7 @@ pub(crate) struct Merged {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Stopped,
-    /// This input is damaged.
+    /// This input is damaged, or cannot be read.
     Input {
         id: u64,
         error: Error,
@@ -142,12 +147,9 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What went wrong with something of this segment: damage is its own.
+    /// What went wrong with reading something of this segment.
     fn of(id: u64) -> impl Fn(Error) -> Failure {
-        move |error| match error.class {
-            Class::Corrupt => Failure::Input { id, error },
-            _ => Failure::Other(error),
-        }
+        move |error| Failure::Input { id, error }
     }
 }
 
@@ -161,7 +163,8 @@ impl Watch<'_> {
     }
 }
 
-/// Merges these segments, which are by arrival and whole, and all have an index or none has.
+/// Merges these segments, which are by arrival and whole, and all have an index or none has; or copies
+/// one that is whole but for its index.
 pub(crate) fn merge(
     (fs, dir): (&dyn Fs, &Path),
     segments: &[Arc<Segment>],
@@ -170,7 +173,17 @@ pub(crate) fn merge(
     watch: &Watch<'_>,
     scratch: &mut SealScratch,
 ) -> Result<Merged, Failure> {
-    let inputs = source::opened(segments)?;
+    let remade = match segments {
+        [first, ..] if options.remakes_index => Some(remake::index_of(
+            (fs, dir),
+            first,
+            &options,
+            watch,
+            scratch,
+        )?),
+        _ => None,
+    };
+    let inputs = source::opened(segments, remade.as_ref())?;
     let plan = Plan::new(&inputs, &options, keep, watch)?;
     let mut figures = Figures::default();
     let mut data = DataWriter::create(fs, dir, options.id)?;
@@ -207,7 +220,8 @@ pub(crate) fn merge(
     figures.bytes_read = of_inputs.sum();
     if data.blocks() > 0 {
         let sources = sources(&inputs, &copied, &runs, options.id);
-        finish(fs, dir, &mut meta, data, &sources, watch)?;
+        let (output, writer) = ((fs, dir, options), &mut scratch.block);
+        finish(output, &mut meta, data, &sources, writer, watch)?;
     }
     figures.bytes_written = meta.data_bytes + meta.index_bytes;
     scratch.shrink();
@@ -238,18 +252,19 @@ fn sources<'a>(
 
 /// Writes the index, if there is one, and makes both files safe.
 fn finish(
-    fs: &dyn Fs,
-    dir: &Path,
+    (fs, dir, options): (&dyn Fs, &Path, MergeOptions),
     meta: &mut SegmentMeta,
     data: DataWriter<'_>,
     sources: &[Source<'_>],
+    writer: &mut BlockWriter,
     watch: &Watch<'_>,
 ) -> Result<(), Failure> {
     failpoint::hit("merge-before-index");
     let mut index_bytes = 0;
     if !sources.is_empty() {
-        let index = IndexWriter::create(fs, dir, meta.id)?;
-        index_bytes = index::merge(index, sources, meta, watch)?;
+        let mut index = IndexWriter::create(fs, dir, meta.id)?;
+        let names = index::merge(&mut index, sources, &options, writer, watch)?;
+        index_bytes = index.finish(meta, &names)?;
     }
     failpoint::hit("merge-between-files");
     (watch.memory)(data.memory_bytes() + meta.fragments * FINISH_BYTES);

@@ -6,6 +6,7 @@ pub(crate) mod block;
 pub(crate) mod cache;
 pub(crate) mod cut;
 pub(crate) mod data;
+pub(crate) mod failed;
 pub(crate) mod filter;
 pub(crate) mod fragment;
 pub(crate) mod frame;

@@ -150,6 +150,31 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The rows at these places, which ascend, and no others; when they arrived is left out.
+    pub(crate) fn of_rows(&self, places: &[u32]) -> Run<'a> {
+        let mut some = Run {
+            batches: self.batches.clone(),
+            ..Run::default()
+        };
+        let mut places = places.iter().copied().peekable();
+        for trace in &self.traces {
+            let first = some.rows.len() as u32;
+            while let Some(place) = places.next_if(|&place| place < trace.first + trace.spans) {
+                some.rows.push(self.rows[place as usize]);
+            }
+            let spans = some.rows.len() as u32 - first;
+            if spans > 0 {
+                some.traces.push(RunTrace {
+                    id: trace.id,
+                    steps: Steps::default(),
+                    first,
+                    spans,
+                });
+            }
+        }
+        some
+    }
+
     /// The head's traces in order, and which of them each part belongs to. Their places are those
     /// of all their rows, repeats among them.
     fn gather_traces(&mut self, state: &State, trace_of_part: &mut Vec<u32>) {

@@ -9,9 +9,11 @@ use tracewell_storage::Error;
 use super::block::BlockWriter;
 use super::cut::{self, Cut};
 use super::data::DataWriter;
+use super::failed;
 use super::gather::Gathered;
 use super::index::IndexWriter;
 use super::meta::SegmentMeta;
+use super::names::NameTable;
 use super::run::{Run, RunScratch};
 use super::values::RunValues;
 use crate::failpoint;
@@ -34,7 +36,7 @@ pub(crate) struct SealOptions {
 #[derive(Debug)]
 pub(crate) struct SealScratch {
     pub(super) run: RunScratch,
-    block: BlockWriter,
+    pub(super) block: BlockWriter,
     pub(super) gathered: Gathered,
 }
 
@@ -89,7 +91,7 @@ pub(crate) fn seal(
         Some(&mut index),
     )?;
     failpoint::hit("seal-before-write");
-    let names = scratch.gathered.write(&run, 0, &values, &mut index)?;
+    let names = write_index(&run, 0, block_spans, values, scratch, &mut index)?;
     let index_bytes = index.finish(&meta, &names)?;
     failpoint::hit("seal-between-files");
     // The data file last: recovery adopts a segment only if both are there.
@@ -113,6 +115,40 @@ pub(super) fn write_blocks<'a>(
     for cut in cut::cuts(run, block_spans) {
         write_block(run, &cut, values, scratch, data, index.as_deref_mut())?;
     }
+    Ok(())
+}
+
+/// Writes the index of a run whose blocks are written, but for its names, which it answers.
+/// `first_row` is where the run begins in the segment.
+pub(super) fn write_index<'a>(
+    run: &Run<'a>,
+    first_row: u32,
+    block_spans: usize,
+    mut values: RunValues<'a>,
+    scratch: &mut SealScratch,
+    index: &mut IndexWriter<'_>,
+) -> Result<NameTable, Error> {
+    let names = scratch.gathered.write(run, first_row, &values, index)?;
+    let (failed, writer) = (scratch.gathered.failed(), (&mut scratch.block, block_spans));
+    failed::write(run, first_row, &failed, &mut values, writer, index)?;
+    Ok(names)
+}
+
+/// What the index is told of a block that stands in the data file already: it is encoded for that.
+pub(super) fn index_block<'a>(
+    run: &Run<'a>,
+    cut: &Cut,
+    number: u32,
+    values: &mut RunValues<'a>,
+    scratch: &mut SealScratch,
+    index: &mut IndexWriter<'_>,
+) -> Result<(), Error> {
+    let SealScratch {
+        block, gathered, ..
+    } = scratch;
+    block.write(run, cut.rows.clone(), values)?;
+    index.filters.add(&mut index.out, number, block.hashes())?;
+    gathered.block(number, run, cut, block);
     Ok(())
 }
 

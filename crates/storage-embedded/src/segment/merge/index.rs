@@ -2,21 +2,26 @@
 
 use super::names::United;
 use super::source::Source;
-use super::{Failure, Watch, filters, fragments, names, postings, projection};
+use super::{
+    Failure, MergeOptions, Watch, failed, filters, fragments, names, postings, projection,
+};
+use crate::segment::block::BlockWriter;
 use crate::segment::index::IndexWriter;
-use crate::segment::meta::SegmentMeta;
+use crate::segment::names::NameTable;
 
-/// Writes the index of the merged segment; answers its length.
+/// Writes the index of the merged segment but for its names, which it answers.
 pub(super) fn merge(
-    mut index: IndexWriter<'_>,
+    index: &mut IndexWriter<'_>,
     sources: &[Source<'_>],
-    meta: &SegmentMeta,
+    options: &MergeOptions,
+    writer: &mut BlockWriter,
     watch: &Watch<'_>,
-) -> Result<u64, Failure> {
+) -> Result<NameTable, Failure> {
     let United { names, places } = names::unite(sources)?;
-    fragments::merge(sources, &places, &mut index, watch)?;
-    projection::merge(sources, &places, &names, &mut index, watch)?;
-    postings::merge(sources, &mut index, watch)?;
-    filters::merge(sources, &mut index, watch)?;
-    Ok(index.finish(meta, &names)?)
+    fragments::merge(sources, &places, index, watch)?;
+    projection::merge(sources, &places, &names, index, watch)?;
+    postings::merge(sources, index, watch)?;
+    filters::merge(sources, index, watch)?;
+    failed::merge(sources, options, writer, index, watch)?;
+    Ok(names)
 }

@@ -37,7 +37,7 @@ pub(super) struct Unit {
     pub(super) fragments: Range<u32>,
     pub(super) rows: Range<u32>,
     /// Of its sections, decompressed.
-    bytes: u64,
+    pub(super) bytes: u64,
     pub(super) is_copied: bool,
     /// What becomes of each fragment, if it is not copied, or was to be looked at.
     pieces: Vec<Piece>,
@@ -82,7 +82,7 @@ impl Unit {
 }
 
 /// The units of these blocks.
-fn units(blocks: &[BlockEntry]) -> Vec<Unit> {
+pub(super) fn units(blocks: &[BlockEntry]) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
         let end = block.last_fragment + 1;

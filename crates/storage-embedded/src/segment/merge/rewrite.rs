@@ -19,7 +19,7 @@ use crate::segment::fragment::{Fragment, FragmentPage};
 use crate::segment::index::{IndexFile, IndexWriter};
 use crate::segment::pages::FRAGMENTS_PER_PAGE;
 use crate::segment::run::{Run, RunPiece, UnorderedTrace};
-use crate::segment::seal::{SealScratch, write_blocks};
+use crate::segment::seal::{SealScratch, write_blocks, write_index};
 use crate::segment::values::RunValues;
 
 /// See the module.
@@ -125,8 +125,8 @@ impl Rewriting<'_> {
         };
         let blocks = data.blocks() - first_block;
         stretches.blocks.push(first_block, blocks, first_block);
-        let gathered = &mut self.scratch.gathered;
-        let names = gathered.write(run, first_row, &values, &mut index)?;
+        let scratch = &mut *self.scratch;
+        let names = write_index(run, first_row, block_spans, values, scratch, &mut index)?;
         Ok(Some((index.finish_unnamed(&names)?, stretches)))
     }
 }

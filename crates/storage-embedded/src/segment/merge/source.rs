@@ -20,17 +20,21 @@ pub(super) struct Input<'a> {
     pub(super) index: Option<&'a IndexFile>,
 }
 
-/// Of segments that are whole.
-pub(super) fn opened(segments: &[Arc<Segment>]) -> Result<Vec<Input<'_>>, Failure> {
+/// Of segments that are whole, the first with this index if its own is not.
+pub(super) fn opened<'a>(
+    segments: &'a [Arc<Segment>],
+    mut remade: Option<&'a IndexFile>,
+) -> Result<Vec<Input<'a>>, Failure> {
     let mut inputs = Vec::with_capacity(segments.len());
     for segment in segments {
         let blame = |error: &Error| Failure::of(segment.meta.id)(error.clone());
         inputs.push(Input {
             meta: &segment.meta,
             data: segment.data.as_ref().map_err(blame)?,
-            index: match segment.meta.has_index() {
-                true => Some(segment.index.as_ref().map_err(blame)?),
-                false => None,
+            index: match (remade.take(), segment.meta.has_index()) {
+                (Some(remade), _) => Some(remade),
+                (None, true) => Some(segment.index.as_ref().map_err(blame)?),
+                (None, false) => None,
             },
         });
     }
