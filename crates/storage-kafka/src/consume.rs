@@ -21,6 +21,9 @@ use crate::record::{self, Envelope};
 /// How long a broker may take to say what it still has.
 const WATERMARKS_WAIT: Duration = Duration::from_secs(5);
 
+/// How often a commit is tried that a rebalance came in between of.
+const COMMIT_TRIES_MAX: u32 = 5;
+
 /// Which records a group gets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wanted {
@@ -88,7 +91,15 @@ impl KafkaConsumer {
             placed.map_err(|error| of_kafka("committing", &error))?;
             element.set_metadata(commit_metadata(commit.spans));
         }
-        let committed = self.consumer.commit(&list, mode);
+        let mut committed = self.consumer.commit(&list, mode);
+        for _ in 1..COMMIT_TRIES_MAX {
+            let Err(error) = &committed else { break };
+            // The group moved on between question and answer: librdkafka knows the new generation.
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::IllegalGeneration) {
+                break;
+            }
+            committed = self.consumer.commit(&list, mode);
+        }
         committed.map_err(|error| of_kafka("committing", &error))?;
         let mut owned = self.member().owned();
         for (partition, commit) in &commits {
@@ -130,28 +141,35 @@ impl Consumer for KafkaConsumer {
                 }
             }
         }
+        let mut failure = None;
         while spans < spans_max && !self.leaving() {
             let Some(polled) = self.consumer.poll(wait) else {
                 break;
             };
             wait = Duration::ZERO;
-            let outcome = match &polled {
-                Ok(message) => self.reader.read(message, &self.consumer),
-                Err(error) => Err(of_poll(error)),
+            let message = match polled {
+                Ok(message) => message,
+                // While brokers are away librdkafka queues an error a second and broker, and behind
+                // them all what is to be done when they are back: none may cost its caller a wait.
+                Err(error) => {
+                    failure = Some(of_poll(&error));
+                    continue;
+                }
             };
-            match outcome {
+            match self.reader.read(&message, &self.consumer) {
                 Ok(record) => {
                     spans += record.as_ref().map_or(0, |record| record.batch.len());
                     records.extend(record);
                 }
                 Err(error) => {
-                    self.held = polled.ok().map(|message| message.detach());
-                    if records.is_empty() {
-                        return Err(error);
-                    }
+                    self.held = Some(message.detach());
+                    failure = Some(error);
                     break;
                 }
             }
+        }
+        if let Some(failure) = failure.filter(|_| records.is_empty()) {
+            return Err(failure);
         }
         self.commit_passed_over();
         Ok(records)

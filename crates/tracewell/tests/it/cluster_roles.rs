@@ -4,14 +4,9 @@
 use serde_json::json;
 
 use crate::server::{JSON, get};
-use crate::stack::{Stack, answer_when};
+use crate::stack::{Stack, answer_when, now_ns};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-fn now_ns() -> u64 {
-    use tracewell_model::Clock;
-    tracewell_model::clock::SystemClock.unix_ns()
-}
 
 /// A trace of two spans, in two services, that failed a second ago.
 fn body() -> String {

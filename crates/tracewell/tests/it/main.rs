@@ -12,6 +12,8 @@ mod cluster;
 mod cluster_outage;
 #[cfg(feature = "cluster")]
 mod cluster_roles;
+#[cfg(feature = "cluster")]
+mod cluster_same;
 mod cold_reads;
 mod crash;
 mod damage;

@@ -159,3 +159,19 @@ pub(crate) fn answer_when(server: &Server, path: &str, is_so: impl Fn(&Value) ->
 pub(crate) fn of_this_build() -> Command {
     command_of(env!("CARGO_BIN_EXE_tracewell").into())
 }
+
+/// Text as a part of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> u64 {
+    use tracewell_model::Clock;
+    tracewell_model::clock::SystemClock.unix_ns()
+}
