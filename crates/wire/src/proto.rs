@@ -176,11 +176,15 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
-        // Tags, and most lengths, are one byte.
-        match self.rest.split_first() {
-            Some((&byte, rest)) if byte < 0x80 => {
+        // Tags and most lengths are one byte, lengths of spans two.
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
                 self.rest = rest;
-                Ok(u64::from(byte))
+                Ok(u64::from(*byte))
+            }
+            [low, high @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
             }
             _ => self.long_varint(),
         }

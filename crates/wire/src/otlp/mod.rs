@@ -16,6 +16,8 @@ mod origin;
 #[cfg(feature = "decode")]
 pub mod protobuf;
 #[cfg(feature = "decode")]
+mod remembered;
+#[cfg(feature = "decode")]
 pub mod response;
 #[cfg(feature = "decode")]
 mod scalar;

@@ -10,6 +10,7 @@
 use tracewell_model::BatchBuilder;
 
 use super::origin::{Resource, Scope};
+use super::remembered::{Remembered, Said};
 use super::span::{self, Origin, Scratch};
 use crate::caps::Rewritten;
 use crate::named::Named;
@@ -29,30 +30,42 @@ pub fn decode(
         ))
     })?;
     let room = Rewritten::default();
-    let (mut scratch, mut scopes) = (Scratch::default(), LastScope::default());
+    let mut scratch = Scratch::default();
+    let mut known = Known {
+        resources: Remembered::new(),
+        scopes: Remembered::new(),
+    };
     for resource_spans in members(body, |number| number == 1) {
-        let scopes = &mut scopes;
-        decode_resource_spans(resource_spans, &room, scopes, &mut scratch, builder, report);
+        let known = &mut known;
+        decode_resource_spans(resource_spans, &room, known, &mut scratch, builder, report);
     }
     Ok(())
+}
+
+/// What the body's spans so far come from.
+struct Known<'a> {
+    resources: Remembered<'a, Resource<'a>>,
+    scopes: Remembered<'a, Scope<'a>>,
 }
 
 fn decode_resource_spans<'a>(
     message: &'a [u8],
     room: &'a Rewritten,
-    scopes: &mut LastScope<'a>,
+    known: &mut Known<'a>,
     scratch: &mut Scratch<'a>,
     builder: &mut BatchBuilder,
     report: &mut Report,
 ) {
     let head = Head::of(message);
-    let mut resource = match Resource::parse(head.pieces(), head.schema_url, room) {
+    let read = || Resource::parse(head.pieces(), head.schema_url, room);
+    let resource = match known.resources.get(head.said(), read) {
         Ok(resource) => resource,
         Err(refused) => return refuse_all(message, &refused, report),
     };
     for scope_spans in members(message, is_scope_spans) {
         let head = Head::of(scope_spans);
-        let scope = match scopes.parse(&head, room) {
+        let read = || Scope::parse(head.pieces(), head.schema_url, room);
+        let scope = match known.scopes.get(head.said(), read) {
             Ok(scope) => scope,
             Err(refused) => {
                 refuse_scope(scope_spans, &refused, report);
@@ -60,10 +73,10 @@ fn decode_resource_spans<'a>(
             }
         };
         let mut origin = Origin {
-            resource: &mut resource,
+            resource: &mut *resource,
             scope,
         };
-        for bytes in members(scope_spans, |number| number == 2) {
+        for bytes in spans(scope_spans) {
             let outcome = span::decode(bytes, &mut origin, scratch, builder);
             report.note_named(outcome, || Named::of_protobuf(bytes));
         }
@@ -98,33 +111,14 @@ impl<'a> Head<'a> {
     }
 
     /// The pieces; nearly always one, which stands first.
-    fn pieces(&self) -> impl Iterator<Item = &'a [u8]> {
+    fn pieces(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         members(self.message, |number| number == 1).take(self.pieces)
     }
-}
 
-/// The scope of the group before: gateways send the same one again and again.
-#[derive(Default)]
-struct LastScope<'a> {
-    message: &'a [u8],
-    schema_url: &'a str,
-    scope: Option<Scope<'a>>,
-}
-
-impl<'a> LastScope<'a> {
-    /// The group's scope, which is the last one if it is made of the same bytes.
-    fn parse(&mut self, head: &Head<'a>, room: &'a Rewritten) -> Result<&mut Scope<'a>, Refused> {
-        let message = match head.pieces {
-            1 => head.pieces().next().unwrap_or_default(),
-            _ => &[],
-        };
-        let known = (message, head.schema_url) == (self.message, self.schema_url);
-        let scope = match self.scope.take() {
-            Some(scope) if known && !message.is_empty() => scope,
-            _ => Scope::parse(head.pieces(), head.schema_url, room)?,
-        };
-        (self.message, self.schema_url) = (message, head.schema_url);
-        Ok(self.scope.insert(scope))
+    /// What the resource or scope is read from, where it is one piece.
+    fn said(&self) -> Option<Said<'a>> {
+        let message = self.pieces().next().filter(|_| self.pieces == 1)?;
+        Some((message, self.schema_url))
     }
 }
 
@@ -138,7 +132,7 @@ fn refuse_all(resource_spans: &[u8], refused: &Refused, report: &mut Report) {
 }
 
 fn refuse_scope(scope_spans: &[u8], refused: &Refused, report: &mut Report) {
-    for span in members(scope_spans, |number| number == 2) {
+    for span in spans(scope_spans) {
         report.note_named(Err(refused.clone()), || Named::of_protobuf(span));
     }
 }
@@ -151,14 +145,25 @@ fn is_scope_spans(number: u32) -> bool {
 /// The length-delimited fields whose number is wanted; framing was checked before.
 fn members(message: &[u8], wanted: fn(u32) -> bool) -> impl Iterator<Item = &[u8]> {
     let mut fields = Fields::of(message);
+    std::iter::from_fn(move || next_member(&mut fields, wanted))
+}
+
+/// The spans of scope spans, which follow one another.
+fn spans(scope_spans: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut fields = Fields::of(scope_spans);
     std::iter::from_fn(move || {
-        while let Ok(Some((number, field, _))) = fields.next_field() {
-            if let (true, Field::Bytes(bytes)) = (wanted(number), field) {
-                return Some(bytes);
-            }
-        }
-        None
+        let span = fields.next_bytes_if(SPANS_TAG);
+        span.or_else(|| next_member(&mut fields, |number| number == 2))
     })
+}
+
+fn next_member<'a>(fields: &mut Fields<'a>, wanted: fn(u32) -> bool) -> Option<&'a [u8]> {
+    while let Ok(Some((number, field, _))) = fields.next_field() {
+        if let (true, Field::Bytes(bytes)) = (wanted(number), field) {
+            return Some(bytes);
+        }
+    }
+    None
 }
 
 fn check_request(body: &[u8]) -> Result<(), Malformed> {
