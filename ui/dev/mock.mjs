@@ -57,12 +57,18 @@ async function sendPage(request, response, path) {
   }
 }
 
-createServer((request, response) => {
+async function bodyOf(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+createServer(async (request, response) => {
   const url = new URL(request.url, "http://mock");
   if (url.pathname === "/readyz" || url.pathname === "/healthz") return send(request, response, 200, Buffer.from("ok"));
   if (!url.pathname.startsWith("/api/")) return sendPage(request, response, url.pathname);
   try {
-    return sendJson(request, response, 200, answers.answer(store, url));
+    return sendJson(request, response, 200, answers.answer(store, url, await bodyOf(request)));
   } catch (problem) {
     if (!problem.code) throw problem;
     const { status, code, message, parameter } = problem;
@@ -71,10 +77,8 @@ createServer((request, response) => {
 }).listen(port, "127.0.0.1", () => console.log(`query  http://127.0.0.1:${port}`));
 
 createServer(async (request, response) => {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
   try {
-    const body = answers.read(Buffer.concat(chunks).toString());
+    const body = answers.read(await bodyOf(request));
     if (request.url === "/v1/spans") {
       store.add(body);
       return response.writeHead(202).end();

@@ -1,4 +1,5 @@
 // A search: read from the URL, sent to /api/traces, and written from the text of the box on every page.
+import { textOf } from "./json";
 import { withChanges } from "./router";
 
 /** Parameters with one value that /api/traces knows under the same name. */
@@ -92,4 +93,11 @@ export function rangeQuery(params: URLSearchParams, extra: Record<string, string
   if (from) query.set("start", from);
   if (to && to !== "now") query.set("end", to);
   return query.size > 0 ? `?${query}` : "";
+}
+
+/** `tag=` is split at its first `=`, so a key with one in it cannot be asked for; nor can arrays and objects. */
+export function filterOf(key: string, value: unknown): string | null {
+  if (key === "" || key.includes("=") || /[!~]$/.test(key)) return null;
+  if (value === null) return key;
+  return typeof value === "object" ? null : `${key}=${textOf(value)}`;
 }

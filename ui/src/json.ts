@@ -24,3 +24,5 @@ export function stringifyExact(value: unknown, indent = ""): string {
   const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
   return parts.length === 0 ? open + close : `${open}\n${parts.join(",\n")}\n${indent}${close}`;
 }
+
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : stringifyExact(value));

@@ -81,6 +81,45 @@ export interface HotspotsAnswer extends Answer {
   against: Looked;
 }
 
+/** Spans in steps of time and bands of duration; cells that nothing is in are left out. */
+export interface HeatmapAnswer extends Answer {
+  start_unix_ns: Int;
+  step_ns: Int;
+  steps: number;
+  cells: { step: number; from_ms: number; to_ms: number; count: number; errors: number }[];
+}
+
+/** Conditions on one span, by the names of a search. */
+export interface SpanQuery {
+  service?: string;
+  operation?: string;
+  span_error?: boolean;
+  min_span_duration_ms?: number;
+  max_span_duration_ms?: number;
+  start?: Int;
+  end?: Int;
+}
+
+export interface DifferentValue {
+  key: string;
+  value: string;
+  /** Where the key stands; a field is what every span has. */
+  source: "field" | "span" | "resource" | "scope" | "event";
+  /** Spans of either set that have it. */
+  a: number;
+  b: number;
+  score: number;
+}
+
+export interface DifferenceAnswer extends Answer {
+  n_a: number;
+  n_b: number;
+  /** Most telling first. */
+  attributes: DifferentValue[];
+  /** Keys with too many values to say anything. */
+  left_out: string[];
+}
+
 export interface NamedCount {
   name: string;
   count: number;

@@ -25,7 +25,7 @@ export function read(text) {
 const searched = { backend: "mock", segments: 0, segments_skipped: 0, head_spans: 0, bytes_read: 0, blocks_read: 0, from_unix_ns: null, to_unix_ns: null };
 export const about = { searched, complete: true };
 
-export function answer(store, url) {
+export function answer(store, url, body) {
   const path = url.pathname.split("/").slice(2).map(decodeURIComponent);
   const query = url.searchParams;
   if (path[0] === "traces" && path.length === 1) return search(store, query);
@@ -37,6 +37,8 @@ export function answer(store, url) {
   if (path[0] === "status") return status(store);
   if (path[0] === "sampling") return insight.sampling(store);
   if (path[0] === "errors") return insight.errors(store, query, path[1]);
+  if (path[0] === "heatmap") return insight.heatmap(store, query);
+  if (path[0] === "difference") return insight.difference(store, read(body));
   if (path[0] === "hotspots") return insight.hotspots(store, query);
   throw new Refusal(404, "not_found", "no such endpoint; /api/openapi.json lists those that exist");
 }

@@ -155,3 +155,64 @@ export function errors(store, query, fingerprint) {
   }));
   return { ...group(found, within), stack: describe(found[1].at(-1).span).stack, samples, ...about };
 }
+
+const HEAT_STEPS = 60;
+/** Two bands of duration an octave. */
+const BOUNDS = Array.from({ length: 100 }, (_none, at) => (at === 0 ? 0 : Math.ceil(2 ** (at / 2))));
+
+export function heatmap(store, query) {
+  const { start, end } = range(query, 5n * MINUTE_NS);
+  const step = (end - start + BigInt(HEAT_STEPS) - 1n) / BigInt(HEAT_STEPS);
+  const cells = new Map();
+  for (const span of spansIn(store, { start, end })) {
+    if (query.get("service") && span.service_name !== query.get("service")) continue;
+    if (query.get("operation") && span.operation_name !== query.get("operation")) continue;
+    const at = Math.min(HEAT_STEPS - 1, Number((span.start_time_unix_ns - start) / step));
+    const band = BOUNDS.findLastIndex((bound) => bound <= Math.max(1, span.duration_ns));
+    const cell = cells.get(`${at} ${band}`) ?? { step: at, from_ms: BOUNDS[band] / 1e6, to_ms: BOUNDS[band + 1] / 1e6, count: 0, errors: 0 };
+    cells.set(`${at} ${band}`, cell);
+    cell.count++;
+    if (span.status === "error") cell.errors++;
+  }
+  return { start_unix_ns: start, step_ns: step, steps: HEAT_STEPS, cells: [...cells.values()], sampled: 1, ...about };
+}
+
+function matching(store, asked) {
+  const text = (value) => (value === undefined ? null : String(value));
+  const within = range({ get: (name) => text(asked[name]) }, 60n * MINUTE_NS);
+  const tests = (asked.tag ?? []).map(tagTest);
+  const has = (name, test) => asked[name] !== undefined && tests.push(test);
+  has("service", (span) => span.service_name === asked.service);
+  has("operation", (span) => span.operation_name === asked.operation);
+  has("span_error", (span) => (span.status === "error") === asked.span_error);
+  has("min_span_duration_ms", (span) => span.duration_ms >= asked.min_span_duration_ms);
+  has("max_span_duration_ms", (span) => span.duration_ms <= asked.max_span_duration_ms);
+  return spansIn(store, within).filter((span) => tests.every((test) => test(span)));
+}
+
+/** By the difference of the shares; the rest is what else there was at the same place and time. */
+export function difference(store, { a, b }) {
+  const first = matching(store, a);
+  const taken = new Set(first);
+  const { service, operation, start, end } = a;
+  const second = b ? matching(store, b) : matching(store, { service, operation, start, end }).filter((span) => !taken.has(span));
+  const values = new Map();
+  const add = (spans, side) => {
+    for (const span of spans) {
+      const sources = { field: { operation: span.operation_name, kind: span.kind }, span: span.tags, resource: span.resource };
+      for (const [source, map] of Object.entries(sources)) {
+        for (const [key, value] of Object.entries(map)) {
+          const id = `${source}\u0000${key}\u0000${String(value)}`;
+          if (!values.has(id)) values.set(id, { key, value: String(value), source, a: 0, b: 0 });
+          values.get(id)[side]++;
+        }
+      }
+    }
+  };
+  add(first, "a");
+  add(second, "b");
+  const share = (count, of) => count / Math.max(1, of.length);
+  const attributes = [...values.values()].map((one) => ({ ...one, score: share(one.a, first) - share(one.b, second) }));
+  attributes.sort((x, y) => y.score - x.score);
+  return { n_a: first.length, n_b: second.length, attributes: attributes.filter((one) => one.score > 0.01).slice(0, 100), keys: new Set([...values.values()].map((one) => one.key)).size, left_out: [], sampled: 1, ...about };
+}

@@ -1,4 +1,4 @@
-import { A as refresh, B as $, C as navigate, M as useGet, b as rangeQuery, c as percent, i as count, k as a, w as route } from "./index.js";
+import { A as a, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, w as navigate, x as rangeQuery } from "./index.js";
 import { a as CopyButton, l as When, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { a as sampleHref, n as trendSteps } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

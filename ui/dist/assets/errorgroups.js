@@ -1,4 +1,4 @@
-import { B as $, S as href, a as duration, c as percent, i as count, k as a, l as plural, s as milliseconds, u as rate } from "./index.js";
+import { A as a, C as href, H as $, a as duration, c as percent, i as count, l as plural, s as milliseconds, u as rate } from "./index.js";
 import { c as Swatch, l as When, o as ServiceLink, s as Sparkline, u as serviceHref } from "./notes.js";
 // src/parts/hotspots.tsx
 var SHOWN = 8;

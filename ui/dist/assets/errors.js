@@ -1,4 +1,4 @@
-import { A as refresh, E as withChanges, M as useGet, S as href, b as rangeQuery, i as count, k as a, l as plural, w as route } from "./index.js";
+import { A as a, C as href, D as withChanges, N as useGet, T as route, i as count, j as refresh, l as plural, x as rangeQuery } from "./index.js";
 import { c as Swatch, n as Lacking, r as Problem, t as Incomplete } from "./notes.js";
 import { t as ErrorGroups } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

@@ -1,4 +1,4 @@
-import { M as useGet, T as setParams, k as a, w as route } from "./index.js";
+import { A as a, E as setParams, N as useGet, T as route } from "./index.js";
 import { a as CopyButton } from "./notes.js";
 // src/parts/firstspan.tsx
 var demoSpan = (ingest) => `NOW=$(date +%s)000000000

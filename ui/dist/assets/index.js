@@ -1102,6 +1102,7 @@ function stringifyExact(value, indent = "") {
 	const [open, close] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
 	return parts.length === 0 ? open + close : `${open}\n${parts.join(",\n")}\n${indent}${close}`;
 }
+var textOf = (value) => typeof value === "string" ? value : stringifyExact(value);
 // src/api.ts
 var ApiError = class extends Error {
 	status;
@@ -1449,6 +1450,12 @@ function rangeQuery(params, extra = {}) {
 	if (from) query.set("start", from);
 	if (to && to !== "now") query.set("end", to);
 	return query.size > 0 ? `?${query}` : "";
+}
+/** `tag=` is split at its first `=`, so a key with one in it cannot be asked for; nor can arrays and objects. */
+function filterOf(key, value) {
+	if (key === "" || key.includes("=") || /[!~]$/.test(key)) return null;
+	if (value === null) return key;
+	return typeof value === "object" ? null : `${key}=${textOf(value)}`;
 }
 // src/keys.ts
 var layers = [];
@@ -2104,4 +2111,4 @@ if (route.value.params.has("debug")) window.__tracewell = {
 	rows: 0
 };
 Q(/* @__PURE__ */ a(App, {}), document.getElementById("app"));
-export { refresh as A, $ as B, navigate as C, copy as D, withChanges as E, F$1 as F, T as I, b$2 as L, useGet as M, stringifyExact as N, say as O, A$1 as P, d$2 as R, href as S, setParams as T, SINGLE as _, duration as a, rangeQuery as b, percent as c, ticks as d, dark as f, useKeys as g, zone as h, count as i, request as j, a as k, plural as l, now as m, bytes as n, instant as o, live as p, clock as r, milliseconds as s, ago as t, rate as u, apiQuery as v, route as w, address as x, parseMs as y, w$2 as z };
+export { a as A, d$2 as B, href as C, withChanges as D, setParams as E, textOf as F, $ as H, A$1 as I, F$1 as L, request as M, useGet as N, copy as O, stringifyExact as P, T as R, address as S, route as T, w$2 as V, SINGLE as _, duration as a, parseMs as b, percent as c, ticks as d, dark as f, useKeys as g, zone as h, count as i, refresh as j, say as k, plural as l, now as m, bytes as n, instant as o, live as p, clock as r, milliseconds as s, ago as t, rate as u, apiQuery as v, navigate as w, rangeQuery as x, filterOf as y, b$2 as z };

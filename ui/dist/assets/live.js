@@ -1,4 +1,4 @@
-import { A as refresh, P as A, k as a, p as live } from "./index.js";
+import { A as a, I as A, j as refresh, p as live } from "./index.js";
 // src/parts/live.tsx
 var EVERY_MS = 1e4;
 function useLive(urls) {

@@ -1,4 +1,4 @@
-import { A as refresh, B as $, E as withChanges, M as useGet, S as href, T as setParams, c as percent, i as count, k as a, l as plural, s as milliseconds, u as rate, w as route } from "./index.js";
+import { A as a, C as href, D as withChanges, E as setParams, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, l as plural, s as milliseconds, u as rate } from "./index.js";
 import { o as ServiceLink, r as Problem, t as Incomplete, u as serviceHref } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

@@ -1,4 +1,4 @@
-import { D as copy, S as href, f as dark, h as zone, k as a, m as now, o as instant, r as clock, t as ago } from "./index.js";
+import { A as a, C as href, O as copy, f as dark, h as zone, m as now, o as instant, r as clock, t as ago } from "./index.js";
 // src/colors.ts
 var HUES = [
 	205,

@@ -1,4 +1,4 @@
-import { A as refresh, B as $, M as useGet, S as href, c as percent, i as count, k as a, l as plural, s as milliseconds, u as rate, w as route } from "./index.js";
+import { A as a, C as href, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, l as plural, s as milliseconds, u as rate } from "./index.js";
 import { l as When, n as Lacking, o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
 import { i as comparison, r as Hotspots, t as ErrorGroups } from "./errorgroups.js";
 import { t as FirstSpan } from "./firstspan.js";

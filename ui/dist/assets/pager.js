@@ -1,4 +1,4 @@
-import { M as useGet, P as A, R as d, j as request, k as a } from "./index.js";
+import { A as a, B as d, I as A, M as request, N as useGet } from "./index.js";
 // src/parts/loadmore.tsx
 function LoadMore({ found }) {
 	if (!found.hasMore) return null;

@@ -1,4 +1,4 @@
-import { R as d, T as setParams, h as zone, k as a, o as instant, w as route } from "./index.js";
+import { A as a, B as d, E as setParams, T as route, h as zone, o as instant } from "./index.js";
 // src/parts/pickers.tsx
 var WINDOWS = [
 	"1m",

@@ -1,4 +1,4 @@
-import { a as duration, h as zone, k as a, l as plural, m as now, r as clock, s as milliseconds } from "./index.js";
+import { A as a, a as duration, h as zone, l as plural, m as now, r as clock, s as milliseconds } from "./index.js";
 // src/parts/redchart.tsx
 var W = 300;
 var H = 64;

@@ -1,4 +1,4 @@
-import { A as refresh, C as navigate, I as T, M as useGet, P as A, R as d, S as href, T as setParams, _ as SINGLE, a as duration, f as dark, h as zone, i as count, j as request, k as a, m as now, r as clock, v as apiQuery, w as route, y as parseMs } from "./index.js";
+import { A as a, B as d, C as href, E as setParams, I as A, M as request, N as useGet, R as T, T as route, _ as SINGLE, a as duration, b as parseMs, f as dark, h as zone, i as count, j as refresh, m as now, r as clock, v as apiQuery, w as navigate } from "./index.js";
 import { n as LoadMore, t as usePager } from "./pager.js";
 import { r as Problem, t as Incomplete } from "./notes.js";
 import { t as RangePicker } from "./pickers.js";

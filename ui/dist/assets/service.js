@@ -1,10 +1,656 @@
-import { A as refresh, M as useGet, S as href, c as percent, k as a, l as plural, s as milliseconds, u as rate, w as route } from "./index.js";
-import { c as Swatch, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { A as a, B as d, C as href, E as setParams, H as $, L as F, N as useGet, P as stringifyExact, R as T, T as route, V as w, a as duration, c as percent, f as dark, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, u as rate, y as filterOf } from "./index.js";
+import { a as CopyButton, c as Swatch, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { n as useWidth, t as prepare } from "./canvas.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";
 import { n as RedCharts } from "./redchart.js";
 import { t as SortTable } from "./sorttable.js";
 import { t as TraceList } from "./tracelist.js";
+// src/parts/difference.tsx
+var SHOWN = 12;
+/** The key of the cache: a POST with this body. */
+var differenceKey = (a, b) => `/api/difference\n${stringifyExact({
+	a,
+	b
+})}`;
+function Part({ share, kind }) {
+	return /* @__PURE__ */ a("span", {
+		class: `part ${kind}`,
+		children: [/* @__PURE__ */ a("span", {
+			class: "part-bar",
+			style: { width: `${Math.min(100, share * 100)}%` },
+			"aria-hidden": "true"
+		}), /* @__PURE__ */ a("span", {
+			class: "part-text",
+			children: percent(share)
+		})]
+	});
+}
+/** The second set without the first, which is in it: then the counts are of the rest. */
+function withoutFirst(answer) {
+	return {
+		...answer,
+		n_b: answer.n_b - answer.n_a,
+		attributes: answer.attributes.map((one) => ({
+			...one,
+			b: one.b - one.a
+		}))
+	};
+}
+/** What every span has is asked for by its own name; a kind or a band of durations cannot be. */
+function conditions({ key, value, source }) {
+	if (source === "field") return key === "service" || key === "operation" ? {
+		has: { [key]: value },
+		hasNot: null
+	} : null;
+	const tag = filterOf(key, value);
+	return tag === null ? null : {
+		has: { tag },
+		hasNot: { tag: `${key}!=${value}` }
+	};
+}
+function Row({ one, answer, search }) {
+	const asked = conditions(one);
+	const [a$2, b] = [one.a / Math.max(1, answer.n_a), one.b / Math.max(1, answer.n_b)];
+	return /* @__PURE__ */ a("tr", { children: [
+		/* @__PURE__ */ a("td", {
+			class: "name",
+			children: asked ? /* @__PURE__ */ a("a", {
+				href: href("/search", {
+					...search,
+					...asked.has
+				}),
+				"data-row-link": "",
+				title: "Search for traces with it",
+				children: [
+					/* @__PURE__ */ a("bdi", {
+						class: "dim",
+						children: one.key
+					}),
+					" ",
+					/* @__PURE__ */ a("bdi", { children: one.value })
+				]
+			}) : /* @__PURE__ */ a("span", { children: [
+				/* @__PURE__ */ a("bdi", {
+					class: "dim",
+					children: one.key
+				}),
+				" ",
+				/* @__PURE__ */ a("bdi", { children: one.value })
+			] })
+		}),
+		/* @__PURE__ */ a("td", {
+			title: `${count(one.a)} of ${count(answer.n_a)}`,
+			children: /* @__PURE__ */ a(Part, {
+				share: a$2,
+				kind: "a"
+			})
+		}),
+		/* @__PURE__ */ a("td", {
+			title: `${count(one.b)} of ${count(answer.n_b)}`,
+			children: /* @__PURE__ */ a(Part, {
+				share: b,
+				kind: "b"
+			})
+		}),
+		/* @__PURE__ */ a("td", {
+			class: "number nowrap",
+			children: [asked?.hasNot && /* @__PURE__ */ a("a", {
+				class: "button quiet small",
+				href: href("/search", {
+					...search,
+					...asked.hasNot
+				}),
+				title: "Search for traces without it",
+				children: "without"
+			}), /* @__PURE__ */ a(CopyButton, {
+				text: one.value,
+				what: `value of ${one.key}`
+			})]
+		})
+	] });
+}
+function Difference({ a: a$3, b, overlaps, names, search }) {
+	const key = differenceKey(a$3, b);
+	const { data: answered, error } = useGet(key, { keep: true });
+	const data = answered && overlaps ? withoutFirst(answered) : answered;
+	const [all, setAll] = d(false);
+	if (error) return /* @__PURE__ */ a(Lacking, {
+		what: "differences",
+		error,
+		retry: () => void refresh(key)
+	});
+	if (!data) return /* @__PURE__ */ a("p", {
+		class: "loading room",
+		children: "Comparing…"
+	});
+	const shown = all ? data.attributes : data.attributes.slice(0, SHOWN);
+	return /* @__PURE__ */ a($, { children: [
+		/* @__PURE__ */ a(Incomplete, { answer: data }),
+		/* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			role: "status",
+			children: [
+				plural(data.n_a, "span"),
+				" ",
+				names[0],
+				", ",
+				count(data.n_b),
+				" ",
+				names[1]
+			]
+		}),
+		data.attributes.length === 0 ? /* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			children: data.n_a === 0 ? "No span is in it: nothing to compare." : "No attribute differs."
+		}) : /* @__PURE__ */ a("div", {
+			class: "table-scroll",
+			tabIndex: 0,
+			role: "group",
+			"aria-label": "What differs",
+			children: /* @__PURE__ */ a("table", {
+				class: "difference",
+				children: [
+					/* @__PURE__ */ a("caption", {
+						class: "unseen",
+						children: "What differs, most first"
+					}),
+					/* @__PURE__ */ a("thead", { children: /* @__PURE__ */ a("tr", { children: [
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: "Attribute"
+						}),
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: names[0]
+						}),
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: names[1]
+						}),
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: /* @__PURE__ */ a("span", {
+								class: "unseen",
+								children: "Actions"
+							})
+						})
+					] }) }),
+					/* @__PURE__ */ a("tbody", { children: shown.map((one) => /* @__PURE__ */ a(Row, {
+						one,
+						answer: data,
+						search
+					}, `${one.source}\n${one.key}\n${one.value}`)) })
+				]
+			})
+		}),
+		data.left_out.length > 0 && /* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			children: ["Left out, for too many values: ", /* @__PURE__ */ a("bdi", { children: data.left_out.join(", ") })]
+		}),
+		data.attributes.length > shown.length && /* @__PURE__ */ a("p", {
+			class: "table-foot",
+			children: /* @__PURE__ */ a("button", {
+				type: "button",
+				class: "quiet small",
+				onClick: () => setAll(true),
+				children: ["Show all ", count(data.attributes.length)]
+			})
+		})
+	] });
+}
+// src/parts/heat.ts
+/** A gap between the bands of two cells is drawn as so many rows at most: nobody needs to see how empty it is. */
+var GAP_ROWS_MAX = 8;
+/** The bounds of all rows: of the bands that something is in, and of those between them. */
+function boundsOf(bands) {
+	const sorted = [...bands].sort((a, b) => a[0] - b[0]);
+	const bounds = [];
+	for (const [from, to] of sorted) {
+		const below = bounds.at(-1);
+		if (below === void 0) bounds.push(from);
+		else if (below < from) {
+			const rows = Math.max(1, Math.min(GAP_ROWS_MAX, Math.round(Math.log(from / below) / Math.log(to / from))));
+			for (let row = 1; row <= rows; row++) bounds.push(row === rows ? from : Math.round(below * (from / below) ** (row / rows)));
+		}
+		if (bounds.at(-1) < to) bounds.push(to);
+	}
+	return bounds;
+}
+var nsOf = (ms) => Math.round(ms * 1e6);
+function heatOf(answer) {
+	const bounds = boundsOf([...new Map(answer.cells.map(({ from_ms, to_ms }) => [nsOf(from_ms), nsOf(to_ms)]))]);
+	const rows = new Map(bounds.map((bound, row) => [bound, row]));
+	const height = Math.max(0, bounds.length - 1);
+	const heat = {
+		startNs: BigInt(answer.start_unix_ns),
+		stepNs: BigInt(answer.step_ns),
+		columns: answer.steps,
+		bounds,
+		counts: new Float64Array(answer.steps * height),
+		errors: new Float64Array(answer.steps * height),
+		most: 0,
+		total: 0
+	};
+	for (const { step, from_ms, count, errors } of answer.cells) {
+		const at = Math.min(step, answer.steps - 1) * height + rows.get(nsOf(from_ms));
+		heat.counts[at] += count;
+		heat.errors[at] += errors;
+		heat.most = Math.max(heat.most, heat.counts[at]);
+		heat.total += count;
+	}
+	return heat;
+}
+var rowsOf = (heat) => Math.max(0, heat.bounds.length - 1);
+var endNs = (heat) => heat.startNs + heat.stepNs * BigInt(heat.columns);
+function inside(heat, { x0, x1, y0, y1 }) {
+	let [spans, errors] = [0, 0];
+	for (let x = x0; x < x1; x++) for (let y = y0; y < y1; y++) {
+		spans += heat.counts[x * rowsOf(heat) + y];
+		errors += heat.errors[x * rowsOf(heat) + y];
+	}
+	return {
+		spans,
+		errors
+	};
+}
+/** At the edge of the picture a box has no end: nothing is there, and what comes belongs to it. */
+function boxOf(heat, { x0, x1, y0, y1 }) {
+	const at = (x) => heat.startNs + heat.stepNs * BigInt(x);
+	return {
+		t0: at(x0),
+		t1: at(x1),
+		d0: y0 === 0 ? 0 : heat.bounds[y0],
+		d1: y1 >= rowsOf(heat) ? null : heat.bounds[y1]
+	};
+}
+/** The cells of a box; null when it lies outside of the picture. */
+function cellsOf(heat, box) {
+	const column = (t) => Math.round(Number(t - heat.startNs) / Number(heat.stepNs));
+	const row = (duration) => {
+		const at = heat.bounds.findIndex((bound) => bound >= duration);
+		return at < 0 ? rowsOf(heat) : at;
+	};
+	const clamp = (value, most) => Math.max(0, Math.min(most, value));
+	const cells = {
+		x0: clamp(column(box.t0), heat.columns),
+		x1: clamp(column(box.t1), heat.columns),
+		y0: row(box.d0),
+		y1: box.d1 === null ? rowsOf(heat) : row(box.d1)
+	};
+	return cells.x0 < cells.x1 && cells.y0 < cells.y1 ? cells : null;
+}
+/** `box=t0,d0,t1,d1` in nanoseconds; without an end, d1 is left out. */
+var boxParam = ({ t0, t1, d0, d1 }) => `${t0},${d0},${t1},${d1 ?? ""}`;
+function parseBox(param) {
+	const match = /^(\d{1,19}),(\d{1,16}),(\d{1,19}),(\d{0,16})$/.exec(param ?? "");
+	if (!match) return null;
+	const box = {
+		t0: BigInt(match[1]),
+		d0: Number(match[2]),
+		t1: BigInt(match[3]),
+		d1: match[4] === "" ? null : Number(match[4])
+	};
+	return box.t0 < box.t1 && (box.d1 === null || box.d0 < box.d1) ? box : null;
+}
+/** The rows of the slowest: as few as hold this part of all spans, over the whole time. */
+function slowest(heat, part) {
+	if (heat.total === 0) return null;
+	const all = {
+		x0: 0,
+		x1: heat.columns,
+		y1: rowsOf(heat)
+	};
+	for (let y0 = rowsOf(heat) - 1; y0 >= 0; y0--) if (inside(heat, {
+		...all,
+		y0
+	}).spans >= part * heat.total) return {
+		...all,
+		y0
+	};
+	return null;
+}
+/** Two corners that were dragged, in either order, as cells; both are in it. */
+function between(a, b) {
+	return {
+		x0: Math.min(a[0], b[0]),
+		x1: Math.max(a[0], b[0]) + 1,
+		y0: Math.min(a[1], b[1]),
+		y1: Math.max(a[1], b[1]) + 1
+	};
+}
+/** The box one step further; it keeps its size and stays in the picture. */
+function moved(heat, cells, dx, dy) {
+	const [x, y] = [Math.max(-cells.x0, Math.min(heat.columns - cells.x1, dx)), Math.max(-cells.y0, Math.min(rowsOf(heat) - cells.y1, dy))];
+	return {
+		x0: cells.x0 + x,
+		x1: cells.x1 + x,
+		y0: cells.y0 + y,
+		y1: cells.y1 + y
+	};
+}
+/** Its later and its faster edge, moved: the slow ones are what one looks at. */
+function sized(heat, cells, dx, dy) {
+	return {
+		...cells,
+		x1: Math.max(cells.x0 + 1, Math.min(heat.columns, cells.x1 + dx)),
+		y0: Math.max(0, Math.min(cells.y1 - 1, cells.y0 + dy))
+	};
+}
+// src/parts/heatmap.tsx
+var HEIGHT = 196;
+var PAD = {
+	left: 58,
+	right: 8,
+	top: 6,
+	bottom: 20
+};
+var SLOW_PART$1 = .05;
+function place(heat, width) {
+	const cell = (width - PAD.left - PAD.right) / heat.columns;
+	const row = (HEIGHT - PAD.top - PAD.bottom) / rowsOf(heat);
+	return {
+		cell,
+		row,
+		x: (column) => PAD.left + column * cell,
+		y: (at) => HEIGHT - PAD.bottom - at * row
+	};
+}
+/** The cell under a point, the nearest one when it is outside. */
+function cellAt(heat, { cell, row }, x, y) {
+	const clamp = (value, most) => Math.max(0, Math.min(most, Math.floor(value)));
+	return [clamp((x - PAD.left) / cell, heat.columns - 1), clamp((HEIGHT - PAD.bottom - y) / row, rowsOf(heat) - 1)];
+}
+var timeOf = (heat, column) => clock(heat.startNs + heat.stepNs * BigInt(column), zone.value, now.value);
+function paint(canvas, heat, width, isDark) {
+	const context = prepare(canvas, width, HEIGHT);
+	if (!context) return;
+	const at = place(heat, width);
+	const [text, plain, error] = isDark ? [
+		"#9aa6b5",
+		"79, 209, 197",
+		"255, 123, 114"
+	] : [
+		"#55606e",
+		"12, 106, 98",
+		"192, 40, 28"
+	];
+	const height = rowsOf(heat);
+	for (let column = 0; column < heat.columns; column++) for (let row = 0; row < height; row++) {
+		const spans = heat.counts[column * height + row];
+		if (spans === 0) continue;
+		const failing = heat.errors[column * height + row] / spans;
+		const shade = .18 + .82 * Math.log1p(spans) / Math.log1p(heat.most);
+		const [x, y, wide, high] = [
+			at.x(column),
+			at.y(row + 1),
+			Math.max(1, at.cell - 1),
+			Math.max(1, at.row - 1)
+		];
+		context.fillStyle = `rgba(${plain}, ${shade})`;
+		context.fillRect(x, y, wide, high);
+		if (failing === 0) continue;
+		context.fillStyle = `rgb(${error})`;
+		context.fillRect(x, y, Math.max(2, wide * failing), high);
+	}
+	context.font = "11px system-ui, sans-serif";
+	context.fillStyle = text;
+	context.textAlign = "right";
+	context.textBaseline = "middle";
+	const every = Math.max(1, Math.ceil(18 / at.row));
+	for (let row = 0; row <= height; row += every) context.fillText(heat.bounds[row] === 0 ? "0" : duration(heat.bounds[row]), PAD.left - 6, Math.max(8, at.y(row)));
+	context.textBaseline = "alphabetic";
+	context.fillText(timeOf(heat, heat.columns), width - PAD.right, 191);
+	context.textAlign = "left";
+	context.fillText(timeOf(heat, 0), PAD.left, 191);
+}
+/** "16:20:10 to 16:20:30, over 250 ms: 42 spans, 3 failed" */
+function tellCells(heat, cells) {
+	const { spans, errors } = inside(heat, cells);
+	const [low, high] = [duration(heat.bounds[cells.y0]), duration(heat.bounds[cells.y1])];
+	const durations = cells.y1 === rowsOf(heat) ? cells.y0 === 0 ? "all durations" : `from ${low}` : cells.y0 === 0 ? `under ${high}` : `${low} to ${high}`;
+	return `${timeOf(heat, cells.x0)} to ${timeOf(heat, cells.x1)}, ${durations}: ${plural(spans, "span")}${errors > 0 ? `, ${count(errors)} failed` : ""}`;
+}
+var ARROWS = {
+	ArrowLeft: [-1, 0],
+	ArrowRight: [1, 0],
+	ArrowUp: [0, 1],
+	ArrowDown: [0, -1]
+};
+function Heatmap({ heat, box, onBox }) {
+	const canvas = T(null);
+	const width = useWidth(canvas);
+	const [drag, setDrag] = d(null);
+	const [hover, setHover] = d(null);
+	const isDark = dark();
+	const at = width > 0 ? place(heat, width) : null;
+	F(() => {
+		if (canvas.current && width > 0) paint(canvas.current, heat, width, isDark);
+	}, [
+		heat,
+		width,
+		isDark,
+		zone.value
+	]);
+	const shown = drag ? between(drag.from, drag.to) : box;
+	const pointed = hover && !drag && inside(heat, between(hover, hover)).spans > 0 ? between(hover, hover) : null;
+	const under = (event) => cellAt(heat, at, event.offsetX, event.offsetY);
+	const onKey = (event) => {
+		const arrow = ARROWS[event.key];
+		if (!arrow && !(event.key === "Escape" && box)) return;
+		event.preventDefault();
+		if (!arrow) onBox(null);
+		else onBox(box ? (event.shiftKey ? sized : moved)(heat, box, ...arrow) : slowest(heat, SLOW_PART$1));
+	};
+	return /* @__PURE__ */ a("div", {
+		class: "heatmap",
+		tabIndex: 0,
+		role: "group",
+		"aria-label": "Latency heatmap. Arrow keys move a box, with Shift they size it, Escape takes it away.",
+		onKeyDown: onKey,
+		children: [
+			/* @__PURE__ */ a("canvas", {
+				ref: canvas,
+				role: "img",
+				"aria-label": `${plural(heat.total, "span")} by time and duration`,
+				style: { height: `${HEIGHT}px` },
+				onPointerDown: (event) => {
+					if (event.button !== 0 || !at) return;
+					event.currentTarget.setPointerCapture(event.pointerId);
+					setDrag({
+						from: under(event),
+						to: under(event)
+					});
+				},
+				onPointerMove: (event) => at && (drag ? setDrag({
+					...drag,
+					to: under(event)
+				}) : setHover(under(event))),
+				onPointerLeave: () => setHover(null),
+				onPointerUp: () => {
+					if (drag) onBox(between(drag.from, drag.to));
+					setDrag(null);
+				},
+				onPointerCancel: () => setDrag(null)
+			}),
+			shown && at && /* @__PURE__ */ a("div", {
+				class: "heat-box",
+				style: {
+					left: `${at.x(shown.x0)}px`,
+					top: `${at.y(shown.y1)}px`,
+					width: `${(shown.x1 - shown.x0) * at.cell}px`,
+					height: `${(shown.y1 - shown.y0) * at.row}px`
+				}
+			}),
+			(drag ? shown : pointed) && at && /* @__PURE__ */ a("span", {
+				class: "tip",
+				style: {
+					left: `${Math.max(4, Math.min(at.x((drag ? shown : pointed)?.x0 ?? 0), width - 330))}px`,
+					top: `${at.y((drag ? shown : pointed)?.y0 ?? 0) + 8}px`
+				},
+				children: tellCells(heat, drag ? shown : pointed)
+			})
+		]
+	});
+}
+// src/parts/latency.tsx
+var SLOW_PART = .05;
+var ms = (ns) => ns / 1e6;
+/** The heatmap's address: a fixed range where one is in the URL, else up to now. */
+function heatmapUrl(service, window) {
+	const { params } = route.value;
+	const query = new URLSearchParams({
+		service,
+		start: params.get("from") ?? `now-${window}`
+	});
+	if (params.get("op")) query.set("operation", params.get("op"));
+	if (params.get("to")) query.set("end", params.get("to"));
+	return `/api/heatmap?${query}`;
+}
+var isFixed = () => route.value.params.has("from");
+function boxQuery(of, box) {
+	return {
+		...of,
+		start: box.t0,
+		end: box.t1,
+		...box.d0 > 0 ? { min_span_duration_ms: ms(box.d0) } : {},
+		...box.d1 === null ? {} : { max_span_duration_ms: ms(box.d1 - 1) }
+	};
+}
+var asSearch = (query) => Object.fromEntries(Object.entries(query).map(([key, value]) => [key === "start" ? "from" : key === "end" ? "to" : key, String(value)]));
+function freeze(heat, changes) {
+	setParams({
+		from: String(heat.startNs),
+		to: String(endNs(heat)),
+		box: null,
+		differ: null,
+		...changes
+	});
+}
+var RELEASED = {
+	from: null,
+	to: null,
+	box: null,
+	differ: null
+};
+function Different({ service, heat, cells }) {
+	const { params } = route.value;
+	const operation = params.get("op");
+	const of = {
+		service,
+		...operation ? { operation } : {}
+	};
+	const whole = {
+		...of,
+		start: heat.startNs,
+		end: endNs(heat)
+	};
+	const failures = params.get("differ") === "errors";
+	if (!cells && !failures) return /* @__PURE__ */ a("p", {
+		class: "quiet-text room",
+		children: "Drag a box over the spans in question, or take the slowest or the failures: it then says which versions, hosts, users or other attributes they have and the rest has not."
+	});
+	const a$1 = failures ? {
+		...whole,
+		span_error: true
+	} : boxQuery(of, boxOf(heat, cells));
+	const search = asSearch(a$1);
+	const narrow = cells !== null && !failures && cells.x1 - cells.x0 < heat.columns;
+	return /* @__PURE__ */ a($, { children: [/* @__PURE__ */ a(Difference, {
+		a: a$1,
+		b: narrow ? whole : null,
+		overlaps: narrow,
+		names: failures ? ["failed", "the rest"] : ["in the box", "the rest"],
+		search
+	}), /* @__PURE__ */ a("p", {
+		class: "table-foot",
+		children: /* @__PURE__ */ a("a", {
+			href: href("/search", search),
+			children: "Traces with these spans"
+		})
+	})] });
+}
+function Latency({ service, window }) {
+	const url = heatmapUrl(service, window);
+	const { data: answer, error } = useGet(url);
+	const last = T(answer);
+	if (answer || error) last.current = answer;
+	const data = last.current;
+	const heat = w(() => data ? heatOf(data) : null, [data]);
+	const { params } = route.value;
+	const box = parseBox(params.get("box"));
+	const cells = heat && box ? cellsOf(heat, box) : null;
+	const failing = heat ? heat.errors.reduce((sum, one) => sum + one, 0) : 0;
+	const choose = (next) => heat && (next ? freeze(heat, { box: boxParam(boxOf(heat, next)) }) : setParams(RELEASED));
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "latency",
+		children: [
+			/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+				id: "latency",
+				children: "Latency"
+			}), heat && heat.total > 0 && /* @__PURE__ */ a("span", {
+				class: "dim",
+				children: cells ? tellCells(heat, cells) : `${plural(heat.total, "span")} by time and duration, failures in red`
+			})] }),
+			error && /* @__PURE__ */ a(Lacking, {
+				what: "heatmaps",
+				error,
+				retry: () => void refresh(url)
+			}),
+			/* @__PURE__ */ a(Incomplete, { answer: data }),
+			!data && !error && /* @__PURE__ */ a("p", {
+				class: "loading room",
+				children: "Loading…"
+			}),
+			heat && heat.total === 0 && /* @__PURE__ */ a("p", {
+				class: "quiet-text",
+				children: "No spans in this range."
+			}),
+			heat && heat.total > 0 && /* @__PURE__ */ a("div", {
+				class: "heat",
+				children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a(Heatmap, {
+					heat,
+					box: cells,
+					onBox: choose
+				}), /* @__PURE__ */ a("div", {
+					class: "heat-tools",
+					children: [
+						/* @__PURE__ */ a("button", {
+							type: "button",
+							onClick: () => choose(slowest(heat, SLOW_PART)),
+							children: "Box the slowest 5%"
+						}),
+						/* @__PURE__ */ a("button", {
+							type: "button",
+							disabled: failing === 0,
+							"aria-pressed": params.get("differ") === "errors",
+							onClick: () => freeze(heat, { differ: "errors" }),
+							children: "Compare failures"
+						}),
+						isFixed() && /* @__PURE__ */ a("button", {
+							type: "button",
+							class: "quiet",
+							onClick: () => setParams(RELEASED),
+							children: "Clear, back to now"
+						})
+					]
+				})] }), /* @__PURE__ */ a("section", {
+					class: "differs",
+					"aria-labelledby": "differs",
+					children: [/* @__PURE__ */ a("h3", {
+						id: "differs",
+						children: "What differs"
+					}), /* @__PURE__ */ a(Different, {
+						service,
+						heat,
+						cells
+					})]
+				})]
+			})
+		]
+	});
+}
 // src/pages/service.tsx
 function Figures({ red }) {
 	const figures = [
@@ -105,13 +751,13 @@ function operationColumns(service) {
 	];
 }
 function Neighbours({ title, edges, other, none }) {
-	const sorted = [...edges].sort((a, b) => b.error_count - a.error_count || b.call_count - a.call_count);
+	const sorted = [...edges ?? []].sort((a, b) => b.error_count - a.error_count || b.call_count - a.call_count);
 	return /* @__PURE__ */ a("section", {
 		class: "panel",
 		"aria-label": title,
 		children: [/* @__PURE__ */ a("header", { children: /* @__PURE__ */ a("h2", { children: title }) }), sorted.length === 0 ? /* @__PURE__ */ a("p", {
 			class: "quiet-text",
-			children: none
+			children: edges ? none : "…"
 		}) : /* @__PURE__ */ a("ul", {
 			class: "neighbours",
 			children: sorted.map((edge) => /* @__PURE__ */ a("li", { children: [
@@ -156,10 +802,10 @@ function Service({ rest }) {
 	const graph = useGet(urls.graph);
 	const failing = useGet(urls.failing);
 	const slow = useGet(urls.slow);
-	useLive(Object.values(urls));
+	useLive([...Object.values(urls), ...isFixed() ? [] : [heatmapUrl(service, window)]]);
 	document.title = `${service} · Tracewell`;
 	const red = services.data?.metrics.find((one) => one.service === service);
-	const edges = (graph.data?.edges ?? []).filter((edge) => edge.parent !== edge.child);
+	const edges = graph.data?.edges.filter((edge) => edge.parent !== edge.child);
 	return /* @__PURE__ */ a("div", {
 		class: "page",
 		children: [
@@ -210,6 +856,10 @@ function Service({ rest }) {
 				class: "note warn",
 				children: "No service of this name is stored. Names are exact, upper and lower case included."
 			}),
+			!services.data && !services.error && /* @__PURE__ */ a("p", {
+				class: "panel loading room",
+				children: "Loading…"
+			}),
 			red && /* @__PURE__ */ a("section", {
 				class: "panel",
 				"aria-label": "Figures",
@@ -224,6 +874,10 @@ function Service({ rest }) {
 						children: "It has no server, consumer or root span in this window, so all its spans are counted."
 					})
 				]
+			}),
+			/* @__PURE__ */ a(Latency, {
+				service,
+				window
 			}),
 			/* @__PURE__ */ a("div", {
 				class: "columns-main",
@@ -250,12 +904,12 @@ function Service({ rest }) {
 					]
 				}), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a(Neighbours, {
 					title: "Called by",
-					edges: edges.filter((edge) => edge.child === service),
+					edges: edges?.filter((edge) => edge.child === service),
 					other: (edge) => edge.parent,
 					none: "Nothing calls it in this window."
 				}), /* @__PURE__ */ a(Neighbours, {
 					title: "Calls",
-					edges: edges.filter((edge) => edge.parent === service),
+					edges: edges?.filter((edge) => edge.parent === service),
 					other: (edge) => edge.child,
 					none: "It calls nothing in this window."
 				})] })]

@@ -1,4 +1,4 @@
-import { T as setParams, k as a, w as route } from "./index.js";
+import { A as a, E as setParams, T as route } from "./index.js";
 // src/parts/sorttable.tsx
 function compare(a, b, sign) {
 	if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;

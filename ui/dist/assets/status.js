@@ -1,4 +1,4 @@
-import { A as refresh, B as $, M as useGet, a as duration, c as percent, i as count, k as a, l as plural, n as bytes, u as rate } from "./index.js";
+import { A as a, H as $, N as useGet, a as duration, c as percent, i as count, j as refresh, l as plural, n as bytes, u as rate } from "./index.js";
 import { a as CopyButton, l as When, n as Lacking, r as Problem } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { t as keptBecause } from "./kept.js";

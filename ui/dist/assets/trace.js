@@ -1,6 +1,7 @@
-import { A as refresh, B as $, D as copy, E as withChanges, F, I as T, L as b, M as useGet, N as stringifyExact, O as say, P as A, R as d, S as href, T as setParams, a as duration, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, k as a, l as plural, o as instant, w as route, x as address, z as w } from "./index.js";
+import { A as a, B as d, C as href, D as withChanges, E as setParams, F as textOf, H as $, I as A, L as F, N as useGet, O as copy, P as stringifyExact, R as T, S as address, T as route, V as w, a as duration, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as refresh, k as say, l as plural, o as instant, y as filterOf, z as b } from "./index.js";
 import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { t as keptBecause } from "./kept.js";
+import { n as useWidth, t as prepare } from "./canvas.js";
 // src/trace/critical.ts
 /** Children of every row, latest end first: `child[first[row]] … child[first[row + 1] - 1]`. */
 function childrenByEnd(model) {
@@ -262,9 +263,6 @@ function byService(model, self) {
 var FIRST_SHOWN = 24;
 var LONG = 300;
 var SETTLE_MS = 100;
-function textOf(value) {
-	return typeof value === "string" ? value : stringifyExact(value);
-}
 /** The address when the text is one of the web's, else null: `javascript:` and the like stay text. */
 function webAddress(text) {
 	if (!/^https?:\/\//i.test(text) || /\s/.test(text)) return null;
@@ -303,12 +301,6 @@ function Value({ value }) {
 			children: all ? "less" : `all ${count(text.length)} characters`
 		})
 	] });
-}
-/** `tag=` is split at its first `=`, so a key with one in it cannot be asked for; nor can arrays and objects. */
-function filterOf(key, value) {
-	if (key === "" || key.includes("=") || /[!~]$/.test(key)) return null;
-	if (value === null) return key;
-	return typeof value === "object" ? null : `${key}=${textOf(value)}`;
 }
 function Attribute({ name, value }) {
 	const filter = filterOf(name, value);
@@ -726,17 +718,6 @@ var PALETTES = {
 		inside: "#0d1117"
 	}
 };
-/** Gives the canvas the pixels of the screen; the drawing units stay CSS pixels. */
-function prepare(canvas, width, height) {
-	const ratio = devicePixelRatio || 1;
-	const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-	if (canvas.width !== wide) canvas.width = wide;
-	if (canvas.height !== high) canvas.height = high;
-	const context = canvas.getContext("2d");
-	context?.setTransform(ratio, 0, 0, ratio, 0, 0);
-	context?.clearRect(0, 0, width, height);
-	return context;
-}
 /** Returns the number of boxes drawn: the gate of the browser tests. */
 function paintRows(canvas, width, height, scene) {
 	const context = prepare(canvas, width, height);
@@ -898,19 +879,6 @@ function zoomToSpan(start, duration, total) {
 		from: start - air,
 		to: start + duration + air
 	}, total);
-}
-// src/trace/width.ts
-function useWidth(canvas) {
-	const [width, setWidth] = d(0);
-	F(() => {
-		const now = canvas.current;
-		if (!now) return;
-		const watcher = new ResizeObserver(() => setWidth(now.clientWidth));
-		watcher.observe(now);
-		setWidth(now.clientWidth);
-		return () => watcher.disconnect();
-	}, []);
-	return width;
 }
 // src/trace/minimap.tsx
 var HEIGHT = 48;

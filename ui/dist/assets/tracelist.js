@@ -1,4 +1,4 @@
-import { C as navigate, S as href, a as duration, i as count, k as a, l as plural } from "./index.js";
+import { A as a, C as href, a as duration, i as count, l as plural, w as navigate } from "./index.js";
 import { c as Swatch, i as Badge, l as When } from "./notes.js";
 // src/parts/tracelist.tsx
 var SHOWN_SERVICES = 4;

@@ -1,8 +1,9 @@
-// One service: its figures, its operations, who calls it and whom it calls, and traces to look at.
+// One service: its figures, its latency and what differs in a part of it, its operations, its callers and callees, its traces.
 import { refresh, useGet } from "../api";
 import { milliseconds, percent, plural, rate } from "../format";
 import type { PageProps } from "../main";
 import { ServiceLink, Swatch } from "../parts/bits";
+import { heatmapUrl, isFixed, Latency } from "../parts/latency";
 import { LiveSwitch, useLive } from "../parts/live";
 import { Incomplete, Problem } from "../parts/notes";
 import { currentWindow, WindowPicker } from "../parts/pickers";
@@ -69,15 +70,15 @@ function operationColumns(service: string): Column<OperationRed>[] {
   ];
 }
 
-function Neighbours({ title, edges, other, none }: { title: string; edges: GraphEdge[]; other: (edge: GraphEdge) => string; none: string }) {
-  const sorted = [...edges].sort((a, b) => b.error_count - a.error_count || b.call_count - a.call_count);
+function Neighbours({ title, edges, other, none }: { title: string; edges?: GraphEdge[]; other: (edge: GraphEdge) => string; none: string }) {
+  const sorted = [...(edges ?? [])].sort((a, b) => b.error_count - a.error_count || b.call_count - a.call_count);
   return (
     <section class="panel" aria-label={title}>
       <header>
         <h2>{title}</h2>
       </header>
       {sorted.length === 0 ? (
-        <p class="quiet-text">{none}</p>
+        <p class="quiet-text">{edges ? none : "…"}</p>
       ) : (
         <ul class="neighbours">
           {sorted.map((edge) => (
@@ -111,10 +112,10 @@ export default function Service({ rest }: PageProps) {
   const graph = useGet<GraphAnswer>(urls.graph);
   const failing = useGet<SearchAnswer>(urls.failing);
   const slow = useGet<SearchAnswer>(urls.slow);
-  useLive(Object.values(urls));
+  useLive([...Object.values(urls), ...(isFixed() ? [] : [heatmapUrl(service, window)])]);
   document.title = `${service} · Tracewell`;
   const red = services.data?.metrics.find((one) => one.service === service);
-  const edges = (graph.data?.edges ?? []).filter((edge) => edge.parent !== edge.child);
+  const edges = graph.data?.edges.filter((edge) => edge.parent !== edge.child);
   return (
     <div class="page">
       <nav class="crumbs" aria-label="Where this is">
@@ -137,6 +138,7 @@ export default function Service({ rest }: PageProps) {
       <Problem error={services.error ?? operations.error} retry={() => Object.values(urls).forEach((url) => void refresh(url))} />
       <Incomplete answer={operations.data} />
       {services.data && !red && <div class="note warn">No service of this name is stored. Names are exact, upper and lower case included.</div>}
+      {!services.data && !services.error && <p class="panel loading room">Loading…</p>}
       {red && (
         <section class="panel" aria-label="Figures">
           <Figures red={red} />
@@ -148,6 +150,7 @@ export default function Service({ rest }: PageProps) {
           {red.basis === "all_spans" && <p class="table-foot dim">It has no server, consumer or root span in this window, so all its spans are counted.</p>}
         </section>
       )}
+      <Latency service={service} window={window} />
       <div class="columns-main">
         <section class="panel" aria-labelledby="operations">
           <header>
@@ -159,8 +162,8 @@ export default function Service({ rest }: PageProps) {
           {operations.data?.metrics.length === 0 && <p class="quiet-text">No operations.</p>}
         </section>
         <div>
-          <Neighbours title="Called by" edges={edges.filter((edge) => edge.child === service)} other={(edge) => edge.parent} none="Nothing calls it in this window." />
-          <Neighbours title="Calls" edges={edges.filter((edge) => edge.parent === service)} other={(edge) => edge.child} none="It calls nothing in this window." />
+          <Neighbours title="Called by" edges={edges?.filter((edge) => edge.child === service)} other={(edge) => edge.parent} none="Nothing calls it in this window." />
+          <Neighbours title="Calls" edges={edges?.filter((edge) => edge.parent === service)} other={(edge) => edge.child} none="It calls nothing in this window." />
         </div>
       </div>
       <section class="panel" aria-labelledby="failing">

@@ -2,8 +2,9 @@
 // it is only ever a text node, and a link only when it is http or https.
 import { useEffect, useState } from "preact/hooks";
 import { refresh, useGet } from "../api";
+import { filterOf } from "../filter";
 import { count, duration, instant } from "../format";
-import { stringifyExact } from "../json";
+import { textOf } from "../json";
 import { CopyButton, ServiceLink } from "../parts/bits";
 import { Incomplete, Problem } from "../parts/notes";
 import { zone } from "../prefs";
@@ -14,10 +15,6 @@ import { spanParam, type TraceModel } from "./model";
 const FIRST_SHOWN = 24;
 const LONG = 300;
 const SETTLE_MS = 100;
-
-export function textOf(value: unknown): string {
-  return typeof value === "string" ? value : stringifyExact(value);
-}
 
 /** The address when the text is one of the web's, else null: `javascript:` and the like stay text. */
 export function webAddress(text: string): string | null {
@@ -51,13 +48,6 @@ function Value({ value }: { value: unknown }) {
       </button>
     </>
   );
-}
-
-/** `tag=` is split at its first `=`, so a key with one in it cannot be asked for; nor can arrays and objects. */
-export function filterOf(key: string, value: unknown): string | null {
-  if (key === "" || key.includes("=") || /[!~]$/.test(key)) return null;
-  if (value === null) return key;
-  return typeof value === "object" ? null : `${key}=${textOf(value)}`;
 }
 
 function Attribute({ name, value }: { name: string; value: unknown }) {

@@ -1,9 +1,9 @@
 // The whole trace in 48 pixels: all spans, errors red, and the part on screen. Dragging chooses a part, a click centres it.
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useWidth } from "../parts/canvas";
 import type { TraceModel } from "./model";
 import { minimapImage } from "./paint";
 import { clampZoom, panBy, type Zoom } from "./viewport";
-import { useWidth } from "./width";
 
 const HEIGHT = 48;
 

@@ -1,5 +1,6 @@
 // Draws the bars of the rows on screen, and the minimap of all rows. Cost depends on the screen, never on the trace.
 import { slotColor } from "../colors";
+import { prepare } from "../parts/canvas";
 import { duration } from "../format";
 import type { CriticalPath } from "./critical";
 import { FLAG, type TraceModel } from "./model";
@@ -45,18 +46,6 @@ const PALETTES: Record<"light" | "dark", Palette> = {
   light: { grid: "#e8ebef", text: "#55606e", cursor: "#0f766e1f", hover: "#1a20270a", hit: "#f2c94c55", error: "#c0281c", critical: "#1a2027b0", orphan: "#8a5a00", inside: "#ffffff" },
   dark: { grid: "#222933", text: "#9aa6b5", cursor: "#4fd1c526", hover: "#ffffff0a", hit: "#e3b34140", error: "#ff7b72", critical: "#f0f4f8b0", orphan: "#e3b341", inside: "#0d1117" },
 };
-
-/** Gives the canvas the pixels of the screen; the drawing units stay CSS pixels. */
-export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
-  const ratio = devicePixelRatio || 1;
-  const [wide, high] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== wide) canvas.width = wide;
-  if (canvas.height !== high) canvas.height = high;
-  const context = canvas.getContext("2d");
-  context?.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context?.clearRect(0, 0, width, height);
-  return context;
-}
 
 /** Returns the number of boxes drawn: the gate of the browser tests. */
 export function paintRows(canvas: HTMLCanvasElement, width: number, height: number, scene: Scene): number {

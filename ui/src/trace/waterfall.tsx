@@ -2,12 +2,12 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { count, duration, ticks } from "../format";
 import { slotColor } from "../colors";
+import { useWidth } from "../parts/canvas";
 import type { CriticalPath } from "./critical";
 import { errorsBelow, FLAG, isError, KINDS, placeOf, type TraceModel } from "./model";
 import { paintRows, ROW } from "./paint";
 import { useVirtual } from "./virtual";
 import { clampZoom, panBy, zoomAround, type Zoom } from "./viewport";
-import { useWidth } from "./width";
 
 export interface WaterfallProps {
   model: TraceModel;

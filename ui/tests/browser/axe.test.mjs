@@ -33,6 +33,7 @@ const pages = () => ({
   "search with a refused filter": "/search?tag=a~=(",
   services: "/services",
   service: "/services/payment",
+  "service, failures compared": `/services/payment?from=${Date.now() - 300_000}000000&to=${Date.now()}000000&differ=errors`,
   errors: "/errors?service=stripe",
   "error group": `/errors/${group}`,
   map: "/map",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, openPage, param, paramBecomes, visit } from "./support/browser.mjs";
-import { failing, Seed } from "./support/seed.mjs";
+import { failing, hex, Seed } from "./support/seed.mjs";
 import { startServer } from "./support/server.mjs";
 
 let server, browser, whole;
@@ -98,6 +98,85 @@ test("Errors: a group that is not there is told in the server's words, a server 
   await visit(page, `${server.url}/errors`);
   assert.match(await page.locator("main").innerText(), /does not know error groups yet/);
   await page.waitForSelector(".traces tbody tr");
+  await context.close();
+});
+
+/** Forty calls of one operation: those of one build are slow. */
+function planted(service) {
+  const trace = hex(32);
+  const start = BigInt(Date.now() - 60_000) * 1_000_000n;
+  return Array.from({ length: 40 }, (_none, at) => ({
+    trace_id: trace,
+    span_id: hex(16),
+    parent_span_id: null,
+    service_name: service,
+    operation_name: "work",
+    start_time_unix_ns: start + BigInt(at) * 500_000_000n,
+    duration_ms: at % 4 === 0 ? 800 + at : 5 + at / 40,
+    status: at % 8 === 0 ? "error" : "ok",
+    kind: "server",
+    tags: { build: at % 4 === 0 ? "bad-1" : "good-1", region: at % 2 ? "eu" : "us", request: `r-${at}` },
+    resource: { "service.name": service },
+  }));
+}
+
+test("Service: a box dragged over the slow ones says what they have in common; a link shows the same", async (t) => {
+  if (!(await has("/api/heatmap?service=x"))) return t.skip("this server has no heatmap");
+  const service = `planted-${hex(8)}`;
+  await new Seed(server).spans(planted(service));
+  const { page, context, problems } = await openPage(browser);
+  await visit(page, `${server.url}/services/${service}`);
+  const canvas = page.locator(".heatmap canvas");
+  await canvas.scrollIntoViewIfNeeded();
+  const at = await canvas.boundingBox();
+  await page.mouse.move(at.x + 60, at.y + 2);
+  await page.mouse.down();
+  await page.mouse.move(at.x + at.width - 10, at.y + at.height / 2, { steps: 3 });
+  await page.mouse.up();
+  await page.waitForSelector(".difference tbody tr");
+  assert.match(await page.locator(".difference tbody tr").first().innerText(), /build bad-1\s+100%\s+0%/);
+  assert.match(await page.locator(".differs [role=status]").innerText(), /^10 spans in the box, 30 /);
+  await page.waitForFunction(() => new URL(location.href).searchParams.has("box"));
+  const second = await openPage(browser);
+  await visit(second.page, page.url());
+  await second.page.waitForSelector(".difference tbody tr");
+  assert.equal(await second.page.locator(".difference").innerText(), await page.locator(".difference").innerText());
+  assert.equal(await second.page.locator(".heat-box").count(), 1);
+  await page.getByRole("button", { name: "Compare failures" }).click();
+  await page.waitForFunction(() => /failed, /.test(document.querySelector(".differs [role=status]")?.textContent ?? ""));
+  assert.match(await page.locator(".differs [role=status]").innerText(), /^5 spans failed, 35 /);
+  await page.getByRole("button", { name: "Clear, back to now" }).click();
+  await page.waitForFunction(() => !/box|from|differ/.test(location.search));
+  assert.deepEqual([problems, second.problems], [[], []]);
+  await second.context.close();
+  await context.close();
+});
+
+test("Service: the box is made, moved, sized and taken away by keys", async (t) => {
+  if (!(await has("/api/heatmap?service=x"))) return t.skip("this server has no heatmap");
+  const service = `planted-${hex(8)}`;
+  await new Seed(server).spans(planted(service));
+  const { page, context } = await openPage(browser);
+  await visit(page, `${server.url}/services/${service}?window=15m`);
+  await page.locator(".heatmap").focus();
+  const told = () => page.locator("#latency + .dim").innerText();
+  await page.keyboard.press("ArrowUp");
+  await page.waitForSelector(".heat-box");
+  const whole = await told();
+  assert.match(whole, /from [\d.]+ ms: \d+ span/);
+  await page.keyboard.press("Shift+ArrowLeft");
+  await page.waitForFunction((before) => document.querySelector("#latency + .dim")?.textContent !== before, whole);
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !document.querySelector(".heat-box"));
+  await context.close();
+});
+
+test("Service: a server without heatmaps or differences says so", async () => {
+  const { page, context } = await openPage(browser);
+  await page.route("**/api/heatmap?**", absent);
+  await visit(page, `${server.url}/services/payment`);
+  assert.match(await page.locator("main").innerText(), /does not know heatmaps yet/);
+  await page.waitForSelector(".figures");
   await context.close();
 });
 

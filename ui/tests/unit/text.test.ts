@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { assignSlots } from "../../src/colors";
-import { absolute, absoluteRange, apiQuery, fromText, parseMs, words } from "../../src/filter";
+import { absolute, absoluteRange, apiQuery, fromText, parseMs, words, filterOf } from "../../src/filter";
 import { ago, bytes, clock, count, duration, instant, percent, plural, rate, ticks } from "../../src/format";
-import { parseExact, stringifyExact } from "../../src/json";
+import { parseExact, stringifyExact, textOf } from "../../src/json";
 import { href, parseRoute, segments, withChanges } from "../../src/router";
 import { compare, sortedRows } from "../../src/parts/sorttable";
-import { filterOf, textOf, webAddress } from "../../src/trace/drawer";
+import { webAddress } from "../../src/trace/drawer";
 import { findTraceId } from "../../src/traceid";
 
 const ID = "4bf92f3577b34da6a3ce929d0e0e4736";
