@@ -2,65 +2,6 @@ import { A as a, B as d, C as href, D as withChanges, E as setParams, F as textO
 import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { t as keptBecause } from "./kept.js";
 import { n as useWidth, t as prepare } from "./canvas.js";
-// src/trace/critical.ts
-/** Children of every row, latest end first: `child[first[row]] … child[first[row + 1] - 1]`. */
-function childrenByEnd(model) {
-	const { count, parent, start, duration } = model;
-	const first = new Int32Array(count + 1);
-	for (let row = 0; row < count; row++) if (parent[row] >= 0) first[parent[row] + 1]++;
-	for (let row = 0; row < count; row++) first[row + 1] += first[row];
-	const child = new Int32Array(first[count]);
-	const fill = first.slice();
-	for (let row = 0; row < count; row++) if (parent[row] >= 0) child[fill[parent[row]]++] = row;
-	for (let row = 0; row < count; row++) {
-		if (first[row + 1] - first[row] < 2) continue;
-		child.subarray(first[row], first[row + 1]).sort((a, b) => start[b] + duration[b] - (start[a] + duration[a]));
-	}
-	return {
-		first,
-		child
-	};
-}
-function criticalPath(model, root) {
-	const { count, start, duration } = model;
-	const [from, to, on] = [
-		new Float64Array(count),
-		new Float64Array(count),
-		new Uint8Array(count)
-	];
-	if (root >= 0 && count > 0) {
-		const { first, child } = childrenByEnd(model);
-		const stack = [root];
-		on[root] = 1;
-		from[root] = start[root];
-		to[root] = start[root] + duration[root];
-		while (stack.length > 0) {
-			const row = stack.pop();
-			let cursor = to[row];
-			for (let at = first[row]; at < first[row + 1] && cursor > from[row]; at++) {
-				const one = child[at];
-				const end = start[one] + duration[one];
-				if (start[one] >= cursor || end <= from[row]) continue;
-				if (end > cursor && cursor !== to[row]) continue;
-				on[one] = 1;
-				to[one] = Math.min(end, cursor);
-				from[one] = Math.max(start[one], from[row]);
-				cursor = from[one];
-				stack.push(one);
-			}
-		}
-	}
-	let total = 0;
-	for (let row = 0; row < count; row++) total += on[row];
-	const rows = new Int32Array(total);
-	for (let row = 0, at = 0; row < count; row++) if (on[row]) rows[at++] = row;
-	return {
-		rows,
-		from,
-		to,
-		on
-	};
-}
 // src/trace/missing.ts
 var REASONS = {
 	arriving: "still arriving",
@@ -258,6 +199,136 @@ function byService(model, self) {
 		if (share.first < 0) share.first = row;
 	}
 	return shares.filter((share) => share.spans > 0).sort((a, b) => b.self - a.self);
+}
+// src/trace/critical.ts
+/** Siblings overlapping by less than this part of their parent count as one after the other. */
+var OVERLAP_PART = 100;
+var [SERVER, CONSUMER] = [KINDS.indexOf("server"), KINDS.indexOf("consumer")];
+/** Children of every row, `child[first[row]] … child[first[row + 1] - 1]`; tops have the place after the last row. Orphans
+hang under the earliest root: the parent that is not there was beneath it. */
+function childrenOf({ count, parent, flags, start }) {
+	const isOrphan = (row) => (flags[row] & (FLAG.orphan | FLAG.cycle)) !== 0;
+	let root = -1;
+	for (let row = 0; row < count; row++) if (parent[row] < 0 && !isOrphan(row) && (root < 0 || start[row] < start[root])) root = row;
+	const above = (row) => parent[row] >= 0 ? parent[row] : isOrphan(row) && root >= 0 ? root : count;
+	const first = new Int32Array(count + 2);
+	for (let row = 0; row < count; row++) first[above(row) + 1]++;
+	for (let row = 0; row <= count; row++) first[row + 1] += first[row];
+	const child = new Int32Array(count);
+	const fill = first.slice();
+	for (let row = 0; row < count; row++) child[fill[above(row)]++] = row;
+	return {
+		first,
+		child
+	};
+}
+/** How many of the ascending `values` are less than `bound`. */
+function below(values, bound) {
+	let [low, high] = [0, values.length];
+	while (low < high) {
+		const middle = low + high >> 1;
+		if (values[middle] < bound) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
+/** Which children were waited for, latest first. */
+function waitedFor(inside, length) {
+	inside.sort((a, b) => b.to - a.to || a.from - b.from);
+	let events = null;
+	const waited = [];
+	for (const part of inside) {
+		const later = waited.at(-1);
+		if (later && part.to > later.from) {
+			if (!(part.to < later.to && part.from < later.from && (part.to - later.from) * OVERLAP_PART < length)) continue;
+			events ??= Float64Array.from(inside.flatMap(({ from, to }) => [from, to])).sort();
+			let until = below(events, part.to);
+			while (until < events.length && events[until] === part.to) until++;
+			if (until - below(events, later.from) !== 2) continue;
+		}
+		waited.push(part);
+	}
+	return waited;
+}
+function criticalPath(model) {
+	const { count, start, duration, kind } = model;
+	const path = {
+		from: new Float64Array(count),
+		to: new Float64Array(count),
+		exclusive: new Float64Array(count),
+		on: new Uint8Array(count)
+	};
+	const moves = new Float64Array(count);
+	const { first, child } = childrenOf(model);
+	const enter = (parts) => {
+		let time = 0;
+		for (const { row, from, to, moved } of parts) {
+			path.on[row] = 1;
+			[path.from[row], path.to[row], moves[row]] = [
+				from - moved,
+				to - moved,
+				moved
+			];
+			time += to - from;
+		}
+		return time;
+	};
+	const tops = child.subarray(first[count], first[count + 1]);
+	const whole = tops.reduce((most, row) => Math.max(most, start[row] + duration[row]), 0) - tops.reduce((least, row) => Math.min(least, start[row]), Infinity);
+	enter(waitedFor(Array.from(tops, (row) => ({
+		row,
+		from: start[row],
+		to: start[row] + duration[row],
+		moved: 0
+	})), whole));
+	for (let row = 0; row < count; row++) {
+		if (!path.on[row]) continue;
+		const [from, to] = [path.from[row] + moves[row], path.to[row] + moves[row]];
+		const inside = [];
+		const siblings = first[row + 1] - first[row];
+		for (let at = first[row]; at < first[row + 1]; at++) {
+			const one = child[at];
+			if (kind[one] === CONSUMER) continue;
+			let moved = moves[row];
+			if (kind[one] === SERVER && kind[row] !== SERVER && siblings === 1 && duration[one] <= to - from) moved += Math.max(0, from - start[one] - moved) - Math.max(0, start[one] + moved + duration[one] - to);
+			const part = {
+				row: one,
+				moved,
+				from: Math.max(from, start[one] + moved),
+				to: Math.min(to, start[one] + moved + duration[one])
+			};
+			if (part.from < part.to || part.from === part.to && duration[one] === 0) inside.push(part);
+		}
+		path.exclusive[row] = Math.max(0, to - from - enter(waitedFor(inside, to - from)));
+	}
+	return {
+		rows: Int32Array.from(path.on.keys()).filter((row) => path.on[row] === 1),
+		...path
+	};
+}
+/** Whose own time the path was: the operation with most of it, and how much; null without a path. */
+function longestOnPath(model, path) {
+	const sums = /* @__PURE__ */ new Map();
+	let [totalNs, most] = [0, -1];
+	for (const row of path.rows) {
+		const key = model.service[row] * model.operations.length + model.operation[row];
+		const sum = sums.get(key) ?? {
+			ns: 0,
+			row
+		};
+		if (path.exclusive[row] > path.exclusive[sum.row]) sum.row = row;
+		sum.ns += path.exclusive[row];
+		sums.set(key, sum);
+		totalNs += path.exclusive[row];
+		if (most < 0 || sum.ns > (sums.get(most)?.ns ?? 0)) most = key;
+	}
+	const found = sums.get(most);
+	return found && found.ns > 0 ? {
+		service: model.service[found.row],
+		operation: model.operation[found.row],
+		...found,
+		totalNs
+	} : null;
 }
 // src/trace/drawer.tsx
 var FIRST_SHOWN = 24;
@@ -1506,11 +1577,13 @@ function useTrace(answer) {
 			const busiest = model.services.map((_name, at) => at).sort((a, b) => counts[b] - counts[a] || (model.services[a] < model.services[b] ? -1 : 1));
 			const slots = [];
 			assignSlots(busiest.map((at) => model.services[at])).forEach((slot, at) => slots[busiest[at]] = slot);
+			const critical = criticalPath(model);
 			return {
 				self,
 				slots,
 				cause: rootCause(model),
-				critical: criticalPath(model, answer.root >= 0 ? answer.root : 0)
+				critical,
+				longest: longestOnPath(model, critical)
 			};
 		}, [model])
 	};
@@ -1657,7 +1730,7 @@ function Partial({ answer, onOrphan }) {
 		]
 	});
 }
-function Head({ answer, model, cause, onSelect, onReload }) {
+function Head({ answer, model, cause, longest, onSelect, onReload }) {
 	const root = answer.root;
 	const kept = keptBecause(answer.kept_because);
 	const name = (row) => /* @__PURE__ */ a($, { children: [
@@ -1756,6 +1829,19 @@ function Head({ answer, model, cause, onSelect, onReload }) {
 						"Failure began in ",
 						name(cause)
 					]
+				}),
+				longest && model.count > 1 && /* @__PURE__ */ a("button", {
+					type: "button",
+					class: "slow-part",
+					onClick: () => onSelect(longest.row),
+					title: "Its own time on the critical path, which the whole waited for",
+					children: [
+						/* @__PURE__ */ a("b", { children: duration(longest.ns) }),
+						" of ",
+						duration(longest.totalNs),
+						" in ",
+						name(longest.row)
+					]
 				})
 			]
 		})]
@@ -1809,6 +1895,8 @@ function Toolbar({ hits, model, row, found }) {
 				children: [
 					/* @__PURE__ */ a("kbd", { children: "e" }),
 					" next error ",
+					/* @__PURE__ */ a("kbd", { children: "c" }),
+					" critical path ",
 					/* @__PURE__ */ a("kbd", { children: "j" }),
 					/* @__PURE__ */ a("kbd", { children: "k" }),
 					" move ",
@@ -1822,7 +1910,7 @@ function Toolbar({ hits, model, row, found }) {
 	});
 }
 function Loaded({ answer, onReload }) {
-	const { model, self, slots, cause, critical } = useTrace(answer);
+	const { model, self, slots, cause, critical, longest } = useTrace(answer);
 	const { params } = route.value;
 	const row = rowOfParam(model, params.get("span"));
 	const closed = w(() => parseClosed(params.get("closed"), model), [params.get("closed"), model]);
@@ -1865,6 +1953,7 @@ function Loaded({ answer, onReload }) {
 			answer,
 			model,
 			cause,
+			longest,
 			onSelect: (to) => actions.select(to, true),
 			onReload
 		}),

@@ -11,7 +11,7 @@ import { Incomplete, Problem } from "../parts/notes";
 import { dark } from "../prefs";
 import { address, href, route, setParams, withChanges } from "../router";
 import { say } from "../shell/notices";
-import { criticalPath } from "../trace/critical";
+import { criticalPath, longestOnPath } from "../trace/critical";
 import { Drawer } from "../trace/drawer";
 import { find } from "../trace/find";
 import { closedParam, parseClosed } from "../trace/folding";
@@ -40,7 +40,8 @@ function useTrace(answer: ColumnsAnswer) {
     const busiest = model.services.map((_name, at) => at).sort((a, b) => counts[b] - counts[a] || (model.services[a] < model.services[b] ? -1 : 1));
     const slots: number[] = [];
     assignSlots(busiest.map((at) => model.services[at])).forEach((slot, at) => (slots[busiest[at]] = slot));
-    return { self, slots, cause: rootCause(model), critical: criticalPath(model, answer.root >= 0 ? answer.root : 0) };
+    const critical = criticalPath(model);
+    return { self, slots, cause: rootCause(model), critical, longest: longestOnPath(model, critical) };
   }, [model]);
   return { model, ...derived };
 }
@@ -196,11 +197,12 @@ interface HeadProps {
   answer: ColumnsAnswer;
   model: TraceModel;
   cause: number;
+  longest: ReturnType<typeof longestOnPath>;
   onSelect: (row: number) => void;
   onReload: () => void;
 }
 
-function Head({ answer, model, cause, onSelect, onReload }: HeadProps) {
+function Head({ answer, model, cause, longest, onSelect, onReload }: HeadProps) {
   const root = answer.root;
   const kept = keptBecause(answer.kept_because);
   const name = (row: number) => (
@@ -255,6 +257,11 @@ function Head({ answer, model, cause, onSelect, onReload }: HeadProps) {
             Failure began in {name(cause)}
           </button>
         )}
+        {longest && model.count > 1 && (
+          <button type="button" class="slow-part" onClick={() => onSelect(longest.row)} title="Its own time on the critical path, which the whole waited for">
+            <b>{duration(longest.ns)}</b> of {duration(longest.totalNs)} in {name(longest.row)}
+          </button>
+        )}
       </div>
     </div>
   );
@@ -292,7 +299,7 @@ function Toolbar({ hits, model, row, found }: { hits: number; model: TraceModel;
       </span>
       <span class="grow" />
       <span class="dim hints" aria-hidden="true">
-        <kbd>e</kbd> next error <kbd>j</kbd>
+        <kbd>e</kbd> next error <kbd>c</kbd> critical path <kbd>j</kbd>
         <kbd>k</kbd> move <kbd>z</kbd> zoom <kbd>?</kbd> keys
       </span>
     </div>
@@ -300,7 +307,7 @@ function Toolbar({ hits, model, row, found }: { hits: number; model: TraceModel;
 }
 
 function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => void }) {
-  const { model, self, slots, cause, critical } = useTrace(answer);
+  const { model, self, slots, cause, critical, longest } = useTrace(answer);
   const { params } = route.value;
   const row = rowOfParam(model, params.get("span"));
   const closed = useMemo(() => parseClosed(params.get("closed"), model), [params.get("closed"), model]);
@@ -324,7 +331,7 @@ function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => v
   const drawer = row >= 0 && params.get("panel") !== "0" && view !== "json";
   return (
     <>
-      <Head answer={answer} model={model} cause={cause} onSelect={(to) => actions.select(to, true)} onReload={onReload} />
+      <Head answer={answer} model={model} cause={cause} longest={longest} onSelect={(to) => actions.select(to, true)} onReload={onReload} />
       <Incomplete answer={answer} />
       <Partial answer={answer} onOrphan={() => jump(model.orphans, context, 1, "No orphans")} />
       <Toolbar hits={found.rows.length} model={model} row={row} found={found.rows} />

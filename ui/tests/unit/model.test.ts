@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { criticalPath } from "../../src/trace/critical";
+import { criticalPath, longestOnPath } from "../../src/trace/critical";
 import { find } from "../../src/trace/find";
 import { closedParam, parseClosed } from "../../src/trace/folding";
 import { buildModel, byService, errorsBelow, FLAG, nextOf, openTo, parseColumns, placeOf, rootCause, rowOfParam, rowsWithChildren, selfTimes, spanParam, visibleRows, type TraceModel } from "../../src/trace/model";
@@ -13,6 +13,7 @@ interface Row {
   operation?: string;
   flags?: number;
   id?: string;
+  kind?: number;
 }
 
 const idOf = (row: number): string => (row + 1).toString(16).padStart(16, "0");
@@ -38,7 +39,7 @@ function answerOf(rows: Row[]): ColumnsAnswer {
     duration: rows.map((row) => row.duration ?? 1),
     service: rows.map((row) => services.indexOf(row.service ?? "a")),
     operation: rows.map((row) => operations.indexOf(row.operation ?? "op")),
-    kind: rows.map(() => 1),
+    kind: rows.map((row) => row.kind ?? 1),
     flags: rows.map((row) => row.flags ?? 0),
     partial_reasons: [],
     warnings: [],
@@ -88,7 +89,7 @@ describe("columns", () => {
     expect(model.count).toBe(0);
     expect(rootCause(model)).toBe(-1);
     expect(visibleRows(model, new Set())).toHaveLength(0);
-    expect(criticalPath(model, 0).rows).toHaveLength(0);
+    expect(criticalPath(model).rows).toHaveLength(0);
   });
 });
 
@@ -186,10 +187,44 @@ describe("time", () => {
   });
 
   test("the critical path is what the root waited for, from the end", () => {
-    const path = criticalPath(modelOf(TREE), 0);
+    const path = criticalPath(modelOf(TREE));
     expect([...path.rows]).toEqual([0, 1, 2, 3, 4, 5, 6]);
     const parallel = modelOf([{ parent: -1, start: 0, duration: 100 }, { parent: 0, start: 0, duration: 90 }, { parent: 0, start: 10, duration: 20 }]);
-    expect([...criticalPath(parallel, 0).rows]).toEqual([0, 1]);
+    expect([...criticalPath(parallel).rows]).toEqual([0, 1]);
+  });
+
+  // The same cases, with the same answers, as crates/analysis/tests/critical_path.rs.
+  const node = (parent: number, start: number, end: number, more: Partial<Row> = {}): Row => ({ parent, start, duration: end - start, ...more });
+  const orphan = { flags: FLAG.orphan };
+  const [server, client, producer, consumer] = [2, 3, 4, 5].map((kind) => ({ kind }));
+  const top = node(-1, 100, 200);
+  const CASES: [string, Row[], (number | null)[]][] = [
+    ["alone", [top], [100]],
+    ["no time at all", [node(-1, 5, 5)], [0]],
+    ["touching siblings follow one another", [top, node(0, 110, 150), node(0, 150, 190)], [20, 40, 40]],
+    ["of parallel children the last to finish", [top, node(0, 110, 170), node(0, 120, 190)], [30, null, 70]],
+    ["a child that outlives its parent counts to the parent's end", [top, node(0, 150, 900), node(1, 160, 800)], [50, 10, 40]],
+    ["one that starts before it from its start", [top, node(0, 50, 150)], [50, 50]],
+    ["one outside was not waited for, nor what is beneath it", [top, node(0, 300, 400), node(1, 120, 150)], [100, null, null]],
+    ["messages", [node(-1, 0, 100), node(0, 10, 20, producer), node(1, 12, 20, consumer)], [90, 10, null]],
+    ["a server's clock ahead", [node(-1, 1000, 1100, client), node(0, 5010, 5090, server), node(1, 5020, 5080)], [20, 20, 60]],
+    ["a server's clock behind", [node(-1, 1000, 1100, client), node(0, 10, 90, server), node(1, 20, 80)], [20, 20, 60]],
+    ["but only if it fits", [node(-1, 1000, 1100, client), node(0, 1050, 1950, server)], [50, 50]],
+    ["an orphan hangs beneath the root", [node(-1, 0, 100), node(-1, 20, 60, orphan)], [60, 40]],
+    ["orphans alone follow one another", [node(-1, 0, 10, orphan), node(-1, 20, 60, orphan)], [10, 40]],
+    ["roots too; those beneath others in time are beside the path", [node(-1, 0, 10), node(-1, 5, 90), node(-1, 100, 120)], [null, 85, 20]],
+    ["siblings that overlap slightly follow one another", [node(-1, 0, 1000), node(0, 0, 502), node(0, 500, 1000)], [0, 502, 500]],
+  ];
+  test.each(CASES)("%s", (_name, rows, expected) => {
+    const { on, exclusive } = criticalPath(modelOf(rows));
+    expect([...exclusive].map((time, row) => (on[row] ? time : null))).toEqual(expected);
+  });
+
+  test("the operation that the path was longest in is named, and its longest span", () => {
+    const model = modelOf(TREE);
+    const path = criticalPath(model);
+    expect(longestOnPath(model, path)).toMatchObject({ row: 5, ns: 40, totalNs: 100 });
+    expect(longestOnPath(modelOf([]), criticalPath(modelOf([])))).toBeNull();
   });
 });
 
@@ -201,7 +236,7 @@ describe("a chain 100,000 deep", () => {
     expect(rootCause(model)).toBe(99_999);
     expect(visibleRows(model, new Set([5]))).toHaveLength(6);
     expect(openTo(model, new Set([5, 70_000]), 99_999).size).toBe(0);
-    expect(criticalPath(model, 0).rows).toHaveLength(100_000);
+    expect(criticalPath(model).rows).toHaveLength(100_000);
     expect(find(model, "op").rows).toHaveLength(100_000);
     expect(selfTimes(model)).toHaveLength(100_000);
     expect(rowsWithChildren(model).size).toBe(99_999);
