@@ -190,6 +190,23 @@ pub trait StatsReader: Send + Sync {
         window: &Window,
     ) -> Result<Answer<OperationFigures>, Error>;
 
+    /// All operations of all services, each with its service.
+    fn read_every_operation(
+        &self,
+        window: &Window,
+    ) -> Result<Answer<(String, OperationFigures)>, Error> {
+        let mut every = Answer::default();
+        for service in self.read_services(window)?.rows {
+            let of_service = self.read_operations(&service.service, window)?;
+            every.capped |= of_service.capped;
+            every.searched.add(&of_service.searched);
+            every.incomplete.extend(of_service.incomplete);
+            let named = |row| (service.service.clone(), row);
+            every.rows.extend(of_service.rows.into_iter().map(named));
+        }
+        Ok(every)
+    }
+
     /// All edges.
     fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error>;
 

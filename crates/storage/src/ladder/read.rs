@@ -96,6 +96,34 @@ impl Ladder {
         }
     }
 
+    /// Every operation of every service, all its spans counted.
+    pub fn every_operation(&self, window: &Window) -> Answer<(String, OperationFigures)> {
+        let mut sums: HashMap<(u32, u32), Figures> = HashMap::new();
+        for (key, figures) in self.slots(window).flat_map(|(_, slot)| slot) {
+            if let Key::Operation {
+                service, operation, ..
+            } = *key
+            {
+                absorb(sums.entry((service, operation)).or_default(), figures);
+            }
+        }
+        let rows = sums.into_iter().map(|((service, operation), figures)| {
+            let operation = self.names.text(operation).to_owned();
+            let figures = OperationFigures { operation, figures };
+            (self.names.text(service).to_owned(), figures)
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|a, b| (&a.0, &a.1.operation).cmp(&(&b.0, &b.1.operation)));
+        let capped = rows
+            .iter()
+            .any(|(service, row)| service == OTHER || row.operation == OTHER);
+        Answer {
+            rows,
+            capped,
+            ..Answer::default()
+        }
+    }
+
     /// Every edge of the service graph.
     pub fn graph(&self, window: &Window) -> Answer<EdgeFigures> {
         let mut sums: HashMap<(u32, u32), Figures> = HashMap::new();

@@ -272,7 +272,10 @@ fn several_processes_of_each_role_answer_as_one_embedded_process_does() {
         let shares: Vec<u64> = pages.filter_map(of_page).collect();
         assert!(shares.iter().all(|share| *share > 0), "{role}: {shares:?}");
         let done: u64 = shares.iter().sum();
-        assert!((sent..sent + sent / 4).contains(&done), "{role}: {shares:?}");
+        assert!(
+            (sent..sent + sent / 4).contains(&done),
+            "{role}: {shares:?}"
+        );
     }
 }
 
