@@ -7,6 +7,7 @@ use tracewell_model::trace::Row;
 use tracewell_storage::Searched;
 use tracewell_wire::rest::Rest;
 
+use crate::api::sampling::kept_because;
 use crate::api::traces::{Verdict, missing_parents, partial_reasons};
 use crate::json::{Json, marks};
 
@@ -81,6 +82,7 @@ pub(crate) fn columns(trace: &Trace<'_>, verdict: &Verdict, searched: &Searched)
         json.key("flags")
             .array(rows, |json, row| json.plain(flags(row)));
         partial_reasons(json, verdict);
+        kept_because(json, verdict.why_kept);
         json.key("warnings").texts(&trace.warnings);
         missing_parents(json, trace);
         json.outcome(searched, &verdict.incomplete);

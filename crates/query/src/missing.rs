@@ -76,6 +76,14 @@ impl PartialReason {
         }
     }
 
+    /// Something that the sampler left out.
+    pub(crate) fn sampled(detail: &str) -> PartialReason {
+        PartialReason {
+            reason: Reason::SampledUpstream,
+            ..PartialReason::said(detail)
+        }
+    }
+
     pub(crate) fn write(&self, json: &mut Json) {
         json.object(|json| {
             json.key("service")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracewell_model::{Clock, limits};
 use tracewell_storage::{
-    ReadContext, Refusals, SpanScanner, StatsReader, TraceFinder, TraceReader,
+    ReadContext, Refusals, SamplingReader, SpanScanner, StatsReader, TraceFinder, TraceReader,
 };
 
 use crate::errors::Failure;
@@ -32,6 +32,8 @@ pub struct Readers {
     pub stats: Arc<dyn StatsReader>,
     /// What this process refused at its door.
     pub refusals: Refusals,
+    /// What the sampler decided; none where nobody samples.
+    pub sampling: Option<Arc<dyn SamplingReader>>,
 }
 
 impl std::fmt::Debug for Readers {

@@ -205,6 +205,8 @@ pub struct Engine {
     keeper: Mutex<expire::Keeper>,
     reopening: Mutex<reopen::Patience>,
     is_tight: AtomicBool,
+    /// All there is, where nobody samples.
+    decided_through_unix_ns: AtomicU64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -272,6 +274,7 @@ impl Engine {
             keeper: Mutex::new(keeper),
             reopening: Mutex::default(),
             is_tight: AtomicBool::new(false),
+            decided_through_unix_ns: AtomicU64::new(u64::MAX),
         }))
     }
 

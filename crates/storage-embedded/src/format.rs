@@ -33,10 +33,14 @@ pub enum Kind {
     Stats,
     /// Which instances were heard.
     Roll,
+    /// What the sampler decided, as it decided it.
+    Decisions,
+    /// Why traces are kept, by trace.
+    Kept,
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    const ALL: [Kind; 10] = [
         Kind::Log,
         Kind::Groups,
         Kind::Segment,
@@ -45,6 +49,8 @@ impl Kind {
         Kind::Manifest,
         Kind::Stats,
         Kind::Roll,
+        Kind::Decisions,
+        Kind::Kept,
     ];
 
     /// The four letters in the file.
@@ -58,6 +64,8 @@ impl Kind {
             Kind::Manifest => b"mani",
             Kind::Stats => b"stat",
             Kind::Roll => b"roll",
+            Kind::Decisions => b"deci",
+            Kind::Kept => b"kept",
         }
     }
 
@@ -72,6 +80,8 @@ impl Kind {
             Kind::Manifest => "manifest",
             Kind::Stats => "statistics",
             Kind::Roll => "roll of instances",
+            Kind::Decisions => "decisions",
+            Kind::Kept => "reasons of kept traces",
         }
     }
 

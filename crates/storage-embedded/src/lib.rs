@@ -16,8 +16,10 @@ mod head;
 pub mod log;
 mod manifest;
 mod query;
+pub mod sampling;
 mod segment;
 pub mod stats;
 
 pub use engine::{Engine, EngineOptions, EngineStatus, StorageSink};
 pub use query::EmbeddedTraces;
+pub use sampling::EmbeddedSampling;

@@ -217,6 +217,13 @@ impl StatsReader for EmbeddedStats {
         self.answer(|ladder| ladder.operations(service, window))
     }
 
+    fn read_every_operation(
+        &self,
+        window: &Window,
+    ) -> Result<Answer<(String, OperationFigures)>, Error> {
+        self.answer(|ladder| ladder.every_operation(window))
+    }
+
     fn read_graph(&self, window: &Window) -> Result<Answer<EdgeFigures>, Error> {
         self.answer(|ladder| ladder.graph(window))
     }

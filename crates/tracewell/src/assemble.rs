@@ -11,14 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use tracewell_model::Clock;
+use tracewell_model::{Clock, TraceSummary};
 use tracewell_query::Readers;
-use tracewell_storage::{Error, SpanLog, StatsReader, StatsWriter};
-use tracewell_storage_embedded::engine::{Engine, EngineOptions, Expiry, Retention};
+use tracewell_storage::{Error, SampledStore, SpanLog, StatsReader, StatsWriter};
+use tracewell_storage_embedded::engine::{Engine, EngineOptions, Expiry, Keep, Retention};
 use tracewell_storage_embedded::fs::{DirLock, Fs, StdFs, lock_dir};
 use tracewell_storage_embedded::log::{self, EmbeddedLog};
+use tracewell_storage_embedded::sampling::EmbeddedSampling;
 use tracewell_storage_embedded::stats::EmbeddedStats;
-use tracewell_workers::{Options, SdkLosses, Step, Stop, Worker, aggregator, storage_writer};
+use tracewell_workers::{
+    Options, Sampling, SdkLosses, Step, Stop, Worker, aggregator, sampler, storage_writer,
+};
 
 use crate::backlog::Behind;
 use crate::client;
@@ -33,6 +36,8 @@ pub(crate) struct Embedded {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) stats: Arc<EmbeddedStats>,
+    pub(crate) sampling: Arc<Sampling>,
+    sampled: Arc<EmbeddedSampling>,
     /// Held as long as the process uses the directory.
     _lock: DirLock,
 }
@@ -46,23 +51,28 @@ impl Embedded {
         let fs = StdFs::shared();
         let lock = lock_dir(fs.as_ref(), dir).map_err(said)?;
         let memory = Shares::of(config.memory_bytes_max);
+        let mut groups = vec![
+            storage_writer::GROUP.to_owned(),
+            aggregator::GROUP.to_owned(),
+        ];
+        if config.sampling.is_enabled {
+            groups.push(sampler::GROUP.to_owned());
+        }
         let log_options = log::Options {
-            groups: vec![
-                storage_writer::GROUP.to_owned(),
-                aggregator::GROUP.to_owned(),
-            ],
+            groups: groups.clone(),
             ring_bytes_max: memory.tail,
             ..log::Options::default()
         };
         let (log, recovery) =
             EmbeddedLog::open(fs.clone(), dir, log_options, clock.clone()).map_err(said)?;
         tracing::info!(?recovery, "log opened");
+        let seal_after_s = config.seal_after_s.min(config.sampling.seal_after_s_max());
         let engine_options = EngineOptions {
             head_bytes_max: memory.head as u64,
             cache_bytes_max: memory.cache,
-            small_head_age_ns: config.seal_after_s * 1_000_000_000,
-            head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,
-            quiet_head_age_ns: config.seal_after_s.min(60) * 1_000_000_000,
+            small_head_age_ns: seal_after_s * 1_000_000_000,
+            head_age_ns: seal_after_s.min(60) * 1_000_000_000,
+            quiet_head_age_ns: seal_after_s.min(60) * 1_000_000_000,
             retention: retention(config, fs.as_ref()),
             // A named thread of the node seals.
             seal_inline: false,
@@ -70,11 +80,25 @@ impl Embedded {
         };
         let engine = Engine::open(fs.clone(), dir, clock.clone(), engine_options).map_err(said)?;
         log.note_stored(&engine.durable(), engine.status().applied_spans());
-        let stats = EmbeddedStats::open(fs, dir, clock.clone()).map_err(said)?;
+        let stats = EmbeddedStats::open(fs.clone(), dir, clock.clone()).map_err(said)?;
+        let (log, stats) = (Arc::new(log), Arc::new(stats));
+        let sampled = Arc::new(open_sampling(config, fs, clock, &engine)?);
+        let sampling = Sampling::new(
+            config.sampling.policy.clone(),
+            sampled.clone(),
+            stats.clone(),
+            sampler::Behind {
+                log: log.clone(),
+                groups,
+            },
+            clock.clone(),
+        );
         Ok(Embedded {
-            log: Arc::new(log),
+            log,
             engine,
-            stats: Arc::new(stats),
+            stats,
+            sampling,
+            sampled,
             _lock: lock,
         })
     }
@@ -100,6 +124,7 @@ impl Embedded {
             exporter: traces,
             stats,
             refusals: Default::default(),
+            sampling: Some(self.sampling.clone()),
         }
     }
 
@@ -116,7 +141,12 @@ impl Embedded {
 
     /// Merges the next segments; false when there is nothing to do for now.
     pub(crate) fn compact(&self, stop: &Stop) -> bool {
-        match self.engine.compact_step(None, &|| !stop.is_set()) {
+        let verdict = |trace: &TraceSummary| self.sampled.verdict(trace);
+        let keep: Keep<'_> = match self.sampled.is_on() {
+            true => Some(&verdict),
+            false => None,
+        };
+        match self.engine.compact_step(keep, &|| !stop.is_set()) {
             Ok(None) => false,
             Ok(Some(figures)) => {
                 tracing::debug!(?figures, "merged segments");
@@ -158,7 +188,27 @@ impl Embedded {
         let storage = storage_writer::start(&*self.log, sink, clock.clone(), Options::default());
         let options = Options::default();
         let stats = aggregator::start_noting(losses, &*self.log, writer, clock.clone(), options);
-        Ok(vec![storage.map_err(said)?, stats.map_err(said)?])
+        let mut workers = vec![storage.map_err(said)?, stats.map_err(said)?];
+        if self.sampled.is_on() {
+            workers.push(self.sampling.start(Options::default()).map_err(said)?);
+        }
+        Ok(workers)
+    }
+}
+
+fn open_sampling(
+    config: &Config,
+    fs: Arc<dyn Fs>,
+    clock: &Arc<dyn Clock>,
+    engine: &Arc<Engine>,
+) -> anyhow::Result<EmbeddedSampling> {
+    let (clock, engine) = (clock.clone(), engine.clone());
+    let live_window_ns = config.sampling.policy.live_window_ns;
+    match config.sampling.is_enabled {
+        true => {
+            EmbeddedSampling::open(fs, &config.data, clock, engine, live_window_ns).map_err(said)
+        }
+        false => Ok(EmbeddedSampling::idle(fs, clock, engine, live_window_ns)),
     }
 }
 

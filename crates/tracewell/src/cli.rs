@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Show a running server's account and health
     Status(ServerArgs),
+    /// Show what the sampler kept and dropped
+    Sampling(SamplingArgs),
     /// Check the settings and show each with where it came from
     CheckConfig(StartArgs),
     /// Make what the engines of a cluster have to have: topics, keyspaces, templates
@@ -90,6 +92,21 @@ pub(crate) struct StartArgs {
     /// Disk for segments, as a size or a share (80%); 0 for no cap [default: 0]
     #[arg(long, value_name = "SIZE")]
     pub(crate) disk_bytes_max: Option<String>,
+    /// How long everything is kept where traces are sampled [default: 15m]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) live_window: Option<String>,
+    /// Drop most healthy traces after the live window
+    #[arg(long)]
+    pub(crate) sampling_enabled: bool,
+    /// Of healthy traces at most so many per cent stay [default: 5]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) sampling_healthy_percent: Option<String>,
+    /// Healthy traces that stay of each operation and latency band [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) sampling_diversity: Option<String>,
+    /// Roots whose traces all stay: service,service/operation
+    #[arg(long, value_name = "ROOTS")]
+    pub(crate) sampling_keep_roots: Option<String>,
     /// error, warn, info, debug, trace, or a filter [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -117,6 +134,17 @@ impl StartArgs {
             ("retention_s", self.retention_s.clone()),
             ("search_retention_s", self.search_retention_s.clone()),
             ("disk_bytes_max", self.disk_bytes_max.clone()),
+            ("live_window", self.live_window.clone()),
+            (
+                "sampling_enabled",
+                self.sampling_enabled.then(|| "true".to_owned()),
+            ),
+            (
+                "sampling_healthy_percent",
+                self.sampling_healthy_percent.clone(),
+            ),
+            ("sampling_diversity", self.sampling_diversity.clone()),
+            ("sampling_keep_roots", self.sampling_keep_roots.clone()),
             ("log_level", self.log_level.clone()),
             ("log_format", self.log_format.clone()),
             ("insecure", self.insecure.then(|| "true".to_owned())),
@@ -211,6 +239,21 @@ pub(crate) struct ServerArgs {
         env = "TRACEWELL_URL"
     )]
     pub(crate) url: String,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct SamplingArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SamplingCommand>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SamplingCommand {
+    /// Show what it would keep of what it has not decided about
+    WhatIf(ServerArgs),
 }
 
 /// How to print.

@@ -3,6 +3,7 @@
 //! docs/configuration.md all come from it. Unknown keys are refused; all problems are told at once.
 
 mod cluster;
+mod sampling;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::role::Role;
 pub(crate) use cluster::ClusterConfig;
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::KafkaConfig;
+pub(crate) use sampling::SamplingConfig;
 
 /// One setting as users see it. Its environment name is `TRACEWELL_` and the key in upper case.
 pub(crate) struct Setting {
@@ -24,7 +26,8 @@ pub(crate) struct Setting {
 
 /// Every setting there is.
 pub(crate) fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(cluster::SETTINGS)
+    let parts = [SETTINGS, sampling::SETTINGS, cluster::SETTINGS];
+    parts.into_iter().flatten()
 }
 
 const SETTINGS: &[Setting] = &[
@@ -122,6 +125,7 @@ pub(crate) struct Config {
     pub(crate) disk_cap: DiskCap,
     pub(crate) log_level: String,
     pub(crate) log_json: bool,
+    pub(crate) sampling: SamplingConfig,
     pub(crate) cluster: ClusterConfig,
 }
 
@@ -319,6 +323,7 @@ impl Layers {
                 "json" => Some(true),
                 _ => None,
             }),
+            sampling: SamplingConfig::parse(&mut parser),
             cluster: ClusterConfig::parse(&mut parser),
         };
         parser.check_exposure(&config);
@@ -401,12 +406,13 @@ fn scalar(value: &toml::Value) -> Option<String> {
     Some(match value {
         toml::Value::String(text) => text.clone(),
         toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
         toml::Value::Boolean(bit) => bit.to_string(),
         toml::Value::Array(items) => {
             let items: Option<Vec<String>> = items.iter().map(scalar).collect();
             items?.join(",")
         }
-        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => return None,
+        toml::Value::Datetime(_) | toml::Value::Table(_) => return None,
     })
 }
 
@@ -453,7 +459,7 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let (_dir, path) = file(
-            "colour = 1\nack = \"replicated\"\nlisten_query = \"0.0.0.0:1\"\nlog = 1.5\n[kafka]\nx = 1",
+            "colour = 1\nack = \"replicated\"\nlisten_query = \"0.0.0.0:1\"\nlog = 1979-05-27\n[kafka]\nx = 1",
         );
         let problems = Layers::defaults()
             .file(Some(&path))
@@ -464,7 +470,7 @@ mod tests {
             "no setting colour",
             "ack = \"replicated\"",
             "0.0.0.0:1 is reachable",
-            "log is float",
+            "log is datetime",
             "no setting kafka_x",
         ] {
             assert!(problems.contains(wanted), "{wanted} in {problems}");

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Command::Get(args) => show::trace::run(&args),
         Command::Search(args) => show::search::run(&args),
         Command::Status(args) => show::status::run(&args),
+        Command::Sampling(args) => show::sampling::run(&args),
         Command::CheckConfig(args) => start::check_config(&args),
         #[cfg(feature = "cluster")]
         Command::Schema(args) => cluster::schema(&args),

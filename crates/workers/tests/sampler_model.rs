@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use fastrand::Rng;
 use tracewell_model::clock::ManualClock;
 use tracewell_model::{BatchBuilder, Clock, SpanBatch, TraceId};
+use tracewell_storage::roll::RollCall;
 use tracewell_storage::sampling::{
     Books, Bounds, Candidate, Dropped, Due, Horizon, Kept, Pace, Portion, Verdict,
 };
@@ -296,6 +297,10 @@ impl StatsReader for LastHour {
 
     fn read_graph(&self, _window: &Window) -> Result<Answer<EdgeFigures>, Error> {
         Ok(Answer::default())
+    }
+
+    fn read_roll(&self, _service: &str) -> Result<RollCall, Error> {
+        Ok(RollCall::default())
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod critical_path;
 pub(crate) mod graph;
 pub(crate) mod hotspots;
 pub(crate) mod openapi;
+pub(crate) mod sampling;
 pub(crate) mod search;
 pub(crate) mod services;
 pub(crate) mod status;
@@ -77,7 +78,7 @@ pub(crate) struct Endpoint {
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/api/traces/{trace_id}",
-        params: &[once("format"), once("view")],
+        params: &[once("format"), once("view"), once("pin")],
         serve: Serve::Query(traces::get_trace),
     },
     Endpoint {
@@ -129,6 +130,16 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/export",
         params: crate::export::PARAMS,
         serve: Serve::Export,
+    },
+    Endpoint {
+        path: "/api/sampling",
+        params: &[],
+        serve: Serve::Query(sampling::get_sampling),
+    },
+    Endpoint {
+        path: "/api/sampling/what-if",
+        params: &[],
+        serve: Serve::Query(sampling::get_what_if),
     },
     Endpoint {
         path: "/api/status",

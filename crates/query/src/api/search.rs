@@ -2,6 +2,7 @@
 
 use tracewell_model::limits::{SEARCH_LIMIT_DEFAULT, SEARCH_LIMIT_MAX, SEARCH_TAGS_MAX};
 use tracewell_model::{TraceStatus, TraceSummary};
+use tracewell_storage::sampling::Kept;
 use tracewell_storage::{Order, TraceHit, TraceQuery};
 
 use super::{Answer, Ask};
@@ -48,7 +49,9 @@ pub(crate) fn find_traces(ask: &Ask<'_>) -> Result<Answer, Failure> {
     });
     let mut json = Json::default();
     json.object(|json| {
-        json.key("traces").array(&found.hits, hit);
+        json.key("traces").array(&found.hits, |json, this| {
+            hit(json, this, ask.why_kept(&this.summary));
+        });
         json.key("next_cursor")
             .optional(next, |json, next| json.text(&cursor::encode(&next)));
         json.outcome(&found.searched, &found.incomplete);
@@ -132,7 +135,7 @@ fn status(name: &str, text: &str) -> Result<TraceStatus, Failure> {
     status.ok_or_else(|| Failure::parameter(name, text, "ok, error, partial"))
 }
 
-fn hit(json: &mut Json, hit: &TraceHit) {
+fn hit(json: &mut Json, hit: &TraceHit, why_kept: Option<Option<Kept>>) {
     let summary = &hit.summary;
     let (service, operation) = match &summary.root {
         Some((service, operation)) => (Some(service.as_str()), Some(operation.as_str())),
@@ -150,6 +153,7 @@ fn hit(json: &mut Json, hit: &TraceHit) {
         services(json, summary);
         json.key("status").text(summary.status.name());
         json.key("matched_span_id").quoted(hit.matched_span_id);
+        super::sampling::kept_because(json, why_kept);
     });
 }
 

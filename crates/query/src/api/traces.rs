@@ -4,6 +4,7 @@ use hashbrown::HashSet;
 use tracewell_model::trace::Row;
 use tracewell_model::{SpanId, Trace, TraceStatus};
 use tracewell_storage::FoundTrace;
+use tracewell_storage::sampling::Kept;
 use tracewell_wire::json::excerpt;
 
 use super::{Answer, Ask};
@@ -21,24 +22,40 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of one span, measured; only a first guess for the buffer.
 const SPAN_BYTES: usize = 900;
 
+/// Why a trace is partial that was kept too late.
+const DROPPED_BEFORE: &str = "the sampler had dropped this trace as healthy before a late span failed or took too long; what had come until then may be gone";
+
 /// What a trace's spans and its store together say.
 pub(crate) struct Verdict {
     pub(crate) status: TraceStatus,
     pub(crate) partial_reasons: Vec<PartialReason>,
     /// What the store says may be missing.
     pub(crate) incomplete: Vec<String>,
+    /// What the sampler says, where there is one.
+    pub(crate) why_kept: Option<Option<Kept>>,
 }
 
 impl Verdict {
-    fn of(ask: &Ask<'_>, trace: &Trace<'_>, incomplete: Vec<String>) -> Verdict {
+    fn of(
+        ask: &Ask<'_>,
+        trace: &Trace<'_>,
+        incomplete: Vec<String>,
+        why_kept: Option<Option<Kept>>,
+    ) -> Verdict {
         let mut partial_reasons = missing::explain(trace, ask.readers, ask.now_unix_ns);
         partial_reasons.extend(incomplete.iter().map(PartialReason::said));
-        let partial = trace.summary.status == TraceStatus::Partial || !incomplete.is_empty();
+        let is_late = why_kept.flatten().is_some_and(Kept::is_late);
+        if is_late {
+            partial_reasons.push(PartialReason::sampled(DROPPED_BEFORE));
+        }
+        let partial =
+            trace.summary.status == TraceStatus::Partial || !incomplete.is_empty() || is_late;
         let status = TraceStatus::from_parts(partial, trace.summary.error_count > 0);
         Verdict {
             status,
             partial_reasons,
             incomplete,
+            why_kept,
         }
     }
 }
@@ -58,9 +75,14 @@ pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
             "view and format exclude each other; accepted: one of them",
         ));
     }
+    let is_pinned = ask.params.read("pin", values::boolean)?.unwrap_or(true);
     let found = read(ask)?;
     let trace = Trace::assemble(found.spans());
     ask.context.check()?;
+    let summary = &trace.summary;
+    if let (true, Some(sampling)) = (is_pinned, ask.sampling()) {
+        sampling.pin(summary.trace_id, summary.start_unix_ns);
+    }
     if as_otlp {
         return Ok(Answer::new(
             otlp(&trace),
@@ -68,11 +90,12 @@ pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
             &found.incomplete,
         ));
     }
+    let why_kept = ask.why_kept(summary);
     let (json, verdict) = if as_columns {
-        let verdict = Verdict::of(ask, &trace, found.incomplete.clone());
+        let verdict = Verdict::of(ask, &trace, found.incomplete.clone(), why_kept);
         (columns(&trace, &verdict, &found.searched), verdict)
     } else {
-        whole(ask, &trace, &found)
+        whole(ask, &trace, &found, why_kept)
     };
     Ok(Answer::new(json, &found.searched, &verdict.incomplete))
 }
@@ -98,7 +121,12 @@ fn otlp(trace: &Trace<'_>) -> String {
 }
 
 /// The trace with its spans in full, as many as there is room for; a cut is said in the head.
-fn whole(ask: &Ask<'_>, trace: &Trace<'_>, found: &FoundTrace) -> (String, Verdict) {
+fn whole(
+    ask: &Ask<'_>,
+    trace: &Trace<'_>,
+    found: &FoundTrace,
+    why_kept: Option<Option<Kept>>,
+) -> (String, Verdict) {
     let mut json = Json::with_capacity((trace.rows.len() * SPAN_BYTES).min(ANSWER_BYTES_MAX));
     let shown = json
         .key("spans")
@@ -108,7 +136,7 @@ fn whole(ask: &Ask<'_>, trace: &Trace<'_>, found: &FoundTrace) -> (String, Verdi
         let all = trace.rows.len();
         incomplete.push(format!("the answer is cut after {shown} of {all} spans; view=columns has all, and spans?rows= the others in full"));
     }
-    let verdict = Verdict::of(ask, trace, incomplete);
+    let verdict = Verdict::of(ask, trace, incomplete, why_kept);
     json.outcome(&found.searched, &verdict.incomplete);
     (json.headed(|json| head(json, trace, &verdict)), verdict)
 }
@@ -135,6 +163,7 @@ fn head(json: &mut Json, trace: &Trace<'_>, verdict: &Verdict) {
     super::search::services(json, summary);
     json.key("orphans").array(orphans, Json::quoted);
     partial_reasons(json, verdict);
+    super::sampling::kept_because(json, verdict.why_kept);
     missing_parents(json, trace);
     json.key("warnings").texts(&trace.warnings);
 }

@@ -192,6 +192,7 @@ fn over(scanner: Arc<dyn SpanScanner>) -> Router {
         exporter: scanner,
         stats: Arc::new(MemoryStats::new()),
         refusals: Default::default(),
+        sampling: None,
     };
     router(
         readers,

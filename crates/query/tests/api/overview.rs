@@ -213,6 +213,7 @@ async fn requests_are_counted_by_endpoint_and_status() {
         exporter: Arc::new(world.store.clone()),
         stats: Arc::new(world.stats.clone()),
         refusals: Default::default(),
+        sampling: None,
     };
     let querier = Querier::new(readers, world.clock.clone(), QueryConfig::default());
     let mut registry = Registry::default();

@@ -53,6 +53,7 @@ fn bench(behaviour: Behaviour) -> Bench {
         exporter: Arc::new(MemoryStore::new()),
         stats: Arc::new(MemoryStats::new()),
         refusals: Default::default(),
+        sampling: None,
     };
     let clock = Arc::new(ManualClock::at(NOW));
     let config = QueryConfig {

@@ -359,6 +359,7 @@ async fn damage_makes_a_trace_partial_and_is_named() {
         exporter: Arc::new(store),
         stats: Arc::new(MemoryStats::new()),
         refusals: Default::default(),
+        sampling: None,
     };
     let router = router(
         readers,

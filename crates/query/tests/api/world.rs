@@ -155,6 +155,7 @@ impl World {
                 reads: stats_reads.clone(),
             }),
             refusals: refusals.clone(),
+            sampling: None,
         };
         let router = router(readers, clock.clone(), QueryConfig::default());
         World {

@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tracewell_storage::{Class, Error};
+use tracewell_storage::{Class, Error, Position};
 
 use super::tiers::{self, Candidate, Unsettled};
 use super::{Engine, View, lock};
@@ -59,6 +59,8 @@ pub(super) struct Progress {
     unread: BTreeMap<u64, Trouble>,
     /// The last merge failed, for none of its inputs.
     trouble: Option<Trouble>,
+    /// Spans in a segment of traces that the sampler drops, by segment.
+    dropped: BTreeMap<u64, u64>,
 }
 
 /// Something failed, and is tried again.
@@ -155,7 +157,8 @@ impl Progress {
 impl Engine {
     /// Merges the next segments that are worth it; none when there is nothing to do now, or `go_on`
     /// said no. `keep` is the sampler's word on traces. For a thread of its own, called until it
-    /// answers none; it holds up neither seals nor expiry nor reads.
+    /// answers none; it holds up neither seals nor expiry nor reads. Segments that the sampler has not
+    /// decided about are merged as they are.
     pub fn compact_step(
         &self,
         keep: Keep<'_>,
@@ -174,6 +177,10 @@ impl Engine {
         if inputs.is_empty() {
             return Ok(None);
         }
+        let decided = self.decided_through_unix_ns();
+        let is_decided = |input: &Arc<Segment>| input.meta.arrived_max_unix_ns <= decided;
+        let keep = keep.filter(|_| inputs.iter().all(is_decided));
+        let known = self.dropped_in(&inputs);
         let options = MergeOptions {
             id: self.take_id(),
             block_spans: self.options.block_spans,
@@ -193,7 +200,14 @@ impl Engine {
         let keep = keep.filter(|_| !remakes_index);
         let merged = merge::merge(place, &inputs, options, keep, &watch, &mut scratch);
         memory(scratch.memory_bytes() as u64);
-        let done = merged.and_then(|merged| self.put_in_place(merged, &inputs));
+        let done = merged.and_then(|merged| {
+            let id = merged.meta.id;
+            let done = self.put_in_place(merged, &inputs)?;
+            if done.is_some() {
+                self.carry_over(id, &inputs, known);
+            }
+            Ok(done)
+        });
         self.note(&options, &inputs, done)
     }
 
@@ -249,6 +263,7 @@ impl Engine {
         let retention = &self.options.retention;
         let shortest_ns = retention.spans_ns.min(retention.search_ns);
         let window_ns = WINDOW_NS_MAX.min(shortest_ns / WINDOW_SHARE);
+        let decided = self.decided_through_unix_ns();
         let (progress, now_ns) = (lock(&self.progress), self.clock.monotonic_ns());
         let whole = view.segments.iter().filter(|segment| {
             let id = segment.meta.id;
@@ -258,9 +273,58 @@ impl Engine {
         let candidate = |segment: &Arc<Segment>| {
             let index = segment.index.as_ref();
             let table_bytes = index.map_or(0, |index| index.table_bytes());
-            Candidate::of(&segment.meta, table_bytes, window_ns)
+            let mut candidate = Candidate::of(&segment.meta, table_bytes, window_ns);
+            candidate.party.is_decided = segment.meta.arrived_max_unix_ns <= decided;
+            candidate.dropped = progress.dropped.get(&candidate.id).copied().unwrap_or(0);
+            candidate
         };
         whole.map(candidate).collect()
+    }
+
+    /// The sampler has decided about everything that arrived by then.
+    pub(crate) fn decided_through_unix_ns(&self) -> u64 {
+        self.decided_through_unix_ns.load(Ordering::Acquire)
+    }
+
+    /// It has decided so far, and drops so many spans of a segment.
+    pub(crate) fn note_decided(
+        &self,
+        through_unix_ns: u64,
+        dropped: impl IntoIterator<Item = (u64, u64)>,
+    ) {
+        lock(&self.progress).dropped.extend(dropped);
+        self.decided_through_unix_ns
+            .store(through_unix_ns, Ordering::Release);
+    }
+
+    /// How long segments are kept.
+    pub(crate) fn retention(&self) -> &super::Retention {
+        &self.options.retention
+    }
+
+    /// True when all records up to these positions are in heads or segments.
+    pub(crate) fn has_applied(&self, positions: &[Position]) -> bool {
+        let applied = &lock(&self.positions).applied;
+        let has = |at: &Position| applied.get(&at.partition).copied().unwrap_or(0) >= at.offset;
+        positions.iter().all(has)
+    }
+
+    fn dropped_in(&self, segments: &[Arc<Segment>]) -> u64 {
+        let progress = lock(&self.progress);
+        let of = |segment: &Arc<Segment>| progress.dropped.get(&segment.meta.id);
+        segments.iter().filter_map(of).sum()
+    }
+
+    /// What was dropped of these while they were merged is still in what was made of them.
+    fn carry_over(&self, made: u64, inputs: &[Arc<Segment>], known: u64) {
+        let since = self.dropped_in(inputs).saturating_sub(known);
+        let mut progress = lock(&self.progress);
+        for input in inputs {
+            progress.dropped.remove(&input.meta.id);
+        }
+        if since > 0 {
+            progress.dropped.insert(made, since);
+        }
     }
 
     /// True when nothing comes any more, and what came is sealed.

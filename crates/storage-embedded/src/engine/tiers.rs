@@ -2,13 +2,17 @@
 //!
 //! Only neighbours in order of arrival are merged, of one window (a day, or less where retention
 //! is short), so that what a merge makes still goes in time as a whole; and only with their like:
-//! segments whose index is gone with others whose is gone.
+//! segments whose index is gone with others whose is gone, and those the sampler has decided about
+//! with their like, so that its live window (D21) never waits for what came after.
 //!
 //! While spans come in, as many are gathered as make a good segment: 4 M spans, then 16 M, each
 //! span being copied twice on its way; small ones also when there are many of them. When nothing
 //! comes any more, in the present window or in one that is over, what is left is merged too.
 //! Whoever outweighs the others twice is not copied for their sake, so a segment grows by half at
 //! least whenever it is copied, and the count of those that are left is a logarithm.
+//!
+//! Before all that come segments of which the sampler drops a good part, alone if need be: they are
+//! copied without it.
 
 use std::ops::Range;
 
@@ -19,6 +23,10 @@ const GOALS: [u64; 2] = [4 << 20, 16 << 20];
 const FULL: u64 = GOALS[1] / 2;
 /// No merge is larger than the last goal and one segment that is nearly full.
 const WEIGHT_MAX: u64 = GOALS[1] + FULL;
+
+/// Dropping less than this part of a segment is not worth copying the rest: it goes when the segment
+/// is merged.
+const DROPPED_PART: u64 = 8;
 
 /// What a merge keeps in memory of a fragment is worth so many spans: 1.5 M fragments at most, each
 /// of them some 50 bytes.
@@ -35,6 +43,8 @@ pub(super) struct Candidate {
     pub(super) spans: u64,
     /// What merging it takes, in spans.
     pub(super) weight: u64,
+    /// Of its spans, those of traces that are dropped and still there.
+    pub(super) dropped: u64,
     pub(super) party: Party,
 }
 
@@ -43,10 +53,12 @@ pub(super) struct Candidate {
 pub(super) struct Party {
     pub(super) window: u64,
     pub(super) has_index: bool,
+    /// By the sampler.
+    pub(super) is_decided: bool,
 }
 
 impl Candidate {
-    /// With so many bytes of names and keys.
+    /// With so many bytes of names and keys, about which nothing is decided and nothing dropped.
     pub(super) fn of(meta: &SegmentMeta, table_bytes: u64, window_ns: u64) -> Candidate {
         let weights = [
             meta.spans,
@@ -58,9 +70,11 @@ impl Candidate {
             id: meta.id,
             spans: meta.spans,
             weight: weights.into_iter().fold(1, u64::max),
+            dropped: 0,
             party: Party {
                 window: meta.arrived_min_unix_ns / window_ns.max(1),
                 has_index: meta.has_index(),
+                is_decided: false,
             },
         }
     }
@@ -69,6 +83,9 @@ impl Candidate {
 /// Where in these, which are by arrival, the next segments to merge stand; none: nothing is to be
 /// done. Of small ones `many` are enough.
 pub(super) fn pick(all: &[Candidate], is_quiet: bool, many: usize) -> Option<Range<usize>> {
+    if let Some(thinned) = thinned(all) {
+        return Some(thinned);
+    }
     let mut from = 0;
     for party in parties(all) {
         let is_over = is_quiet || from + party.len() < all.len();
@@ -121,6 +138,22 @@ fn parties(all: &[Candidate]) -> impl Iterator<Item = &[Candidate]> {
 
 fn weight_of(members: &[Candidate]) -> u64 {
     members.iter().map(|member| member.weight).sum()
+}
+
+/// The oldest neighbours of which a good part is dropped.
+fn thinned(all: &[Candidate]) -> Option<Range<usize>> {
+    let is_thinned = |candidate: &Candidate| {
+        candidate.dropped > 0 && candidate.dropped * DROPPED_PART >= candidate.spans
+    };
+    let from = all.iter().position(is_thinned)?;
+    let party = all.get(from)?.party;
+    let mut weight = 0;
+    let neighbours = all.iter().skip(from).take_while(|candidate| {
+        let is_first = weight == 0;
+        weight += candidate.weight;
+        is_thinned(candidate) && candidate.party == party && (is_first || weight <= WEIGHT_MAX)
+    });
+    Some(from..from + neighbours.count())
 }
 
 /// The oldest neighbours, each less than half a goal, that come to one together.
@@ -177,9 +210,11 @@ mod tests {
             id,
             spans,
             weight: spans,
+            dropped: 0,
             party: Party {
                 window,
                 has_index: true,
+                is_decided: false,
             },
         }
     }
@@ -250,6 +285,27 @@ mod tests {
         let segments = [candidate(1, HEAD, 1), other, candidate(3, HEAD, 2)];
         assert_eq!(pick(&segments, true, MANY), None);
         assert_eq!(Unsettled::of(&segments), Unsettled::default());
+    }
+
+    #[test]
+    fn what_is_mostly_dropped_is_copied_without_it_alone_or_with_its_like() {
+        let mut all: Vec<_> = (1..=5).map(|id| candidate(id, HEAD, 1)).collect();
+        all[1].dropped = HEAD / 2;
+        all[2].dropped = HEAD;
+        all[4].dropped = HEAD / 8 - 1;
+        assert_eq!(pick(&all, false, MANY), Some(1..3));
+        all[2].dropped = 0;
+        assert_eq!(pick(&all, false, MANY), Some(1..2));
+        all[1].dropped = 0;
+        assert_eq!(pick(&all, false, MANY), None);
+    }
+
+    #[test]
+    fn what_is_decided_about_is_not_merged_with_what_is_not() {
+        let mut all = [candidate(1, HEAD, 1), candidate(2, HEAD, 1)];
+        assert_eq!(pick(&all, true, MANY), Some(0..2));
+        all[0].party.is_decided = true;
+        assert_eq!(pick(&all, true, MANY), None);
     }
 
     #[test]

@@ -185,5 +185,6 @@ fn readers_of(
         exporter: spans,
         stats: Arc::new(RedisReader::new(redis)),
         refusals: Refusals::default(),
+        sampling: None,
     })
 }

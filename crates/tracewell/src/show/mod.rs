@@ -1,5 +1,6 @@
 //! Answers for the terminal: one trace as a tree, hits as a table, the account in a few lines.
 
+pub(crate) mod sampling;
 pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod trace;

@@ -164,6 +164,7 @@ async fn follow_one_span() {
         exporter: traces,
         stats,
         refusals: Default::default(),
+        sampling: None,
     };
     let querier = Arc::new(Querier::new(readers, clock, QueryConfig::default()));
     let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());

@@ -27,6 +27,7 @@ mod ingest;
 mod otel_collector;
 mod power_cut;
 mod readme;
+mod sampling;
 mod server;
 #[cfg(feature = "cluster")]
 mod stack;

@@ -76,7 +76,7 @@ pub fn is_drawn(id: TraceId, share: u64) -> bool {
     let (high, low) = id.0.split_at(8);
     let number = |half: &[u8]| half.try_into().map_or(0, u64::from_be_bytes);
     let mixed = mix(mix(number(high)) ^ number(low));
-    let drawn = u128::from(mixed) * u128::from(WHOLE) >> 64;
+    let drawn = (u128::from(mixed) * u128::from(WHOLE)) >> 64;
     (drawn as u64) < share
 }
 

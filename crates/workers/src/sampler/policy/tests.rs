@@ -1,3 +1,5 @@
+//! The policy: what is kept whatever the share, and that the share of the healthy holds.
+
 use fastrand::Rng;
 
 use super::*;
