@@ -3,6 +3,11 @@
 #![warn(missing_docs)]
 
 pub mod critical_path;
+pub mod difference;
+pub mod errors;
+pub mod fingerprint;
 pub mod forest;
+pub mod heatmap;
 pub mod hotspots;
 pub mod sample;
+pub mod spans;

@@ -8,9 +8,10 @@ use hashbrown::HashMap;
 use tracewell_model::attribute::ValueType;
 use tracewell_model::{SpanBatch, SpanId, SpanKind, TraceId};
 use tracewell_storage::stats::OTHER;
-use tracewell_storage::{Class, Error, ReadContext, ScanQuery, Scanned, SpanScanner};
+use tracewell_storage::{Error, ReadContext, ScanQuery, Scanned, SpanScanner};
 
 use crate::critical_path::is_detached;
+use crate::spans::as_far_as_read;
 
 /// Spans of one sample: 28 MiB, and enough for any percentile.
 pub const SPANS_MAX: usize = 400_000;
@@ -156,7 +157,7 @@ impl Sample {
         let query = ScanQuery {
             start_unix_ns: Some(from_unix_ns),
             end_unix_ns: Some(to_unix_ns.saturating_add(tail_ns)),
-            service: None,
+            ..ScanQuery::default()
         };
         let mut gather = Gather {
             names,
@@ -167,14 +168,7 @@ impl Sample {
             gather.take(batch, rows);
             ControlFlow::Continue(())
         });
-        let scanned = match read {
-            Ok(scanned) => scanned,
-            Err(error) if error.class == Class::DeadlineExceeded => Scanned {
-                incomplete: vec![format!("not all spans were read: {}", error.message)],
-                ..Scanned::default()
-            },
-            Err(error) => return Err(error),
-        };
+        let scanned = as_far_as_read(read)?;
         Ok(gather.finish(to_unix_ns, scanned))
     }
 
@@ -284,7 +278,7 @@ impl Gather<'_> {
 }
 
 /// A trace's place among all: ids need not be random.
-fn mixed(trace: TraceId) -> u64 {
+pub(crate) fn mixed(trace: TraceId) -> u64 {
     let id = u128::from_be_bytes(trace.0);
     let id = (id >> 64) as u64 ^ (id as u64).rotate_left(32);
     let id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

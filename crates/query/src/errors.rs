@@ -1,7 +1,7 @@
 //! What a request is answered when it is not answered: an HTTP status, a code a program acts on and
 //! a sentence for people (docs/api.md, Errors).
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tracewell_storage::Class;
 use tracewell_wire::json::excerpt;
 
@@ -55,8 +55,9 @@ impl Failure {
         Failure::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    pub(crate) fn method_not_allowed() -> Failure {
-        let message = "accepted methods: GET, HEAD";
+    pub(crate) fn method_not_allowed(accepted: &[Method]) -> Failure {
+        let accepted: Vec<_> = accepted.iter().map(Method::as_str).collect();
+        let message = format!("accepted methods: {}", accepted.join(", "));
         Failure::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",

@@ -66,6 +66,7 @@ impl Ask {
             start_unix_ns: params.read("start", time)?,
             end_unix_ns: params.read("end", time)?,
             service: params.one("service").map(str::to_owned),
+            ..ScanQuery::default()
         };
         Ok(Ask { format, query })
     }

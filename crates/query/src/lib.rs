@@ -24,7 +24,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use http::Method;
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tracewell_storage::ReadContext;
 
@@ -56,6 +56,8 @@ struct Api {
     exporter: Exporter,
 }
 
+/// A posted question: a page of conditions.
+const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Reports being made at once; further requests wait for one to end.
 const REPORTING_MAX: usize = 2;
 
@@ -85,12 +87,9 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     let (endpoint, response) = match api::find(request.uri().path()) {
         Err(failure) => ("unknown", Err(failure)),
         Ok((endpoint, path)) => {
-            let allowed = matches!(*request.method(), Method::GET | Method::HEAD);
-            let response = if allowed {
-                let query = request.uri().query().unwrap_or("").to_owned();
-                api.answer(endpoint, path, query, accepts).await
-            } else {
-                Err(Failure::method_not_allowed())
+            let response = match endpoint.methods().contains(request.method()) {
+                true => api.answer(endpoint, path, request, accepts).await,
+                false => Err(Failure::method_not_allowed(endpoint.methods())),
             };
             (endpoint.path, response)
         }
@@ -106,16 +105,28 @@ async fn serve(State(api): State<Arc<Api>>, request: Request) -> Response {
     response
 }
 
+/// What was posted, if it is short enough.
+async fn body(request: Request) -> Result<Bytes, Failure> {
+    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
+    body.map_err(|error| {
+        let message =
+            format!("the body could not be read: {error}; accepted: up to {BODY_BYTES_MAX} bytes");
+        Failure::about("body", message)
+    })
+}
+
 impl Api {
     async fn answer(
         &self,
         endpoint: &'static Endpoint,
         path: Vec<String>,
-        query: String,
+        request: Request,
         accepts: Accepts,
     ) -> Result<Response, Failure> {
-        let function = match endpoint.serve {
-            Serve::Query(function) => function,
+        let query = request.uri().query().unwrap_or("").to_owned();
+        let (function, body) = match endpoint.serve {
+            Serve::Query(function) => (function, Bytes::new()),
+            Serve::Posted(function) => (function, body(request).await?),
             Serve::Export => {
                 let params = Params::parse(&query, endpoint.params)?;
                 let clock = self.querier.clock();
@@ -144,6 +155,7 @@ impl Api {
                 context,
                 path: &path,
                 params: &params,
+                body: &body,
                 now_unix_ns,
             };
             let Answer {

@@ -97,7 +97,7 @@ fn segments_outside_of_the_range_are_not_read() {
     let query = ScanQuery {
         start_unix_ns: Some(NOW + 100 * 10 * MS),
         end_unix_ns: Some(NOW + 200 * 10 * MS),
-        service: None,
+        ..ScanQuery::default()
     };
     let (got, scanned) = scan(&lab(), &query);
     assert_eq!(got, spans(100));

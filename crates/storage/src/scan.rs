@@ -39,6 +39,9 @@ pub struct ScanQuery {
     pub end_unix_ns: Option<u64>,
     /// The span's service.
     pub service: Option<String>,
+    /// Of so many blocks one is enough, the same ones at each scan: a sample of traces for a first
+    /// look. 0 and 1: all. Only stores that then read less leave any out, and say so.
+    pub one_of: u32,
 }
 
 impl ScanQuery {
@@ -69,6 +72,8 @@ pub struct Scanned {
     pub spans_missing: u64,
     /// What was looked at.
     pub searched: Searched,
+    /// Of so many blocks one was read, as was enough; 0 and 1: all.
+    pub one_of: u32,
     /// Why spans are missing; sentences.
     pub incomplete: Vec<String>,
 }

@@ -2,7 +2,10 @@
 //! was asked and the readers, runs on the query pool, and answers with JSON.
 
 pub(crate) mod critical_path;
+pub(crate) mod difference;
+pub(crate) mod errors;
 pub(crate) mod graph;
+pub(crate) mod heatmap;
 pub(crate) mod hotspots;
 pub(crate) mod openapi;
 pub(crate) mod sampling;
@@ -12,7 +15,8 @@ pub(crate) mod status;
 pub(crate) mod tags;
 pub(crate) mod traces;
 
-use tracewell_storage::{ReadContext, Searched};
+use http::Method;
+use tracewell_storage::{ReadContext, Scanned, Searched};
 
 use crate::errors::Failure;
 use crate::params::{Param, Params, decoded, once};
@@ -25,6 +29,8 @@ pub(crate) struct Ask<'a> {
     /// Segments of the path that its placeholders stand for.
     pub(crate) path: &'a [String],
     pub(crate) params: &'a Params,
+    /// What was posted; empty for all else.
+    pub(crate) body: &'a [u8],
     pub(crate) now_unix_ns: u64,
 }
 
@@ -53,11 +59,23 @@ impl Answer {
     }
 }
 
+/// A sample is no complete answer.
+pub(crate) fn name_sample(scanned: &mut Scanned) {
+    if scanned.one_of > 1 {
+        let of = scanned.one_of;
+        scanned.incomplete.push(format!(
+            "one of {of} blocks was looked at; sample=1 looks at all"
+        ));
+    }
+}
+
 /// How an endpoint is served.
 #[derive(Clone, Copy)]
 pub(crate) enum Serve {
     /// By a query on the pool.
     Query(fn(&Ask<'_>) -> Result<Answer, Failure>),
+    /// By a query on the pool, which is posted: it is too long for a path.
+    Posted(fn(&Ask<'_>) -> Result<Answer, Failure>),
     /// By a stream of everything.
     Export,
     /// By the status source, outside the pool: an operator asks when the pool is full.
@@ -72,6 +90,16 @@ pub(crate) struct Endpoint {
     pub(crate) path: &'static str,
     pub(crate) params: &'static [Param],
     pub(crate) serve: Serve,
+}
+
+impl Endpoint {
+    /// The methods it takes.
+    pub(crate) fn methods(&self) -> &'static [Method] {
+        match self.serve {
+            Serve::Posted(_) => &[Method::POST],
+            _ => &[Method::GET, Method::HEAD],
+        }
+    }
 }
 
 /// All of them.
@@ -110,6 +138,26 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/hotspots",
         params: hotspots::PARAMS,
         serve: Serve::Query(hotspots::find_hotspots),
+    },
+    Endpoint {
+        path: "/api/difference",
+        params: &[],
+        serve: Serve::Posted(difference::compare),
+    },
+    Endpoint {
+        path: "/api/heatmap",
+        params: heatmap::PARAMS,
+        serve: Serve::Query(heatmap::get_heatmap),
+    },
+    Endpoint {
+        path: "/api/errors",
+        params: errors::PARAMS,
+        serve: Serve::Query(errors::list_errors),
+    },
+    Endpoint {
+        path: "/api/errors/{fingerprint}",
+        params: errors::ONE_PARAMS,
+        serve: Serve::Query(errors::get_error),
     },
     Endpoint {
         path: "/api/graph",

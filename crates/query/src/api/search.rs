@@ -63,7 +63,8 @@ pub(crate) fn find_traces(ask: &Ask<'_>) -> Result<Answer, Failure> {
     ))
 }
 
-fn read(params: &Params, now_unix_ns: u64) -> Result<TraceQuery, Failure> {
+/// The conditions of a search; those that an endpoint does not take are absent.
+pub(super) fn read(params: &Params, now_unix_ns: u64) -> Result<TraceQuery, Failure> {
     let text = |name| params.one(name).map(str::to_owned);
     let time = |name, text: &str| values::time(name, text, now_unix_ns);
     let limit = |name, text: &str| values::count(name, text, SEARCH_LIMIT_MAX);

@@ -24,9 +24,17 @@ fn world() -> World {
     ]))
 }
 
+/// The fingerprint of its one group of errors.
+async fn group(world: &World) -> String {
+    let errors = world.ok("/api/errors").await;
+    let fingerprint = errors["groups"][0]["fingerprint"].as_str();
+    fingerprint.expect("a group").to_owned()
+}
+
 /// The schema of an operation's answer with this status.
 fn answer_schema<'a>(document: &'a Value, path: &str, status: u16) -> &'a Value {
-    let operation = &document["paths"][path]["get"];
+    let item = &document["paths"][path];
+    let operation = item.get("get").unwrap_or_else(|| &item["post"]);
     let schema =
         &operation["responses"][status.to_string()]["content"]["application/json"]["schema"];
     assert!(!schema.is_null(), "{path} does not document {status}");
@@ -39,6 +47,7 @@ async fn every_operation_answers_as_documented() {
     crate::overview::feed(&world);
     let document = world.ok("/api/openapi.json").await;
     let trace = "/api/traces/00000000000000000000000000000001";
+    let group = group(&world).await;
     let cases = [
         ("/api/traces/{trace_id}", trace.to_owned(), 200),
         (
@@ -104,6 +113,27 @@ async fn every_operation_answers_as_documented() {
             "/api/hotspots?start=now&end=now-1h".to_owned(),
             400,
         ),
+        (
+            "/api/difference",
+            r#"/api/difference {"a": {"service": "cart", "error": true}}"#.to_owned(),
+            200,
+        ),
+        ("/api/difference", "/api/difference {}".to_owned(), 400),
+        ("/api/heatmap", "/api/heatmap?service=cart".to_owned(), 200),
+        ("/api/heatmap", "/api/heatmap?steps=0".to_owned(), 400),
+        ("/api/errors", "/api/errors".to_owned(), 200),
+        ("/api/errors", "/api/errors?limit=0".to_owned(), 400),
+        (
+            "/api/errors/{fingerprint}",
+            format!("/api/errors/{group}"),
+            200,
+        ),
+        ("/api/errors/{fingerprint}", "/api/errors/x".to_owned(), 400),
+        (
+            "/api/errors/{fingerprint}",
+            "/api/errors/0000000000000001".to_owned(),
+            404,
+        ),
         ("/api/graph", "/api/graph".to_owned(), 200),
         ("/api/tags", "/api/tags".to_owned(), 200),
         (
@@ -116,7 +146,10 @@ async fn every_operation_answers_as_documented() {
         ("/api/openapi.json", "/api/openapi.json".to_owned(), 200),
     ];
     for (path, uri, status) in &cases {
-        let reply = world.get(uri).await;
+        let reply = match uri.split_once(' ') {
+            Some((uri, body)) => world.post(uri, body).await,
+            None => world.get(uri).await,
+        };
         assert_eq!(
             reply.status,
             *status,
@@ -145,12 +178,13 @@ async fn every_operation_answers_as_documented() {
 async fn every_documented_parameter_is_accepted() {
     let world = world();
     let document = world.ok("/api/openapi.json").await;
+    let group = group(&world).await;
     let value = |name: &str| match name {
         "format" => "otlp",
         "view" => "columns",
         "ids" | "rows" => "1",
         "window" => "10m",
-        "limit" => "7",
+        "limit" | "steps" | "sample" => "7",
         "status" => "ok",
         "order" => "slowest",
         "end" | "against_end" => "now",
@@ -164,6 +198,7 @@ async fn every_documented_parameter_is_accepted() {
         let uri = path
             .replace("{trace_id}", "1")
             .replace("{service}", "cart")
+            .replace("{fingerprint}", &group)
             .replace("{key}", "s");
         for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().expect("a name");

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod big;
+mod difference;
 mod documented;
+mod errors;
 mod export;
 mod hotspots;
 mod overview;

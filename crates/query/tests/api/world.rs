@@ -193,6 +193,11 @@ impl World {
         ask(&self.router, Request::get(uri)).await
     }
 
+    pub(crate) async fn post(&self, uri: &str, body: &str) -> Reply {
+        let request = Request::post(uri).body(Body::from(body.to_owned()));
+        send(&self.router, request.expect("a request")).await
+    }
+
     /// The JSON of an answer that must be 200.
     pub(crate) async fn ok(&self, uri: &str) -> Value {
         let reply = self.get(uri).await;
@@ -207,7 +212,10 @@ impl World {
 }
 
 pub(crate) async fn ask(router: &Router, request: http::request::Builder) -> Reply {
-    let request = request.body(Body::empty()).expect("a request");
+    send(router, request.body(Body::empty()).expect("a request")).await
+}
+
+async fn send(router: &Router, request: Request<Body>) -> Reply {
     let response = router.clone().oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let body = body

@@ -39,6 +39,7 @@ pub(super) fn scan_spans(
     Ok(Scanned {
         spans: export.spans,
         spans_missing: export.spans_missing,
+        one_of: query.one_of,
         searched: export.probe.searched,
         incomplete: export.probe.incomplete,
     })
@@ -71,7 +72,8 @@ impl Export<'_, '_> {
     fn head(&mut self, head: HeadView) -> Result<ControlFlow<()>, Error> {
         self.probe.context.check()?;
         self.probe.searched.head_spans = head.spans();
-        for (batch, rows) in distinct_rows(head) {
+        let step = self.query.one_of.max(1) as usize;
+        for (batch, rows) in distinct_rows(head).step_by(step) {
             self.probe.context.check()?;
             if self.hand_over(&batch, rows).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -100,7 +102,8 @@ impl Export<'_, '_> {
             self.spans_missing += meta.spans;
             return Ok(ControlFlow::Continue(()));
         };
-        for (number, entry) in data.blocks.iter().enumerate() {
+        let step = self.query.one_of.max(1) as usize;
+        for (number, entry) in data.blocks.iter().enumerate().step_by(step) {
             self.probe.context.check()?;
             let cost = |rows| format!("{rows} spans are missing");
             let Some(batch) = self.probe.batch(segment, number, cost) else {

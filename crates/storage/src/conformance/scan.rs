@@ -175,7 +175,7 @@ fn ranges(fixture: &dyn StoreFixture) -> Result<(), String> {
         let query = ScanQuery {
             start_unix_ns: pair[0],
             end_unix_ns: pair[1],
-            service: None,
+            ..ScanQuery::default()
         };
         found += expect(&mut bench, &query, &spans)?;
     }

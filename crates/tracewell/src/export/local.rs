@@ -66,5 +66,6 @@ fn query(args: &ExportArgs, now_unix_ns: u64) -> anyhow::Result<ScanQuery> {
         start_unix_ns: time("--start", &args.start)?,
         end_unix_ns: time("--end", &args.end)?,
         service: args.service.clone(),
+        ..ScanQuery::default()
     })
 }

@@ -1,0 +1,95 @@
+//! `GET /api/heatmap`: how the durations of spans lie over time.
+
+use tracewell_analysis::heatmap::{self, band_from_ns};
+use tracewell_analysis::spans::SpanQuery;
+
+use super::{Answer, Ask, search};
+use crate::errors::Failure;
+use crate::json::Json;
+use crate::params::{Param, many, once};
+use crate::values;
+
+pub(crate) const PARAMS: &[Param] = &[
+    once("service"),
+    once("operation"),
+    once("span_error"),
+    once("min_span_duration_ms"),
+    once("max_span_duration_ms"),
+    many("tag"),
+    once("start"),
+    once("end"),
+    once("steps"),
+    once("sample"),
+];
+
+const HOUR_NS: u64 = 3_600_000_000_000;
+const STEPS_DEFAULT: usize = 60;
+const STEPS_MAX: usize = 500;
+const SAMPLE_MAX: usize = 1_024;
+/// The part of the time left that reading may take; the rest is for the answer.
+const SCAN_PART: f64 = 0.8;
+
+pub(crate) fn get_heatmap(ask: &Ask<'_>) -> Result<Answer, Failure> {
+    let asked = search::read(ask.params, ask.now_unix_ns)?;
+    let to_unix_ns = asked.end_unix_ns.unwrap_or(ask.now_unix_ns);
+    let from_unix_ns = asked
+        .start_unix_ns
+        .unwrap_or_else(|| to_unix_ns.saturating_sub(HOUR_NS));
+    if from_unix_ns >= to_unix_ns {
+        let message = "nothing can lie in this range; accepted for end: a time after start";
+        return Err(Failure::about("end", message));
+    }
+    let count = |max| move |name, text: &str| values::count(name, text, max);
+    let steps = ask
+        .params
+        .read("steps", count(STEPS_MAX))?
+        .unwrap_or(STEPS_DEFAULT);
+    let sample = ask.params.read("sample", count(SAMPLE_MAX))?.unwrap_or(1);
+    let step_ns = (to_unix_ns - from_unix_ns).div_ceil(steps as u64);
+    let query = SpanQuery {
+        service: asked.service,
+        operation: asked.operation,
+        error: asked.span_error,
+        min_duration_ns: asked.min_span_duration_ns,
+        max_duration_ns: asked.max_span_duration_ns,
+        tags: asked.tags,
+        start_unix_ns: Some(from_unix_ns),
+        end_unix_ns: Some(to_unix_ns),
+    };
+    let context = ask.context.part(SCAN_PART);
+    let scanner = ask.readers.scanner.as_ref();
+    let mut map = heatmap::map(
+        scanner,
+        &query,
+        (from_unix_ns, step_ns),
+        sample as u32,
+        &context,
+    )?;
+    let scanned = &mut map.scanned;
+    super::name_sample(scanned);
+
+    let mut json = Json::default();
+    json.object(|json| {
+        json.key("start_unix_ns").plain(from_unix_ns);
+        json.key("step_ns").plain(step_ns);
+        json.key("steps").plain(steps);
+        json.key("cells")
+            .array(&map.cells, |json, &((step, band), cell)| {
+                json.object(|json| {
+                    json.key("step").plain(step);
+                    json.key("from_ms").milliseconds(band_from_ns(band));
+                    json.key("to_ms").milliseconds(band_from_ns(band + 1));
+                    json.key("count").plain(cell.count);
+                    json.key("errors").plain(cell.errors);
+                });
+            });
+        json.key("sampled")
+            .double(1.0 / f64::from(scanned.one_of.max(1)));
+        json.outcome(&scanned.searched, &scanned.incomplete);
+    });
+    Ok(Answer::new(
+        json.into_text(),
+        &scanned.searched,
+        &scanned.incomplete,
+    ))
+}
