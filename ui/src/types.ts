@@ -166,6 +166,9 @@ export interface Step {
   count: number;
   errors: number;
   p95_ms: number | null;
+  /** Absent from older servers. */
+  p50_ms?: number | null;
+  p99_ms?: number | null;
 }
 
 export interface Red {

@@ -246,8 +246,8 @@ function series(spans, since, seconds) {
   const buckets = Array.from({ length: STEPS }, () => []);
   for (const span of spans) buckets[Math.min(STEPS - 1, Number((span.start_time_unix_ns - since) / step))]?.push(span);
   return buckets.map((bucket, at) => {
-    const { request_count, error_count, p95_ms } = red(bucket, 1);
-    return { t_unix_ns: since + step * BigInt(at), count: request_count, errors: error_count, p95_ms };
+    const { request_count, error_count, p50_ms, p95_ms, p99_ms } = red(bucket, 1);
+    return { t_unix_ns: since + step * BigInt(at), count: request_count, errors: error_count, p50_ms, p95_ms, p99_ms };
   });
 }
 

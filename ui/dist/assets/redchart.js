@@ -24,9 +24,11 @@ function FailureChart({ steps }) {
 		children: /* @__PURE__ */ a(Chart, {
 			steps,
 			series: {
-				name: "Failures",
 				kind: "errors",
-				values: steps.map((step) => step.errors),
+				lines: [{
+					name: "Failures",
+					values: steps.map((step) => step.errors)
+				}],
 				text: (value) => `${plural(value, "failure")} ${inOne(steps)}`
 			}
 		})
@@ -40,28 +42,32 @@ function endOf(steps) {
 	return Math.abs(now.value - end) < Math.max(15e3, stepNs(steps) / 1e6) ? "now" : clock(BigInt(Math.round(end)) * 1000000n, zone.value, now.value);
 }
 function Chart({ series, steps }) {
-	const known = series.values.filter((value) => value !== null);
+	const known = series.lines.flatMap((one) => one.values.filter((value) => value !== null));
 	const most = Math.max(series.kind === "latency" ? .001 : 1, ...known);
-	const path = series.kind === "latency" ? line(series.values, most) : bars(series.values, most);
+	const draw = series.kind === "latency" ? line : bars;
+	const upTo = known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data";
 	return /* @__PURE__ */ a("figure", {
 		class: `chart ${series.kind}`,
 		children: [
-			/* @__PURE__ */ a("figcaption", { children: [/* @__PURE__ */ a("b", { children: series.name }), /* @__PURE__ */ a("span", {
+			/* @__PURE__ */ a("figcaption", { children: [/* @__PURE__ */ a("span", { children: series.lines.map((one) => /* @__PURE__ */ a("b", {
+				class: `of-${one.name}`,
+				children: one.name
+			}, one.name)) }), /* @__PURE__ */ a("span", {
 				class: "dim",
-				children: known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data"
+				children: upTo
 			})] }),
 			/* @__PURE__ */ a("svg", {
 				viewBox: `0 0 ${W} ${H}`,
 				preserveAspectRatio: "none",
 				role: "img",
-				"aria-label": `${series.name}: ${known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data"}`,
+				"aria-label": `${series.lines.map((one) => one.name).join(", ")}: ${upTo}`,
 				children: [/* @__PURE__ */ a("path", {
 					class: "base",
 					d: `M0 63.5H${W}`
-				}), /* @__PURE__ */ a("path", {
-					class: "data",
-					d: path
-				})]
+				}), series.lines.map((one) => /* @__PURE__ */ a("path", {
+					class: `data of-${one.name}`,
+					d: draw(one.values, most)
+				}, one.name))]
 			}),
 			/* @__PURE__ */ a("div", {
 				class: "chart-axis",
@@ -70,6 +76,18 @@ function Chart({ series, steps }) {
 			})
 		]
 	});
+}
+/** Those that the server gives; a step that nothing came in is a gap. */
+function percentiles(steps) {
+	return [
+		"p50_ms",
+		"p95_ms",
+		"p99_ms"
+	].map((key) => ({
+		name: key.slice(0, 3),
+		values: steps.map((step) => step.count > 0 ? step[key] ?? null : null),
+		given: key in steps[0]
+	})).filter((one) => one.given);
 }
 function RedCharts({ steps }) {
 	if (steps.length === 0) return null;
@@ -80,27 +98,30 @@ function RedCharts({ steps }) {
 			/* @__PURE__ */ a(Chart, {
 				steps,
 				series: {
-					name: "Requests",
 					kind: "rate",
-					values: steps.map((step) => step.count),
+					lines: [{
+						name: "Requests",
+						values: steps.map((step) => step.count)
+					}],
 					text: (value) => `${plural(value, "request")} ${each}`
 				}
 			}),
 			/* @__PURE__ */ a(Chart, {
 				steps,
 				series: {
-					name: "Errors",
 					kind: "errors",
-					values: steps.map((step) => step.errors),
+					lines: [{
+						name: "Errors",
+						values: steps.map((step) => step.errors)
+					}],
 					text: (value) => `${plural(value, "error")} ${each}`
 				}
 			}),
 			/* @__PURE__ */ a(Chart, {
 				steps,
 				series: {
-					name: "p95",
 					kind: "latency",
-					values: steps.map((step) => step.count > 0 ? step.p95_ms : null),
+					lines: percentiles(steps),
 					text: (value) => milliseconds(value)
 				}
 			})

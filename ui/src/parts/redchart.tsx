@@ -1,4 +1,4 @@
-// The three figures of a service over the window: requests, errors, p95. Own SVG; one path a series, a table for screen readers.
+// The figures of a service over the window: requests, errors, percentiles. Own SVG; one path a series.
 import { clock, duration, milliseconds, plural } from "../format";
 import { now, zone } from "../prefs";
 import type { Step } from "../types";
@@ -6,10 +6,15 @@ import type { Step } from "../types";
 const W = 300;
 const H = 64;
 
-interface Series {
+interface Line {
   name: string;
-  kind: "rate" | "errors" | "latency";
   values: (number | null)[];
+}
+
+interface Series {
+  kind: "rate" | "errors" | "latency";
+  /** Bars are one, percentiles several. */
+  lines: Line[];
   text: (value: number) => string;
 }
 
@@ -36,7 +41,7 @@ export function FailureChart({ steps }: { steps: Step[] }) {
   if (steps.length === 0) return null;
   return (
     <div class="charts one">
-      <Chart steps={steps} series={{ name: "Failures", kind: "errors", values: steps.map((step) => step.errors), text: (value) => `${plural(value, "failure")} ${inOne(steps)}` }} />
+      <Chart steps={steps} series={{ kind: "errors", lines: [{ name: "Failures", values: steps.map((step) => step.errors) }], text: (value) => `${plural(value, "failure")} ${inOne(steps)}` }} />
     </div>
   );
 }
@@ -52,18 +57,27 @@ function endOf(steps: Step[]): string {
 }
 
 function Chart({ series, steps }: { series: Series; steps: Step[] }) {
-  const known = series.values.filter((value): value is number => value !== null);
+  const known = series.lines.flatMap((one) => one.values.filter((value): value is number => value !== null));
   const most = Math.max(series.kind === "latency" ? 0.001 : 1, ...known);
-  const path = series.kind === "latency" ? line(series.values, most) : bars(series.values, most);
+  const draw = series.kind === "latency" ? line : bars;
+  const upTo = known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data";
   return (
     <figure class={`chart ${series.kind}`}>
       <figcaption>
-        <b>{series.name}</b>
-        <span class="dim">{known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data"}</span>
+        <span>
+          {series.lines.map((one) => (
+            <b key={one.name} class={`of-${one.name}`}>
+              {one.name}
+            </b>
+          ))}
+        </span>
+        <span class="dim">{upTo}</span>
       </figcaption>
-      <svg viewBox={`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label={`${series.name}: ${known.length > 0 ? `up to ${series.text(Math.max(...known))}` : "no data"}`}>
+      <svg viewBox={`0 0 ${W} ${H}`} preserveAspectRatio="none" role="img" aria-label={`${series.lines.map((one) => one.name).join(", ")}: ${upTo}`}>
         <path class="base" d={`M0 ${H - 0.5}H${W}`} />
-        <path class="data" d={path} />
+        {series.lines.map((one) => (
+          <path key={one.name} class={`data of-${one.name}`} d={draw(one.values, most)} />
+        ))}
       </svg>
       <div class="chart-axis" aria-hidden="true">
         <span>{clock(steps[0].t_unix_ns, zone.value, now.value)}</span>
@@ -73,14 +87,20 @@ function Chart({ series, steps }: { series: Series; steps: Step[] }) {
   );
 }
 
+/** Those that the server gives; a step that nothing came in is a gap. */
+function percentiles(steps: Step[]): Line[] {
+  const lines = (["p50_ms", "p95_ms", "p99_ms"] as const).map((key) => ({ name: key.slice(0, 3), values: steps.map((step) => (step.count > 0 ? (step[key] ?? null) : null)), given: key in steps[0] }));
+  return lines.filter((one) => one.given);
+}
+
 export function RedCharts({ steps }: { steps: Step[] }) {
   if (steps.length === 0) return null;
   const each = inOne(steps);
   return (
     <div class="charts">
-      <Chart steps={steps} series={{ name: "Requests", kind: "rate", values: steps.map((step) => step.count), text: (value) => `${plural(value, "request")} ${each}` }} />
-      <Chart steps={steps} series={{ name: "Errors", kind: "errors", values: steps.map((step) => step.errors), text: (value) => `${plural(value, "error")} ${each}` }} />
-      <Chart steps={steps} series={{ name: "p95", kind: "latency", values: steps.map((step) => (step.count > 0 ? step.p95_ms : null)), text: (value) => milliseconds(value) }} />
+      <Chart steps={steps} series={{ kind: "rate", lines: [{ name: "Requests", values: steps.map((step) => step.count) }], text: (value) => `${plural(value, "request")} ${each}` }} />
+      <Chart steps={steps} series={{ kind: "errors", lines: [{ name: "Errors", values: steps.map((step) => step.errors) }], text: (value) => `${plural(value, "error")} ${each}` }} />
+      <Chart steps={steps} series={{ kind: "latency", lines: percentiles(steps), text: (value) => milliseconds(value) }} />
     </div>
   );
 }
