@@ -137,8 +137,7 @@ fn service(json: &mut Json, name: &str, row: &ServiceFigures, window: &Window) {
                     json.key("t_unix_ns").plain(at);
                     json.key("count").plain(figures.count);
                     json.key("errors").plain(figures.error_count);
-                    json.key("p95_ms")
-                        .optional(figures.latency.quantile(0.95), Json::milliseconds);
+                    percentiles(json, &figures);
                 });
             });
     });
