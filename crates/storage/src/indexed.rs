@@ -201,6 +201,7 @@ mod tests {
             start_unix_ns: Some(100 * SECOND),
             end_unix_ns: Some(2_300 * SECOND),
             service: None,
+            one_of: 0,
         };
         let (seen, spans) = scan(&query, usize::MAX);
         let expected: BTreeSet<_> = (100..2_300u128).map(|n| TraceId(n.to_be_bytes())).collect();

@@ -134,6 +134,12 @@ async fn every_operation_answers_as_documented() {
             "/api/errors/0000000000000001".to_owned(),
             404,
         ),
+        ("/api/sampling", "/api/sampling".to_owned(), 200),
+        (
+            "/api/sampling/what-if",
+            "/api/sampling/what-if".to_owned(),
+            404,
+        ),
         ("/api/graph", "/api/graph".to_owned(), 200),
         ("/api/tags", "/api/tags".to_owned(), 200),
         (
@@ -190,7 +196,7 @@ async fn every_documented_parameter_is_accepted() {
         "end" | "against_end" => "now",
         "start" | "against_start" | "min_duration_ms" | "max_duration_ms" => "12345",
         "min_span_duration_ms" | "max_span_duration_ms" => "0.5",
-        "error" | "span_error" => "true",
+        "error" | "span_error" | "pin" => "true",
         "cursor" => "",
         _ => "cart",
     };
