@@ -265,8 +265,9 @@ impl SamplingReader for Sampling {
     }
 
     fn what_if(&self, context: &ReadContext) -> Result<WhatIf, Error> {
-        let usual = self.usual()?;
-        let portion = self.store.read_undecided(usual.as_ref())?;
+        // As of now: who asks may just have loaded what is asked about.
+        let usual = Usual::read(self.stats.as_ref(), self.clock.unix_ns())?;
+        let portion = self.store.read_undecided(&usual)?;
         context.check()?;
         let mut judge = self.state().judge.clone();
         let verdicts = judge_all(&mut judge, &portion, &usual);

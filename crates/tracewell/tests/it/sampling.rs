@@ -43,10 +43,8 @@ fn sort(number: u64) -> Sort {
 
 fn id(number: u64) -> String {
     // Spread as random ids are; the test must not depend on how.
-    format!(
-        "{:016x}{number:016x}",
-        number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    )
+    let spread = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{spread:016x}{number:016x}")
 }
 
 impl Traffic {
