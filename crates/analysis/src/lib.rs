@@ -10,4 +10,5 @@ pub mod forest;
 pub mod heatmap;
 pub mod hotspots;
 pub mod sample;
+pub mod shares;
 pub mod spans;

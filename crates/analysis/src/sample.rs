@@ -177,6 +177,17 @@ impl Sample {
         self.spans.chunk_by(|a, b| a.trace == b.trace)
     }
 
+    /// Lets go of the traces that this says no to.
+    pub fn retain_traces(&mut self, keep: impl Fn(&[Span]) -> bool) {
+        let kept: Vec<Span> = self
+            .traces()
+            .filter(|trace| keep(trace))
+            .flatten()
+            .copied()
+            .collect();
+        self.spans = kept;
+    }
+
     /// How many spans it holds.
     pub fn spans(&self) -> usize {
         self.spans.len()

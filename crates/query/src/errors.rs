@@ -19,6 +19,8 @@ pub(crate) struct Failure {
     /// The parameter that is wrong.
     pub(crate) parameter: Option<String>,
     pub(crate) retry_after_s: Option<u32>,
+    /// The methods that are accepted, where this one is not.
+    pub(crate) allow: Option<String>,
 }
 
 impl Failure {
@@ -29,6 +31,7 @@ impl Failure {
             message: message.into(),
             parameter: None,
             retry_after_s: None,
+            allow: None,
         }
     }
 
@@ -57,12 +60,17 @@ impl Failure {
 
     pub(crate) fn method_not_allowed(accepted: &[Method]) -> Failure {
         let accepted: Vec<_> = accepted.iter().map(Method::as_str).collect();
-        let message = format!("accepted methods: {}", accepted.join(", "));
-        Failure::new(
+        let accepted = accepted.join(", ");
+        let message = format!("accepted methods: {accepted}");
+        let failure = Failure::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             message,
-        )
+        );
+        Failure {
+            allow: Some(accepted),
+            ..failure
+        }
     }
 
     pub(crate) fn too_busy(message: impl Into<String>) -> Failure {

@@ -77,6 +77,7 @@ pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Met
         .route("/api", any(serve))
         .route("/api/", any(serve))
         .route("/api/{*path}", any(serve))
+        .route("/go", any(serve))
         .with_state(api)
         .merge(ui::routes())
 }
@@ -125,7 +126,7 @@ impl Api {
     ) -> Result<Response, Failure> {
         let query = request.uri().query().unwrap_or("").to_owned();
         let (function, body) = match endpoint.serve {
-            Serve::Query(function) => (function, Bytes::new()),
+            Serve::Query(function) | Serve::Redirect(function) => (function, Bytes::new()),
             Serve::Posted(function) => (function, body(request).await?),
             Serve::Export => {
                 let params = Params::parse(&query, endpoint.params)?;
@@ -165,7 +166,10 @@ impl Api {
             } = function(&ask)?;
             metrics.read(bytes_read, complete);
             context.check()?;
-            Ok(respond::answer(json, complete, accepts))
+            Ok(match endpoint.serve {
+                Serve::Redirect(_) => respond::redirect(&json, accepts),
+                _ => respond::answer(json, complete, accepts),
+            })
         };
         self.querier.run(work).await
     }

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -69,6 +69,13 @@ pub(crate) fn streamed(headers: HeaderMap, body: Body) -> Response {
     response
 }
 
+/// To another place of this server.
+pub(crate) fn redirect(place: &str, accepts: Accepts) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.extend(HeaderValue::try_from(place).map(|place| (LOCATION, place)));
+    response(StatusCode::SEE_OTHER, headers, Vec::new(), accepts)
+}
+
 /// Any JSON.
 pub(crate) fn json(json: String, accepts: Accepts) -> Response {
     let mut headers = HeaderMap::new();
@@ -87,9 +94,8 @@ pub(crate) fn failure(failure: &Failure, accepts: Accepts) -> Response {
     if let Some(seconds) = failure.retry_after_s {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if failure.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    }
+    let allow = failure.allow.as_deref().map(HeaderValue::try_from);
+    headers.extend(allow.and_then(Result::ok).map(|allow| (ALLOW, allow)));
     response(
         failure.status,
         headers,

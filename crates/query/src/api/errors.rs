@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracewell_analysis::errors::{self, Errors, Group};
 use tracewell_model::Trace;
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, range};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::params::{Param, once};
@@ -14,24 +14,10 @@ use crate::values;
 pub(crate) const PARAMS: &[Param] = &[once("service"), once("start"), once("end"), once("limit")];
 pub(crate) const ONE_PARAMS: &[Param] = &[once("start"), once("end")];
 
-const HOUR_NS: u64 = 3_600_000_000_000;
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 1_000;
 /// The part of the time left that reading may take; the rest is for the answer.
 const SCAN_PART: f64 = 0.8;
-
-/// The range asked for: the last hour, unless said.
-fn range(ask: &Ask<'_>) -> Result<(u64, u64), Failure> {
-    let time = |name, text: &str| values::time(name, text, ask.now_unix_ns);
-    let to_unix_ns = ask.params.read("end", time)?.unwrap_or(ask.now_unix_ns);
-    let start = ask.params.read("start", time)?;
-    let from_unix_ns = start.unwrap_or_else(|| to_unix_ns.saturating_sub(HOUR_NS));
-    if from_unix_ns >= to_unix_ns {
-        let message = "nothing can lie in this range; accepted for end: a time after start";
-        return Err(Failure::about("end", message));
-    }
-    Ok((from_unix_ns, to_unix_ns))
-}
 
 fn grouped(ask: &Ask<'_>, range: (u64, u64)) -> Result<Errors, Failure> {
     let context = ask.context.part(SCAN_PART);

@@ -3,7 +3,7 @@
 use tracewell_analysis::heatmap::{self, band_from_ns};
 use tracewell_analysis::spans::SpanQuery;
 
-use super::{Answer, Ask, search};
+use super::{Answer, Ask, range, search};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::params::{Param, many, once};
@@ -22,7 +22,6 @@ pub(crate) const PARAMS: &[Param] = &[
     once("sample"),
 ];
 
-const HOUR_NS: u64 = 3_600_000_000_000;
 const STEPS_DEFAULT: usize = 60;
 const STEPS_MAX: usize = 500;
 const SAMPLE_MAX: usize = 1_024;
@@ -31,14 +30,7 @@ const SCAN_PART: f64 = 0.8;
 
 pub(crate) fn get_heatmap(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let asked = search::read(ask.params, ask.now_unix_ns)?;
-    let to_unix_ns = asked.end_unix_ns.unwrap_or(ask.now_unix_ns);
-    let from_unix_ns = asked
-        .start_unix_ns
-        .unwrap_or_else(|| to_unix_ns.saturating_sub(HOUR_NS));
-    if from_unix_ns >= to_unix_ns {
-        let message = "nothing can lie in this range; accepted for end: a time after start";
-        return Err(Failure::about("end", message));
-    }
+    let (from_unix_ns, to_unix_ns) = range(ask)?;
     let count = |max| move |name, text: &str| values::count(name, text, max);
     let steps = ask
         .params

@@ -4,6 +4,7 @@
 pub(crate) mod critical_path;
 pub(crate) mod difference;
 pub(crate) mod errors;
+pub(crate) mod go;
 pub(crate) mod graph;
 pub(crate) mod heatmap;
 pub(crate) mod hotspots;
@@ -11,9 +12,11 @@ pub(crate) mod openapi;
 pub(crate) mod sampling;
 pub(crate) mod search;
 pub(crate) mod services;
+pub(crate) mod shares;
 pub(crate) mod status;
 pub(crate) mod tags;
 pub(crate) mod traces;
+pub(crate) mod typical;
 
 use http::Method;
 use tracewell_storage::{ReadContext, Scanned, Searched};
@@ -21,6 +24,7 @@ use tracewell_storage::{ReadContext, Scanned, Searched};
 use crate::errors::Failure;
 use crate::params::{Param, Params, decoded, once};
 use crate::querier::Readers;
+use crate::values;
 
 /// What a function gets.
 pub(crate) struct Ask<'a> {
@@ -59,6 +63,21 @@ impl Answer {
     }
 }
 
+pub(crate) const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// The range that `start` and `end` name: the last hour, unless said.
+pub(crate) fn range(ask: &Ask<'_>) -> Result<(u64, u64), Failure> {
+    let time = |name, text: &str| values::time(name, text, ask.now_unix_ns);
+    let to_unix_ns = ask.params.read("end", time)?.unwrap_or(ask.now_unix_ns);
+    let start = ask.params.read("start", time)?;
+    let from_unix_ns = start.unwrap_or_else(|| to_unix_ns.saturating_sub(HOUR_NS));
+    if from_unix_ns >= to_unix_ns {
+        let message = "nothing can lie in this range; accepted for end: a time after start";
+        return Err(Failure::about("end", message));
+    }
+    Ok((from_unix_ns, to_unix_ns))
+}
+
 /// A sample is no complete answer.
 pub(crate) fn name_sample(scanned: &mut Scanned) {
     if scanned.one_of > 1 {
@@ -76,6 +95,8 @@ pub(crate) enum Serve {
     Query(fn(&Ask<'_>) -> Result<Answer, Failure>),
     /// By a query on the pool, which is posted: it is too long for a path.
     Posted(fn(&Ask<'_>) -> Result<Answer, Failure>),
+    /// By a query on the pool, whose text is the place to go to.
+    Redirect(fn(&Ask<'_>) -> Result<Answer, Failure>),
     /// By a stream of everything.
     Export,
     /// By the status source, outside the pool: an operator asks when the pool is full.
@@ -158,6 +179,21 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/errors/{fingerprint}",
         params: errors::ONE_PARAMS,
         serve: Serve::Query(errors::get_error),
+    },
+    Endpoint {
+        path: "/api/shares",
+        params: shares::PARAMS,
+        serve: Serve::Query(shares::get_shares),
+    },
+    Endpoint {
+        path: "/api/typical",
+        params: typical::PARAMS,
+        serve: Serve::Query(typical::get_typical),
+    },
+    Endpoint {
+        path: "/go",
+        params: go::PARAMS,
+        serve: Serve::Redirect(go::find_place),
     },
     Endpoint {
         path: "/api/graph",

@@ -140,6 +140,17 @@ async fn every_operation_answers_as_documented() {
             "/api/sampling/what-if".to_owned(),
             404,
         ),
+        (
+            "/api/shares",
+            "/api/shares?service=front&operation=GET%20/cart".to_owned(),
+            200,
+        ),
+        ("/api/shares", "/api/shares".to_owned(), 400),
+        ("/api/typical", "/api/typical?trace_id=1".to_owned(), 200),
+        ("/api/typical", "/api/typical?trace_id=3".to_owned(), 404),
+        ("/api/typical", "/api/typical".to_owned(), 400),
+        ("/go", "/go?service=nobody".to_owned(), 404),
+        ("/go", "/go?at=then".to_owned(), 400),
         ("/api/graph", "/api/graph".to_owned(), 200),
         ("/api/tags", "/api/tags".to_owned(), 200),
         (
@@ -190,6 +201,7 @@ async fn every_documented_parameter_is_accepted() {
         "view" => "columns",
         "ids" | "rows" => "1",
         "window" => "10m",
+        "trace_id" => "1",
         "limit" | "steps" | "sample" => "7",
         "status" => "ok",
         "order" => "slowest",
@@ -213,13 +225,26 @@ async fn every_documented_parameter_is_accepted() {
                     path.contains(&format!("{{{name}}}")),
                     "{path} has no {name}"
                 );
+            } else if name == "at" {
+                assert_eq!(world.get("/go?at=now").await.status, 303);
             } else if name != "cursor" {
                 let value = match (path.as_str(), name) {
                     ("/api/export", "format") => "otlp-json",
                     _ => value(name),
                 };
-                let reply = world.get(&format!("{uri}?{name}={value}")).await;
-                assert_eq!(reply.status, 200, "{uri}?{name}={value}");
+                // Some are accepted only together with others.
+                let (others, status) = match (path.as_str(), name) {
+                    ("/api/shares" | "/api/typical", "service") => ("&operation=x", 200),
+                    ("/api/shares" | "/api/typical", "operation") => ("&service=x", 200),
+                    ("/api/shares" | "/api/typical", "start" | "end") => {
+                        ("&service=x&operation=x", 200)
+                    }
+                    ("/go", "operation") => ("", 404),
+                    ("/go", _) => ("", 303),
+                    _ => ("", 200),
+                };
+                let reply = world.get(&format!("{uri}?{name}={value}{others}")).await;
+                assert_eq!(reply.status, status, "{uri}?{name}={value}");
             }
         }
     }

@@ -103,3 +103,74 @@ async fn loaded_history_is_compared_as_asked() {
     assert_eq!(answer["hotspots"][0]["was"]["p99_ms"], Value::Null);
     assert!(answer["hotspots"][0]["was"]["hour"].is_null(), "live only");
 }
+
+#[tokio::test]
+async fn go_leads_to_the_guilty_span_and_nowhere_else() {
+    let world = world(500.0, "ok");
+    let guilty = |place: &str| {
+        let (trace, span) = place.strip_prefix("/trace/")?.split_once("?span=")?;
+        let number = u64::from_str_radix(trace, 16).ok()?;
+        Some((61..=90).contains(&number) && span == "0000000000000003")
+    };
+    for query in [
+        "service=shop",
+        "service=payment&at=now",
+        "service=shop&operation=shop%20server",
+        "",
+    ] {
+        let reply = world.get(&format!("/go?{query}")).await;
+        assert_eq!(reply.status, 303, "{query}");
+        let place = reply.header("location").expect("a place");
+        assert_eq!(guilty(place), Some(true), "{query}: {place}");
+    }
+    for query in ["service=nobody", "service=//evil.example", "at=0"] {
+        assert_eq!(
+            world.get(&format!("/go?{query}")).await.status,
+            404,
+            "{query}"
+        );
+    }
+    assert_eq!(world.get("/go?url=//evil.example").await.status, 400);
+}
+
+#[tokio::test]
+async fn shares_say_where_the_time_of_an_operation_goes() {
+    let world = world(500.0, "ok");
+    let answer = world
+        .ok("/api/shares?service=shop&operation=shop%20server&start=now-5m")
+        .await;
+    assert_eq!(answer["calls"], 30);
+    let first = &answer["operations"][0];
+    assert_eq!(first["service"], "payment");
+    let share = first["p99_share"].as_f64().expect("a number");
+    assert!((share - 500.0 / 520.0).abs() < 1e-9, "{share}");
+    assert_eq!(first["exclusive_ms"], 15_000);
+    let none = world.ok("/api/shares?service=shop&operation=none").await;
+    assert_eq!(
+        (&none["calls"], &none["operations"]),
+        (&json!(0), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn a_trace_is_compared_with_the_typical_one() {
+    let world = world(500.0, "ok");
+    let slow = world.ok("/api/typical?trace_id=4d").await;
+    assert_eq!(
+        (&slow["service"], &slow["operation"]),
+        (&json!("shop"), &json!("shop server"))
+    );
+    // Sixty fast ones, and the slow ones that began before it.
+    assert!(slow["duration_ms"].as_f64() < Some(31.0), "{slow}");
+    let operations = slow["operations"].as_array().expect("a list");
+    let payment = operations
+        .iter()
+        .find(|row| row["service"] == "payment")
+        .expect("payment");
+    assert!(payment["duration_ms"].as_f64() < Some(11.0), "{payment}");
+    assert_eq!(
+        payment["this"],
+        json!({"calls": 1, "duration_ms": 500, "exclusive_ms": 500})
+    );
+    assert_eq!(slow["compared"]["duration_ms"], 520);
+}
