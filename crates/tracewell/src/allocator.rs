@@ -1,9 +1,9 @@
-//! The allocator, told to give memory back soon.
+//! The allocator, told how soon to give memory back.
 //!
-//! mimalloc keeps freed pages for a second, and an arena's for ten. A server that decodes, seals and
-//! searches at full speed frees hundreds of megabytes in that time, and its resident memory was
-//! twice `memory_bytes_max` (P8). At a hundredth of that its CPU per span is the same
-//! (docs/performance.md), since buffers of one request still serve the next.
+//! mimalloc keeps freed pages for a second: what a seal or a request leaves serves the next one, and
+//! the kernel need not clear it again, which was a twentieth of a span's CPU. But a server that decodes,
+//! seals and searches at full speed frees hundreds of megabytes in that time, and its resident memory
+//! was twice `memory_bytes_max` (P8): where memory is tight, pages go at once.
 
 // Spans are many small values in few large buffers; glibc's allocator gives memory back too eagerly
 // for that, and every page that comes back is cleared by the kernel first.
@@ -12,16 +12,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// `mi_option_purge_delay` of mimalloc.h, versions 2 and 3; the crate names only the options before it.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-/// Milliseconds.
-const PURGE_DELAY_MS: std::ffi::c_long = 10;
+/// Milliseconds: mimalloc's own, and where memory is tight.
+const PURGE_DELAY_MS: std::ffi::c_long = 1_000;
+const PURGE_DELAY_TIGHT_MS: std::ffi::c_long = 10;
 
-/// To be called first in a process that serves.
+/// Tells how long freed pages are kept from now on.
 #[allow(unsafe_code)]
-pub(crate) fn give_back_soon() {
+pub(crate) fn set_tight(is_tight: bool) {
+    let ms = match is_tight {
+        true => PURGE_DELAY_TIGHT_MS,
+        false => PURGE_DELAY_MS,
+    };
     // SAFETY: `mi_option_set` takes two numbers and stores the second in mimalloc's own table of
     // options; an option that does not exist is ignored. No memory of ours is touched. The option is
     // read anew at each purge, so that there is no moment at which it may not be set.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, ms) }
 }
 
 #[cfg(test)]
@@ -34,8 +39,10 @@ mod tests {
         // SAFETY: reads a number of mimalloc's table.
         let get = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         // Its default tells that 15 is the delay in the version that is linked.
-        assert_eq!(get(), 1_000);
-        give_back_soon();
+        assert_eq!(get(), PURGE_DELAY_MS);
+        set_tight(true);
+        assert_eq!(get(), PURGE_DELAY_TIGHT_MS);
+        set_tight(false);
         assert_eq!(get(), PURGE_DELAY_MS);
     }
 }

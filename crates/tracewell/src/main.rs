@@ -33,9 +33,6 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    if matches!(command, Command::Start(_) | Command::Demo(_)) {
-        allocator::give_back_soon();
-    }
     let outcome = match command {
         Command::Export(args) => return ended(export::run(&args)),
         Command::Start(args) => start::start(&args),

@@ -2,8 +2,8 @@
 //!
 //! Each kind of buffer has its share. But no sum of shares knows what a seal needs at its height,
 //! what questions hold, or what the allocator keeps; so what is resident is looked at itself, up
-//! to a hundred times a second. When it is tight, heads are sealed at a part of their size and the
-//! cache lets go; when it is full, nothing more is taken in (429) until there is room again.
+//! to a hundred times a second. When it is tight, heads are sealed at a part of their size, and the
+//! cache and the allocator let go; when it is full, nothing more is taken in (429) until there is room again.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,6 +13,8 @@ use anyhow::Context;
 use tracewell_collector::{Collector, Hold};
 use tracewell_storage_embedded::engine::Engine;
 use tracewell_workers::Stop;
+
+use crate::allocator;
 
 /// In so little time some ten megabytes come in at most.
 const LOOK_EVERY_MS: u64 = 10;
@@ -90,6 +92,7 @@ impl Watch {
     fn tell(&self, pressure: Pressure) {
         // Again and again while it is so: the cache fills meanwhile.
         self.engine.set_tight(pressure >= Pressure::Tight);
+        allocator::set_tight(pressure >= Pressure::Tight);
         self.collector
             .hold(Hold::Memory, pressure == Pressure::Full);
     }
