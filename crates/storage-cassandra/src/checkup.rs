@@ -59,6 +59,15 @@ pub fn check(cassandra: &Cassandra) -> Result<Checkup, Error> {
         format!("{nodes} node(s) are no quorum of {replicas} replicas: every write fails"),
         "add nodes, or set cassandra_replicas and alter the keyspace",
     );
+    // ScyllaDB has no such table, and another commit log.
+    let sync = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
+    let sync: Vec<(String,)> = rows(cassandra, sync).unwrap_or_default();
+    let periodic = sync.iter().any(|(sync,)| sync == "periodic");
+    checkup.expect(
+        replicas > 1 || !periodic,
+        "commitlog_sync is periodic: when the only replica of a span is killed, it forgets the last moments of what it acknowledged",
+        "in cassandra.yaml, commitlog_sync: group and commitlog_sync_group_window: 10ms; or three replicas",
+    );
     checkup.expect(
         u32::try_from(kept_s).ok() == Some(settings.kept_s),
         format!("spans are kept for {kept_s} s, {} are set", settings.kept_s),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
@@ -33,6 +33,8 @@ pub(crate) struct Member {
 #[derive(Default)]
 pub(crate) struct Owned {
     pub(crate) partitions: BTreeMap<u32, Partition>,
+    /// Those it owned once.
+    lost: BTreeMap<u32, Partition>,
     /// Partitions that another member is to have, as soon as we are done with them.
     pub(crate) leaving: Vec<u32>,
 }
@@ -70,8 +72,10 @@ impl Member {
     pub(crate) fn give_up(&self, consumer: &BaseConsumer<Member>, partitions: &[u32]) {
         let mut owned = self.owned();
         owned.leaving.clear();
-        for partition in partitions {
-            owned.partitions.remove(partition);
+        for number in partitions {
+            if let Some(partition) = owned.partitions.remove(number) {
+                owned.lost.insert(*number, partition);
+            }
         }
         drop(owned);
         let list = self.list(partitions.iter().copied());
@@ -84,11 +88,13 @@ impl Member {
         let mut starts = self.list(partitions.iter().copied());
         match consumer.committed_offsets(asked, COMMITTED_WAIT) {
             Ok(committed) => {
-                let mut owned = self.owned();
+                let mut begun = TopicPartitionList::new();
                 for element in committed.elements() {
                     let number = element.partition() as u32;
-                    let partition =
-                        Partition::starting(committed_at(&element), self.durable(consumer, number));
+                    let mut partition = self.place(consumer, number, committed_at(&element));
+                    if element.offset() == Offset::Invalid && partition.next_offset.is_none() {
+                        partition.next_offset = self.begin(consumer, number, &mut begun);
+                    }
                     let start = match partition.next_offset {
                         Some(offset) => Offset::Offset(offset as i64),
                         None => Offset::Beginning,
@@ -97,7 +103,10 @@ impl Member {
                         "placing a partition",
                         starts.set_partition_offset(&self.topic, element.partition(), start),
                     );
-                    owned.partitions.insert(number, partition);
+                    self.owned().partitions.insert(number, partition);
+                }
+                if begun.count() > 0 {
+                    told("beginning", consumer.commit(&begun, CommitMode::Async));
                 }
             }
             // librdkafka asks again, for as long as it takes.
@@ -109,26 +118,44 @@ impl Member {
         told("taking partitions", consumer.incremental_assign(&starts));
     }
 
-    /// How far the sink has this partition. A position that Kafka has not reached is of a topic that
-    /// was made anew since, and says nothing.
-    fn durable(&self, consumer: &BaseConsumer<Member>, partition: u32) -> u64 {
-        let of = |position: &&Position| position.partition == partition;
-        let known = self.durable.iter().filter(of);
-        let Some(durable) = known.map(|position| position.offset).max() else {
-            return 0;
-        };
-        let held = consumer.fetch_watermarks(&self.topic, partition as i32, COMMITTED_WAIT);
-        let end = held.map_or(u64::MAX, |(_low, end)| u64::try_from(end).unwrap_or(0));
-        if durable > end {
-            tracing::warn!(
-                partition,
-                durable,
-                end,
-                "the topic was made anew since it was counted"
-            );
-            return 0;
+    /// Where a group begins that has committed nothing: it commits that, so that what expires from
+    /// there on without having come to it is known to be lost (P13).
+    fn begin(
+        &self,
+        consumer: &BaseConsumer<Member>,
+        number: u32,
+        begun: &mut TopicPartitionList,
+    ) -> Option<u64> {
+        let held = consumer.fetch_watermarks(&self.topic, number as i32, COMMITTED_WAIT);
+        let (low, _end) = held.ok()?;
+        let mut element = begun.add_partition(&self.topic, number as i32);
+        element.set_offset(Offset::Offset(low)).ok()?;
+        element.set_metadata(commit_metadata(0));
+        u64::try_from(low).ok()
+    }
+
+    /// A partition that comes: delivery goes on after the latest of what the group committed, what
+    /// the sink says it has, and what it was given before the partition was lost, in an outage of Kafka
+    /// say: this process still has it. A place that Kafka has not reached is in a topic that was made
+    /// anew since, and says nothing.
+    fn place(
+        &self,
+        consumer: &BaseConsumer<Member>,
+        number: u32,
+        committed: Option<(u64, u64)>,
+    ) -> Partition {
+        let lost = self.owned().lost.remove(&number);
+        let of = |position: &&Position| position.partition == number;
+        let durable = self.durable.iter().filter(of);
+        let durable = durable.map(|position| position.offset).max().unwrap_or(0);
+        if lost.is_none() && durable == 0 {
+            return Partition::starting(committed, 0);
         }
-        durable
+        let held = consumer.fetch_watermarks(&self.topic, number as i32, COMMITTED_WAIT);
+        let end = held.map_or(u64::MAX, |(_low, end)| u64::try_from(end).unwrap_or(0));
+        let durable = if durable > end { 0 } else { durable };
+        let lost = lost.and_then(|lost| lost.going_on(committed.map(|(offset, _)| offset), end));
+        lost.unwrap_or_else(|| Partition::starting(committed, durable))
     }
 
     /// Whether something delivered from these partitions is not committed.

@@ -55,6 +55,20 @@ impl Partition {
         }
     }
 
+    /// Owned again, by the member that lost it: it goes on after what it was given, which is not
+    /// committed but still in its sink's hands. None where another member went on beyond that.
+    pub(crate) fn going_on(mut self, committed: Option<u64>, end_offset: u64) -> Option<Partition> {
+        let next = self.next_offset?;
+        if next > end_offset {
+            // Of a topic made anew; positions go on.
+            self.next_offset = committed;
+            return Some(self);
+        }
+        committed
+            .is_none_or(|offset| offset <= next)
+            .then_some(self)
+    }
+
     /// The position of a record with this offset, which just came. True beside it when offsets have
     /// begun again.
     pub(crate) fn place(&mut self, offset: u64) -> (u64, bool) {
@@ -179,6 +193,24 @@ mod tests {
         partition.pass(3, 0, false);
         assert_eq!(partition.commit_passed_over(), None);
         assert_eq!(partition.commit_at(2), commit(3, 5, 3));
+    }
+
+    #[test]
+    fn what_a_member_was_given_before_it_lost_a_partition_does_not_come_again() {
+        let lost = || {
+            let mut partition = Partition::starting(Some((10, 100)), 0);
+            pass(&mut partition, &[10, 11, 12]);
+            partition
+        };
+        let again = lost().going_on(Some(11), 20).unwrap();
+        assert_eq!(again.next_offset, Some(13));
+        assert_eq!(again.commit_at(12), commit(12, 104, 12));
+        // Another member went further.
+        assert!(lost().going_on(Some(14), 20).is_none());
+        // The topic was made anew: from its beginning, with positions that go on.
+        let mut renewed = lost().going_on(None, 3).unwrap();
+        assert_eq!(renewed.next_offset, None);
+        assert_eq!(renewed.place(0), (14, true));
     }
 
     #[test]

@@ -5,9 +5,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 
+/// Clients of engines say each second again that one is away; those who use them say it once. A
+/// filter may ask for them by name.
+const QUIET: &str = "scylla=off,librdkafka=off";
+
 /// Starts printing log lines as the settings say.
 pub(crate) fn start(config: &Config) {
-    let filter = EnvFilter::new(&config.log_level);
+    let filter = EnvFilter::new(format!("{QUIET},{}", config.log_level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

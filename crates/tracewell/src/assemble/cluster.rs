@@ -160,10 +160,13 @@ fn readers_of(
     let spans = Arc::new(Late::new(clock.clone(), move || {
         CassandraReader::open(Cassandra::connect(settings.clone())?)
     }));
-    if let Err(error) = spans.get() {
+    if let Err(error) = spans.try_open() {
         tracing::warn!(%error, "no traces by id for now");
     }
-    let finder = Arc::new(OpenSearchFinder::new(opensearch_settings(config))?);
+    let settings = opensearch_settings(config);
+    let finder = Arc::new(Late::new(clock.clone(), move || {
+        OpenSearchFinder::new(settings.clone())
+    }));
     let indexed = Indexed {
         finder: finder.clone(),
         store: spans.clone(),

@@ -1,15 +1,18 @@
-//! An end of an engine that is opened when it is asked for: a process starts, and answers what it
-//! can, while the engine is away (P15).
+//! An engine's reader, which may be away (P15). It is opened when it is asked for, so that a process
+//! starts, and answers what it can, without it. And while it is away one question at a time finds out
+//! whether it is back: the others are answered at once, and hold no thread that other engines'
+//! questions need.
 
-use std::sync::{Arc, Mutex, OnceLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracewell_model::{Clock, TraceId};
 use tracewell_storage::scan::Each;
 use tracewell_storage::{
-    Error, FoundTrace, ReadContext, ScanQuery, Scanned, SpanScanner, TraceReader,
+    Class, Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, SpanScanner,
+    TraceFinder, TraceQuery, TraceReader,
 };
 
-/// How long a failure stands for those who ask next, so that an outage costs each of them nothing.
+/// How long a failure stands for those who ask next.
 const FAILURE_STANDS_NS: u64 = 1_000_000_000;
 
 type Open<T> = Box<dyn Fn() -> Result<T, Error> + Send + Sync>;
@@ -19,7 +22,14 @@ pub(crate) struct Late<T> {
     open: Open<T>,
     clock: Arc<dyn Clock>,
     opened: OnceLock<T>,
-    failed: Mutex<Option<(u64, Error)>>,
+    trouble: Mutex<Trouble>,
+}
+
+#[derive(Default)]
+struct Trouble {
+    failed: Option<(u64, Error)>,
+    /// Somebody finds out whether it is over.
+    tried: bool,
 }
 
 impl<T> Late<T> {
@@ -31,41 +41,48 @@ impl<T> Late<T> {
             open: Box::new(open),
             clock,
             opened: OnceLock::new(),
-            failed: Mutex::default(),
+            trouble: Mutex::default(),
         }
     }
 
-    /// It, if it is open or can be opened now.
-    pub(crate) fn get(&self) -> Result<&T, Error> {
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
-        }
-        let mut failed = match self.failed.try_lock() {
-            Ok(failed) => failed,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::retryable("the engine is being connected to"));
-            }
-        };
-        let now = self.clock.monotonic_ns();
-        if let Some((at, error)) = &*failed
-            && now.saturating_sub(*at) < FAILURE_STANDS_NS
+    /// Opens it if it is there, without a question.
+    pub(crate) fn try_open(&self) -> Result<(), Error> {
+        self.ask(|_| Ok(()))
+    }
+
+    fn ask<A>(&self, question: impl FnOnce(&T) -> Result<A, Error>) -> Result<A, Error> {
         {
-            return Err(error.clone());
-        }
-        match (self.open)() {
-            Ok(opened) => Ok(self.opened.get_or_init(|| opened)),
-            Err(error) => {
-                *failed = Some((self.clock.monotonic_ns(), error.clone()));
-                Err(error)
+            let mut trouble = self.trouble();
+            if let Some((at, error)) = &trouble.failed {
+                let now = self.clock.monotonic_ns();
+                if trouble.tried || now.saturating_sub(*at) < FAILURE_STANDS_NS {
+                    return Err(error.clone());
+                }
+                trouble.tried = true;
             }
         }
+        let opened = match self.opened.get() {
+            Some(opened) => Ok(opened),
+            None => (self.open)().map(|opened| self.opened.get_or_init(|| opened)),
+        };
+        let answer = opened.and_then(question);
+        let is_away = |error: &&Error| matches!(error.class, Class::Retryable | Class::Overloaded);
+        let failed = answer.as_ref().err().filter(is_away);
+        *self.trouble() = Trouble {
+            failed: failed.map(|error| (self.clock.monotonic_ns(), error.clone())),
+            tried: false,
+        };
+        answer
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: TraceReader> TraceReader for Late<R> {
     fn get_trace(&self, id: TraceId, context: &ReadContext) -> Result<FoundTrace, Error> {
-        self.get()?.get_trace(id, context)
+        self.ask(|reader| reader.get_trace(id, context))
     }
 }
 
@@ -76,7 +93,40 @@ impl<R: SpanScanner> SpanScanner for Late<R> {
         context: &ReadContext,
         each: Each<'_>,
     ) -> Result<Scanned, Error> {
-        self.get()?.scan_spans(query, context, each)
+        self.ask(|reader| reader.scan_spans(query, context, each))
+    }
+}
+
+impl<R: TraceFinder> TraceFinder for Late<R> {
+    fn find_traces(&self, query: &TraceQuery, context: &ReadContext) -> Result<Found, Error> {
+        self.ask(|finder| finder.find_traces(query, context))
+    }
+
+    fn list_services(&self, context: &ReadContext) -> Result<Names, Error> {
+        self.ask(|finder| finder.list_services(context))
+    }
+
+    fn list_operations(&self, service: &str, context: &ReadContext) -> Result<Names, Error> {
+        self.ask(|finder| finder.list_operations(service, context))
+    }
+
+    fn list_tag_keys(
+        &self,
+        prefix: &str,
+        limit: usize,
+        context: &ReadContext,
+    ) -> Result<Names, Error> {
+        self.ask(|finder| finder.list_tag_keys(prefix, limit, context))
+    }
+
+    fn list_tag_values(
+        &self,
+        key: &str,
+        prefix: &str,
+        limit: usize,
+        context: &ReadContext,
+    ) -> Result<Names, Error> {
+        self.ask(|finder| finder.list_tag_values(key, prefix, limit, context))
     }
 }
 
@@ -89,20 +139,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_stands_for_a_second_and_success_for_good() {
+    fn a_failure_stands_for_a_second_and_then_one_question_finds_out() {
         let clock = Arc::new(ManualClock::at(0));
-        let tries = Arc::new(AtomicU32::new(0));
-        let counted = tries.clone();
+        let opened = AtomicU32::new(0);
         let late = Late::new(clock.clone(), move || {
-            match counted.fetch_add(1, Ordering::Relaxed) {
+            match opened.fetch_add(1, Ordering::Relaxed) {
                 0 => Err(Error::retryable("away")),
-                _ => Ok(7),
+                number => Ok(number),
             }
         });
-        assert!(late.get().is_err() && late.get().is_err());
-        assert_eq!(tries.load(Ordering::Relaxed), 1);
+        let asked = AtomicU32::new(0);
+        let ask = |answer: Result<u32, Error>| {
+            late.ask(|_| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                answer
+            })
+        };
+        assert!(ask(Ok(5)).is_err() && ask(Ok(5)).is_err(), "not opened");
         clock.advance(FAILURE_STANDS_NS);
-        assert_eq!((late.get().unwrap(), late.get().unwrap()), (&7, &7));
-        assert_eq!(tries.load(Ordering::Relaxed), 2);
+        assert_eq!(ask(Ok(5)).unwrap(), 5);
+        // One fails by itself: the next are told the same without being asked.
+        assert!(ask(Err(Error::retryable("hangs"))).is_err());
+        assert_eq!(ask(Ok(6)).unwrap_err().message, "hangs");
+        clock.advance(FAILURE_STANDS_NS);
+        let back = late.ask(|_| {
+            assert!(ask(Ok(7)).is_err(), "while one finds out");
+            Ok(8)
+        });
+        assert_eq!((back.unwrap(), ask(Ok(9)).unwrap()), (8, 9));
+        // A question that was wrong says nothing about the engine.
+        assert!(ask(Err(Error::invalid("what?"))).is_err());
+        assert_eq!(ask(Ok(10)).unwrap(), 10);
+        assert_eq!(asked.load(Ordering::Relaxed), 5);
     }
 }

@@ -2,85 +2,13 @@
 //! acknowledged arrives. A Kafka of its own, since other tests need theirs.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
-use tempfile::TempDir;
 use tracewell_storage::memory::MemoryStore;
 
 use crate::cluster::{Cluster, body, spans_of, work, worker};
+use crate::engines::OwnEngines;
 use crate::server::{JSON, Server, eventually, try_post};
-
-/// An engine that a test may ill-treat; stopped when dropped.
-struct Engine {
-    xtask: String,
-    dir: TempDir,
-}
-
-impl Engine {
-    /// None where engines cannot be started.
-    fn start() -> Option<Engine> {
-        let Ok(xtask) = std::env::var("STACK_XTASK") else {
-            let line = b"skipped: no way to start a Kafka (cargo xtask stack up kafka)\n";
-            std::io::stdout().write_all(line).unwrap();
-            return None;
-        };
-        let dir = tempfile::tempdir().unwrap();
-        let engine = Engine { xtask, dir };
-        engine.up();
-        Some(engine)
-    }
-
-    fn stack(&self, word: &str, more: &[&str]) {
-        let mut stack = Command::new(&self.xtask);
-        stack
-            .args(["stack", word, "--dir"])
-            .arg(self.place())
-            .args(more);
-        let output = stack.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-
-    fn place(&self) -> PathBuf {
-        self.dir.path().join("stack")
-    }
-
-    /// Started, or started again: same port, same data.
-    fn up(&self) {
-        self.stack("up", &["kafka"]);
-    }
-
-    fn noted(&self) -> Value {
-        let noted = std::fs::read(self.place().join("addresses.json")).unwrap();
-        let noted: Value = serde_json::from_slice(&noted).unwrap();
-        noted["kafka"].clone()
-    }
-
-    fn brokers(&self) -> String {
-        self.noted()["address"].as_str().unwrap().to_owned()
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.noted()["pid"].to_string();
-        assert!(Path::new("/proc").join(&pid).exists());
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.stack("down", &[]);
-    }
-}
 
 /// A sender that repeats what was turned away, as OTLP prescribes, and remembers what was taken.
 struct Sender {
@@ -130,10 +58,10 @@ impl Sender {
 
 #[test]
 fn kafka_may_stop_and_die_under_load() {
-    let Some(engine) = Engine::start() else {
+    let Some(engines) = OwnEngines::start(&["kafka"]) else {
         return;
     };
-    let cluster = Cluster::on(engine.brokers());
+    let cluster = Cluster::on(engines.address("kafka"));
     let mut sender = Sender {
         collectors: [cluster.collector(), cluster.collector()],
         next: 1,
@@ -145,14 +73,14 @@ fn kafka_may_stop_and_die_under_load() {
     sender.send(50);
     work(&mut worker, 100);
 
-    engine.signal("-STOP");
+    engines.signal("kafka", "-STOP");
     sender.send_in_vain(3);
-    engine.signal("-CONT");
+    engines.signal("kafka", "-CONT");
     sender.send(50);
 
-    engine.signal("-KILL");
+    engines.signal("kafka", "-KILL");
     sender.send_in_vain(3);
-    engine.up();
+    engines.up("kafka");
     sender.send(50);
 
     assert_eq!(sender.acknowledged.len(), 150);

@@ -9,6 +9,10 @@ mod cli;
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
+mod cluster_faults;
+#[cfg(feature = "cluster")]
+mod cluster_log;
+#[cfg(feature = "cluster")]
 mod cluster_outage;
 #[cfg(feature = "cluster")]
 mod cluster_roles;
@@ -18,6 +22,8 @@ mod cold_reads;
 mod crash;
 mod damage;
 mod demo;
+#[cfg(feature = "cluster")]
+mod engines;
 mod expect;
 mod export;
 mod faults;

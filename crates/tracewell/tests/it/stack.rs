@@ -46,16 +46,23 @@ impl Engines {
 
 /// A place in the engines, and the file of settings that all its processes share.
 pub(crate) struct Stack {
+    pub(crate) kafka: String,
+    pub(crate) topic: String,
     dir: TempDir,
 }
 
 impl Stack {
     /// A place with everything made in it; none without the engines.
     pub(crate) fn new() -> Option<Stack> {
-        Some(Stack::on(&Engines::of_the_stack()?, ""))
+        Stack::with("")
     }
 
-    /// A place in these engines, with more settings.
+    /// The same, with more of `[kafka]`.
+    pub(crate) fn with(more: &str) -> Option<Stack> {
+        Some(Stack::on(&Engines::of_the_stack()?, more))
+    }
+
+    /// A place in these engines.
     pub(crate) fn on(engines: &Engines, more: &str) -> Stack {
         let stack = Stack::bare(engines, more);
         let made = stack.run(&["schema"]);
@@ -76,8 +83,8 @@ impl Stack {
             redis,
         } = engines;
         let settings = format!(
-            r#"{more}
-[kafka]
+            r#"[kafka]
+{more}
 brokers = "{kafka}"
 topic = "{name}"
 partitions = 4
@@ -98,7 +105,11 @@ prefix = "{name}:"
 "#
         );
         std::fs::write(dir.path().join("tracewell.toml"), settings).unwrap();
-        Stack { dir }
+        Stack {
+            kafka: kafka.clone(),
+            topic: name,
+            dir,
+        }
     }
 
     pub(crate) fn of_the_stack_bare() -> Option<Stack> {
