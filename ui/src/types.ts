@@ -345,6 +345,33 @@ export interface StatusAnswer {
   problems: string[];
 }
 
+/** An operation's part in a trace: all its calls together. */
+export interface OperationPart {
+  calls: number;
+  duration_ms: number;
+  /** Of its own on the critical path. */
+  exclusive_ms: number;
+}
+
+/** The median over the traces, and what it is in the one that is compared. */
+export interface TypicalOperation extends OperationPart {
+  service: string;
+  operation: string;
+  this: OperationPart;
+}
+
+export interface TypicalAnswer extends Answer {
+  service: string;
+  operation: string;
+  /** So many were looked at. */
+  traces: number;
+  /** The one of median duration. */
+  trace_id: string | null;
+  duration_ms: number | null;
+  operations: TypicalOperation[];
+  compared: { trace_id: string; duration_ms: number } | null;
+}
+
 export interface SamplingAnswer {
   enabled: boolean;
   /** Traces by reason. */

@@ -216,3 +216,39 @@ export function difference(store, { a, b }) {
   attributes.sort((x, y) => y.score - x.score);
   return { n_a: first.length, n_b: second.length, attributes: attributes.filter((one) => one.score > 0.01).slice(0, 100), keys: new Set([...values.values()].map((one) => one.key)).size, left_out: [], sampled: 1, ...about };
 }
+
+/** Own time is all that no child covers: the mock knows no critical path. */
+function partsOf(found) {
+  const own = found.spans.map((span) => span.duration_ms);
+  found.spans.forEach((span, row) => found.parentRow[row] >= 0 && (own[found.parentRow[row]] -= span.duration_ms));
+  const parts = new Map();
+  found.spans.forEach((span, row) => {
+    const part = parts.get(opKey(span)) ?? { calls: 0, duration_ms: 0, exclusive_ms: 0 };
+    parts.set(opKey(span), { calls: part.calls + 1, duration_ms: part.duration_ms + span.duration_ms, exclusive_ms: part.exclusive_ms + Math.max(0, own[row]) });
+  });
+  return parts;
+}
+
+export function typical(store, query) {
+  const found = store.get(String(query.get("trace_id")));
+  const root = found?.spans[found.root];
+  if (!root) throw new Refusal(404, "not_found", "the trace is not stored, or has no root");
+  const since = found.start - 60n * MINUTE_NS;
+  const others = [...store.all()].filter((one) => one.start >= since && one.start < found.start && one.root >= 0 && opKey(one.spans[one.root]) === opKey(root)).slice(-100);
+  others.sort((a, b) => a.duration - b.duration);
+  const all = others.map(partsOf);
+  const own = partsOf(found);
+  const none = { calls: 0, duration_ms: 0, exclusive_ms: 0 };
+  const middle = (key, of) => quantile(all.map((parts) => (parts.get(key) ?? none)[of]).sort((a, b) => a - b), 0.5) ?? 0;
+  const keys = new Set([...own.keys(), ...all.flatMap((parts) => [...parts.keys()])]);
+  const median = others[Math.floor(others.length / 2)];
+  return {
+    ...named(opKey(root)),
+    traces: others.length,
+    trace_id: median?.id ?? null,
+    duration_ms: median ? median.duration / 1e6 : null,
+    operations: [...keys].map((key) => ({ ...named(key), ...Object.fromEntries(Object.keys(none).map((of) => [of, middle(key, of)])), this: own.get(key) ?? none })),
+    compared: { trace_id: found.id, duration_ms: found.duration / 1e6 },
+    ...about,
+  };
+}

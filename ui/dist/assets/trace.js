@@ -1,5 +1,5 @@
-import { A as a, B as d, C as href, D as withChanges, E as setParams, F as textOf, H as $, I as A, L as F, N as useGet, O as copy, P as stringifyExact, R as T, S as address, T as route, V as w, a as duration, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as refresh, k as say, l as plural, o as instant, y as filterOf, z as b } from "./index.js";
-import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { A as a, B as d, C as href, D as withChanges, E as setParams, F as textOf, H as $, I as A, L as F, N as useGet, O as copy, P as stringifyExact, R as T, S as address, T as route, V as w, a as duration, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as refresh, k as say, l as plural, o as instant, s as milliseconds, y as filterOf, z as b } from "./index.js";
+import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
 import { t as keptBecause } from "./kept.js";
 import { n as useWidth, t as prepare } from "./canvas.js";
 // src/trace/missing.ts
@@ -1313,6 +1313,189 @@ function JsonView({ model, row }) {
 		]
 	});
 }
+// src/trace/typical.tsx
+var SHOWN = 40;
+/** Less of a difference is nothing to look at. */
+var TIMES_SHOWN = 1.1;
+/** "×9.2", "×0.4"; empty where there is nothing to compare with, or no difference. */
+function times(own, typical) {
+	if (typical <= 0 || own < 0) return "";
+	const ratio = own / typical;
+	if (ratio < TIMES_SHOWN && ratio > 1 / TIMES_SHOWN) return "";
+	return `×${ratio >= 99.5 ? count(Math.round(ratio)) : ratio >= 9.95 ? ratio.toFixed(0) : ratio.toFixed(1)}`;
+}
+/** The more of the trace's own time it cost than usual, the higher. */
+var excess = (one) => one.this.exclusive_ms - one.exclusive_ms;
+function Row({ one }) {
+	const more = excess(one);
+	const gone = one.this.calls === 0;
+	return /* @__PURE__ */ a("tr", {
+		class: gone ? "idle" : void 0,
+		children: [
+			/* @__PURE__ */ a("td", {
+				class: "name",
+				children: [
+					/* @__PURE__ */ a("a", {
+						href: href(route.value.path, withChanges(route.value.params, {
+							view: null,
+							find: `${one.service} ${one.operation}`
+						})),
+						"data-row-link": "",
+						title: "Find its spans in the waterfall",
+						children: [
+							/* @__PURE__ */ a("bdi", {
+								class: "service",
+								children: one.service
+							}),
+							" ",
+							/* @__PURE__ */ a("bdi", { children: one.operation || "(no name)" })
+						]
+					}),
+					gone && /* @__PURE__ */ a("small", { children: " not in this trace" }),
+					!gone && one.calls === 0 && /* @__PURE__ */ a("small", {
+						class: "warn-text",
+						children: " usually not there"
+					})
+				]
+			}),
+			/* @__PURE__ */ a("td", {
+				class: "number",
+				children: count(one.this.calls)
+			}),
+			/* @__PURE__ */ a("td", {
+				class: "number dim",
+				children: count(one.calls)
+			}),
+			/* @__PURE__ */ a("td", {
+				class: "number",
+				children: milliseconds(one.this.duration_ms)
+			}),
+			/* @__PURE__ */ a("td", {
+				class: "number dim",
+				children: milliseconds(one.duration_ms)
+			}),
+			/* @__PURE__ */ a("td", {
+				class: "number",
+				children: times(one.this.duration_ms, one.duration_ms)
+			}),
+			/* @__PURE__ */ a("td", {
+				class: more > 0 ? "number bad" : "number dim",
+				children: Math.abs(more) < .001 ? "0" : `${more > 0 ? "+" : "−"}${milliseconds(Math.abs(more))}`
+			})
+		]
+	});
+}
+function Compared({ answer }) {
+	const [all, setAll] = d(false);
+	const rows = [...answer.operations].sort((a, b) => excess(b) - excess(a));
+	const shown = all ? rows : rows.slice(0, SHOWN);
+	const own = answer.compared?.duration_ms ?? 0;
+	return /* @__PURE__ */ a($, { children: [
+		/* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			role: "status",
+			children: [
+				"This one took ",
+				/* @__PURE__ */ a("b", { children: milliseconds(own) }),
+				", the",
+				" ",
+				answer.trace_id ? /* @__PURE__ */ a("a", {
+					href: href(`/trace/${answer.trace_id}`),
+					children: "median"
+				}) : "median",
+				" of ",
+				plural(answer.traces, "trace"),
+				" of ",
+				/* @__PURE__ */ a("bdi", { children: answer.service }),
+				" ",
+				/* @__PURE__ */ a("bdi", { children: answer.operation }),
+				" before it ",
+				/* @__PURE__ */ a("b", { children: milliseconds(answer.duration_ms) }),
+				times(own, answer.duration_ms ?? 0) && `: ${times(own, answer.duration_ms ?? 0)}`,
+				"."
+			]
+		}),
+		/* @__PURE__ */ a("table", { children: [
+			/* @__PURE__ */ a("caption", {
+				class: "unseen",
+				children: "Operations of this trace and of the typical one, those that cost most more first"
+			}),
+			/* @__PURE__ */ a("thead", { children: /* @__PURE__ */ a("tr", { children: [
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					children: "Operation"
+				}),
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					class: "number",
+					children: "Calls"
+				}),
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					class: "number",
+					children: "typical"
+				}),
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					class: "number",
+					children: "Time"
+				}),
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					class: "number",
+					children: "typical"
+				}),
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					class: "number",
+					children: "Times"
+				}),
+				/* @__PURE__ */ a("th", {
+					scope: "col",
+					class: "number",
+					title: "Of its own time on the critical path: what the trace waited longer for",
+					children: "Waited more"
+				})
+			] }) }),
+			/* @__PURE__ */ a("tbody", { children: shown.map((one) => /* @__PURE__ */ a(Row, { one }, `${one.service}\n${one.operation}`)) })
+		] }),
+		shown.length < rows.length && /* @__PURE__ */ a("p", {
+			class: "table-foot",
+			children: /* @__PURE__ */ a("button", {
+				type: "button",
+				class: "quiet small",
+				onClick: () => setAll(true),
+				children: ["Show all ", count(rows.length)]
+			})
+		})
+	] });
+}
+function TypicalView({ traceId }) {
+	const url = `/api/typical?trace_id=${traceId}`;
+	const { data, error } = useGet(url, { keep: true });
+	return /* @__PURE__ */ a("div", {
+		class: "view-scroll",
+		tabIndex: 0,
+		role: "group",
+		"aria-label": "This trace against the typical one",
+		children: [
+			error && /* @__PURE__ */ a(Lacking, {
+				what: "typical traces",
+				error,
+				retry: () => void refresh(url)
+			}),
+			/* @__PURE__ */ a(Incomplete, { answer: data }),
+			data && (data.traces > 0 ? /* @__PURE__ */ a(Compared, { answer: data }) : /* @__PURE__ */ a("p", {
+				class: "quiet-text",
+				children: "No other trace of this root is stored from the hour before it: there is nothing to compare with."
+			})),
+			!data && !error && /* @__PURE__ */ a("p", {
+				class: "loading room",
+				children: "Comparing with the traces before it…"
+			})
+		]
+	});
+}
 // src/trace/waterfall.tsx
 var INDENT = 12;
 var INDENTS_MAX = 14;
@@ -1561,8 +1744,13 @@ var VIEWS = [
 	"waterfall",
 	"table",
 	"services",
+	"typical",
 	"json"
 ];
+var VIEW_NAMES = {
+	json: "JSON",
+	typical: "Against typical"
+};
 var currentView = () => VIEWS.find((view) => view === route.value.params.get("view")) ?? "waterfall";
 var viewParam = (view) => view === "waterfall" ? null : view;
 /** Everything derived from the columns; made once per answer. */
@@ -1663,6 +1851,7 @@ function keysOf(context) {
 		Enter: () => row >= 0 && setParams({ panel: null }),
 		Escape: () => setParams({ panel: "0" }),
 		v: () => setParams({ view: viewParam(VIEWS[(VIEWS.indexOf(currentView()) + 1) % VIEWS.length]) }),
+		x: () => setParams({ view: currentView() === "typical" ? null : "typical" }),
 		y: () => void copy(address(), "link"),
 		t: () => void copy(model.traceId, "trace id")
 	};
@@ -1859,7 +2048,7 @@ function Toolbar({ hits, model, row, found }) {
 				children: VIEWS.map((one) => /* @__PURE__ */ a("a", {
 					href: href(route.value.path, withChanges(route.value.params, { view: viewParam(one) })),
 					"aria-current": one === view ? "true" : void 0,
-					children: one === "json" ? "JSON" : `${one[0].toUpperCase()}${one.slice(1)}`
+					children: VIEW_NAMES[one] ?? `${one[0].toUpperCase()}${one.slice(1)}`
 				}, one))
 			}),
 			/* @__PURE__ */ a("label", {
@@ -1947,7 +2136,7 @@ function Loaded({ answer, onReload }) {
 		dark: dark()
 	};
 	const hit = text ? found.hit : null;
-	const drawer = row >= 0 && params.get("panel") !== "0" && view !== "json";
+	const drawer = row >= 0 && params.get("panel") !== "0" && view !== "json" && view !== "typical";
 	return /* @__PURE__ */ a($, { children: [
 		/* @__PURE__ */ a(Head, {
 			answer,
@@ -1998,6 +2187,7 @@ function Loaded({ answer, onReload }) {
 					onSelect: (to) => actions.select(to, true)
 				}),
 				view === "services" && /* @__PURE__ */ a(ServicesView, { ...look }),
+				view === "typical" && /* @__PURE__ */ a(TypicalView, { traceId: model.traceId }),
 				view === "json" && /* @__PURE__ */ a(JsonView, {
 					model,
 					row

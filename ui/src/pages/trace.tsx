@@ -20,12 +20,14 @@ import { Minimap } from "../trace/minimap";
 import { buildModel, errorsBelow, nextOf, openTo, parseColumns, placeOf, rootCause, rowOfParam, rowsWithChildren, selfTimes, spanParam, visibleRows, type TraceModel } from "../trace/model";
 import { panBy, parseZoom, zoomAround, zoomParam, zoomToSpan, type Zoom } from "../trace/viewport";
 import { JsonView, ServicesView, TableView } from "../trace/views";
+import { TypicalView } from "../trace/typical";
 import { Waterfall } from "../trace/waterfall";
 import { becameOf } from "../trace/missing";
 import type { ColumnsAnswer, PartialReason } from "../types";
 
-const VIEWS = ["waterfall", "table", "services", "json"] as const;
+const VIEWS = ["waterfall", "table", "services", "typical", "json"] as const;
 type View = (typeof VIEWS)[number];
+const VIEW_NAMES: Partial<Record<View, string>> = { json: "JSON", typical: "Against typical" };
 
 const currentView = (): View => VIEWS.find((view) => view === route.value.params.get("view")) ?? "waterfall";
 const viewParam = (view: View): string | null => (view === "waterfall" ? null : view);
@@ -122,6 +124,7 @@ function keysOf(context: KeyContext): Keys {
     Enter: () => row >= 0 && setParams({ panel: null }),
     Escape: () => setParams({ panel: "0" }),
     v: () => setParams({ view: viewParam(VIEWS[(VIEWS.indexOf(currentView()) + 1) % VIEWS.length]) }),
+    x: () => setParams({ view: currentView() === "typical" ? null : "typical" }),
     y: () => void copy(address(), "link"),
     t: () => void copy(model.traceId, "trace id"),
   };
@@ -275,7 +278,7 @@ function Toolbar({ hits, model, row, found }: { hits: number; model: TraceModel;
       <nav class="tabs" aria-label="Views of the trace">
         {VIEWS.map((one) => (
           <a key={one} href={href(route.value.path, withChanges(route.value.params, { view: viewParam(one) }))} aria-current={one === view ? "true" : undefined}>
-            {one === "json" ? "JSON" : `${one[0].toUpperCase()}${one.slice(1)}`}
+            {VIEW_NAMES[one] ?? `${one[0].toUpperCase()}${one.slice(1)}`}
           </a>
         ))}
       </nav>
@@ -328,7 +331,7 @@ function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => v
   const view = currentView();
   const look = { model, self, slots, dark: dark() };
   const hit = text ? found.hit : null;
-  const drawer = row >= 0 && params.get("panel") !== "0" && view !== "json";
+  const drawer = row >= 0 && params.get("panel") !== "0" && view !== "json" && view !== "typical";
   return (
     <>
       <Head answer={answer} model={model} cause={cause} longest={longest} onSelect={(to) => actions.select(to, true)} onReload={onReload} />
@@ -354,6 +357,7 @@ function Loaded({ answer, onReload }: { answer: ColumnsAnswer; onReload: () => v
         )}
         {view === "table" && <TableView {...look} hit={hit} cursor={row} onSelect={(to) => actions.select(to, true)} />}
         {view === "services" && <ServicesView {...look} />}
+        {view === "typical" && <TypicalView traceId={model.traceId} />}
         {view === "json" && <JsonView model={model} row={row} />}
         {drawer && <Drawer model={model} row={row} color={slotColor(slots[model.service[row]], look.dark)} onClose={() => setParams({ panel: "0" })} onStale={onReload} />}
       </div>

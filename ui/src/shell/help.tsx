@@ -46,6 +46,7 @@ const GROUPS: [string, [string, string][]][] = [
       ["Enter", "open the span's details"],
       ["Esc", "close the details"],
       ["v", "next view"],
+      ["x", "against the typical trace, and back"],
       ["Y", "copy a summary in Markdown"],
       ["t", "copy the trace id"],
     ],

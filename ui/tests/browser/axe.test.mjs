@@ -44,6 +44,7 @@ const pages = () => ({
   "partial trace": `/trace/${broken.trace}`,
   "trace as a table": `/trace/${whole.trace}?view=table`,
   "trace by services": `/trace/${whole.trace}?view=services`,
+  "trace against typical": `/trace/${whole.trace}?view=typical`,
   "trace as JSON": `/trace/${whole.trace}?view=json`,
   "trace that is not there": `/trace/${"0".repeat(31)}9`,
   "no page": "/trace",

@@ -180,6 +180,24 @@ test("Service: a server without heatmaps or differences says so", async () => {
   await context.close();
 });
 
+test("Trace: x compares with the typical trace, and says which operation it waited longer for", async (t) => {
+  if (!(await has(`/api/typical?trace_id=${whole.trace}`))) return t.skip("this server knows no typical traces");
+  const late = failing(1);
+  for (const span of late.spans) if (span.span_id !== late.ids.cart) span.duration_ms += 4000;
+  await new Seed(server).spans(late.spans);
+  const { page, context, problems } = await openPage(browser);
+  await visit(page, `${server.url}/trace/${late.trace}`);
+  await page.keyboard.press("x");
+  await paramBecomes(page, "view", "typical");
+  await page.waitForSelector(".view-scroll tbody tr");
+  assert.match(await page.locator(".view-scroll [role=status]").innerText(), /This one took 5\.00 s, the median of \d+ traces of frontend POST \/checkout before it 1\.00 s: ×5\.0/);
+  assert.match(await page.locator(".view-scroll tbody tr").first().innerText(), /stripe POST \/v1\/charges\s+1\s+1\s+4\.87 s\s+870 ms\s+×5\.6\s+\+/);
+  await page.keyboard.press("x");
+  await paramBecomes(page, "view", null);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
 test("Status: what the sampler kept and dropped, by reason; on a trace, why it is kept", async () => {
   const { page, context } = await openPage(browser);
   const sampling = { enabled: true, kept: { error: 12, share: 88 }, dropped: { healthy: 1900 }, share: 0.044, healthy_traces: 1988, healthy_kept: 88, kept_spans: 1700, dropped_spans: 32300, live_window_s: 900, decided_through_unix_ns: 1795968000000000000, waiting: null, problems: [] };

@@ -103,7 +103,7 @@ test("no page runs or renders markup of span data", async () => {
 test("no view of the trace, and nothing of its spans, runs or renders markup", async () => {
   const { page, context, problems } = await openPage(browser);
   for (const id of [trace, otlpTrace]) {
-    for (const query of ["", "view=table", "view=services", "view=json", `find=${encodeURIComponent(EVIL[0])}`]) {
+    for (const query of ["", "view=table", "view=services", "view=typical", "view=json", `find=${encodeURIComponent(EVIL[0])}`]) {
       await visit(page, `${server.url}/trace/${id}?${query}`);
       const drawer = await page.locator(".drawer").count();
       if (drawer > 0) await page.waitForSelector(".drawer .facts");
