@@ -2,6 +2,7 @@
 //! `storage` hand over. Knows no database, no clock and no wire format; `query` asks and answers.
 #![warn(missing_docs)]
 
+pub mod changes;
 pub mod critical_path;
 pub mod difference;
 pub mod errors;

@@ -1,6 +1,7 @@
 //! The endpoints: one table of paths and parameters, one plain function each. A function gets what
 //! was asked and the readers, runs on the query pool, and answers with JSON.
 
+pub(crate) mod changes;
 pub(crate) mod critical_path;
 pub(crate) mod difference;
 pub(crate) mod errors;
@@ -189,6 +190,11 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/api/typical",
         params: typical::PARAMS,
         serve: Serve::Query(typical::get_typical),
+    },
+    Endpoint {
+        path: "/api/changes",
+        params: changes::PARAMS,
+        serve: Serve::Query(changes::list_changes),
     },
     Endpoint {
         path: "/go",

@@ -174,3 +174,36 @@ async fn a_trace_is_compared_with_the_typical_one() {
     );
     assert_eq!(slow["compared"]["duration_ms"], 520);
 }
+
+#[tokio::test]
+async fn what_changed_around_a_time_is_told() {
+    let at = |ago: u64, service: &str, resource: Value| json!({"service_name": service, "resource": resource, "start_time_unix_ns": NOW - ago * SECOND});
+    let (old, new) = (
+        json!({"service.version": "1", "host.name": "a"}),
+        json!({"service.version": "2", "host.name": "a"}),
+    );
+    // Version 2 replaces version 1, and checkout begins to call; all else stays.
+    let mut spans = Vec::new();
+    for (ago, version) in [
+        (1_800, &old),
+        (900, &old),
+        (250, &old),
+        (200, &new),
+        (10, &new),
+    ] {
+        spans.push(span(ago, 1, 0, &at(ago, "cart", version.clone())));
+        spans.push(span(ago + 1, 1, 0, &at(ago, "checkout", json!({}))));
+    }
+    spans.push(span(7, 1, 0, &at(100, "checkout", json!({}))));
+    spans.push(span(7, 2, 1, &at(99, "cart", new.clone())));
+    let answer = World::of(&Value::Array(spans)).ok("/api/changes").await;
+    let change = |ago: u64, kind: &str, key: &str, value: &str, change: &str| json!({"at_unix_ns": NOW - ago * SECOND, "service": "cart", "kind": kind, "key": key, "value": value, "change": change});
+    assert_eq!(
+        answer["changes"],
+        json!([
+            change(250, "version", "service.version", "1", "ended"),
+            change(200, "version", "service.version", "2", "began"),
+            change(99, "caller", "", "checkout", "began"),
+        ])
+    );
+}
