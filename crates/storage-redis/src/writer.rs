@@ -165,8 +165,13 @@ impl StatsWriter for RedisWriter {
             let known = state.positions.entry(position.partition).or_default();
             *known = position.offset.max(*known);
         }
-        if due && let Err(error) = self.save(&mut state, false) {
-            // The figures are taken in and wait in memory: said by `problems`, tried again in a step.
+        let was_away = state.failure.is_some();
+        if due
+            && let Err(error) = self.save(&mut state, false)
+            && !was_away
+        {
+            // The figures are taken in and wait in memory: said here once and by `problems` while it
+            // lasts, tried again in a step.
             tracing::warn!(%error, "figures wait for Redis");
         }
         Ok(())
