@@ -31,6 +31,7 @@ mod follow_one_span;
 mod ingest;
 #[cfg(feature = "cluster")]
 mod otel_collector;
+mod overload;
 mod power_cut;
 mod readme;
 mod sampling;
