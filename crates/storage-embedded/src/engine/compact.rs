@@ -179,8 +179,9 @@ impl Engine {
         }
         let decided = self.decided_through_unix_ns();
         let is_decided = |input: &Arc<Segment>| input.meta.arrived_max_unix_ns <= decided;
-        let keep = keep.filter(|_| inputs.iter().all(is_decided));
-        let known = self.dropped_in(&inputs);
+        // Of an index that is made anew the sampler was asked before, or is asked next.
+        let keep = keep.filter(|_| !remakes_index && inputs.iter().all(is_decided));
+        let known = keep.map_or(0, |_| self.dropped_in(&inputs));
         let options = MergeOptions {
             id: self.take_id(),
             block_spans: self.options.block_spans,
@@ -196,8 +197,6 @@ impl Engine {
         };
         let place = (self.fs.as_ref(), segments_dir(&self.dir));
         let place = (place.0, place.1.as_path());
-        // Of an index that is made anew the sampler was asked before.
-        let keep = keep.filter(|_| !remakes_index);
         let merged = merge::merge(place, &inputs, options, keep, &watch, &mut scratch);
         memory(scratch.memory_bytes() as u64);
         let done = merged.and_then(|merged| {
