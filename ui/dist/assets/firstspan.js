@@ -1,4 +1,4 @@
-import { A as a, E as setParams, N as useGet, T as route } from "./index.js";
+import { A as a, E as setParams, N as useGet, T as route, l as plural } from "./index.js";
 import { a as CopyButton } from "./notes.js";
 // src/parts/firstspan.tsx
 var demoSpan = (ingest) => `NOW=$(date +%s)000000000
@@ -41,6 +41,7 @@ function FirstSpan() {
 	const grpc = status?.listeners?.otlp_grpc ?? "127.0.0.1:4317";
 	const chosen = WAYS.find(([key]) => key === route.value.params.get("send")) ?? WAYS[0];
 	const text = chosen[2](ingest);
+	const refused = status?.account.since_start.refused ?? 0;
 	return /* @__PURE__ */ a("section", {
 		class: "panel first-span",
 		"aria-labelledby": "first-span-title",
@@ -48,6 +49,22 @@ function FirstSpan() {
 			/* @__PURE__ */ a("h2", {
 				id: "first-span-title",
 				children: "No spans yet. Send the first one."
+			}),
+			refused > 0 && /* @__PURE__ */ a("p", {
+				class: "note warn",
+				children: [
+					"Spans do arrive: ",
+					plural(refused, "span was", "spans were"),
+					" refused, because of",
+					" ",
+					/* @__PURE__ */ a("bdi", { children: Object.keys(status?.account.since_start.refused_by_reason ?? {}).join(", ") }),
+					". ",
+					/* @__PURE__ */ a("a", {
+						href: "/status",
+						children: "Status says more"
+					}),
+					"."
+				]
 			}),
 			/* @__PURE__ */ a("p", {
 				class: "dim",

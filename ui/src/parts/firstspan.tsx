@@ -1,5 +1,6 @@
 // The empty state: how to get the first span here, ready to copy, with this server's own addresses.
 import { useGet } from "../api";
+import { plural } from "../format";
 import { route, setParams } from "../router";
 import type { StatusAnswer } from "../types";
 import { CopyButton } from "./bits";
@@ -28,9 +29,16 @@ export function FirstSpan() {
   const grpc = status?.listeners?.otlp_grpc ?? "127.0.0.1:4317";
   const chosen = WAYS.find(([key]) => key === route.value.params.get("send")) ?? WAYS[0];
   const text = chosen[2](ingest);
+  const refused = status?.account.since_start.refused ?? 0;
   return (
     <section class="panel first-span" aria-labelledby="first-span-title">
       <h2 id="first-span-title">No spans yet. Send the first one.</h2>
+      {refused > 0 && (
+        <p class="note warn">
+          Spans do arrive: {plural(refused, "span was", "spans were")} refused, because of{" "}
+          <bdi>{Object.keys(status?.account.since_start.refused_by_reason ?? {}).join(", ")}</bdi>. <a href="/status">Status says more</a>.
+        </p>
+      )}
       <p class="dim">
         Tracewell listens for OTLP over HTTP on <code>{ingest}</code> and over gRPC on <code>{grpc}</code>. Spans show up here within a second.
       </p>
