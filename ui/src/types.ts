@@ -96,6 +96,7 @@ export interface SpanQuery {
   span_error?: boolean;
   min_span_duration_ms?: number;
   max_span_duration_ms?: number;
+  tag?: string[];
   start?: Int;
   end?: Int;
 }
@@ -125,40 +126,47 @@ export interface NamedCount {
   count: number;
 }
 
-/** Failures with the same exception, message and top frames. */
+/** Failures that began in one service, with the same exception and top frames; without frames, the same message. */
 export interface ErrorGroup {
   fingerprint: string;
-  type: string;
+  root_cause_service: string;
+  exception_type: string;
+  /** Without what varies. */
   message: string;
+  /** The latest one as it came. */
+  example: string;
+  frames: string[];
   count: number;
+  /** By equal steps of the range. */
+  trend: number[];
   first_seen_unix_ns: Int;
   last_seen_unix_ns: Int;
   /** Most first. */
-  services: NamedCount[];
+  operations: NamedCount[];
   versions: NamedCount[];
-  /** Where these failures began, and the part of them that did. */
-  root_cause: { service: string; operation: string; share: number } | null;
-  trend: { t_unix_ns: Int; count: number }[];
+  services: NamedCount[];
   sample_trace_id: string | null;
   span_id: string | null;
 }
 
-export interface ErrorsAnswer extends Answer {
+/** The range that was looked at, and the part of its traces. */
+export interface Ranged {
+  start_unix_ns: Int;
+  end_unix_ns: Int;
+  sampled: number;
+}
+
+export interface ErrorsAnswer extends Answer, Ranged {
   groups: ErrorGroup[];
+  /** Of all groups; the answer may have fewer. */
+  group_count: number;
+  /** Errors in no group, because there were too many groups. */
+  other_errors: number;
 }
 
-export interface ErrorSample {
-  trace_id: string;
-  span_id: string;
-  service: string;
-  operation: string;
-  version: string | null;
-  start_time_unix_ns: Int;
-}
-
-export interface ErrorGroupAnswer extends ErrorGroup, Answer {
-  stack: string | null;
-  samples: ErrorSample[];
+export interface ErrorGroupAnswer extends ErrorGroup, Answer, Ranged {
+  /** The latest ones, in full; null is one that has gone since. */
+  samples: (Span | null)[];
 }
 
 export interface Step {

@@ -99,41 +99,45 @@ export function sampling(store) {
 
 const hash = (text) => [...text].reduce((sum, letter) => BigInt.asUintN(64, (sum ^ BigInt(letter.codePointAt(0))) * 0x100000001b3n), 0xcbf29ce484222325n).toString(16).padStart(16, "0");
 const exceptionOf = (span) => span.events.find((event) => event.name === "exception")?.attributes ?? {};
-const normal = (text) => text.replace(/[0-9a-f]{8,}|\d+/gi, "N");
+const normal = (text) => text.replace(/[0-9a-f]{8,}|\d+/gi, "<n>");
 const TREND_STEPS = 30;
 
 function describe(span) {
   const exception = exceptionOf(span);
-  return { type: String(exception["exception.type"] ?? "error"), message: String(exception["exception.message"] ?? span.status_message), stack: exception["exception.stacktrace"] ?? null };
+  return { type: String(exception["exception.type"] ?? ""), message: String(exception["exception.message"] ?? span.status_message), stack: exception["exception.stacktrace"] ?? null };
 }
 
 const fingerprintOf = ({ span }) => {
   const { type, message, stack } = describe(span);
-  return hash(`${type}\n${normal(message)}\n${(stack ?? span.service_name).split("\n").slice(1, 4).join("\n")}`);
+  return hash(`${span.service_name}\n${type}\n${stack ? framesOf(stack).join("\n") : normal(message)}`);
 };
+
+const framesOf = (stack) => (stack ?? "").split("\n").slice(1, 6).map((line) => line.trim());
 
 function group([fingerprint, failures], { start, end }) {
   const spans = failures.map(({ span }) => span).sort((a, b) => (a.start_time_unix_ns < b.start_time_unix_ns ? -1 : 1));
-  const last = failures.find(({ span }) => span === spans.at(-1));
-  const { stack: _stack, ...what } = describe(last.span);
-  const step = (end - start) / BigInt(TREND_STEPS);
-  const trend = Array.from({ length: TREND_STEPS }, (_none, at) => ({ t_unix_ns: start + step * BigInt(at), count: 0 }));
-  for (const span of spans) trend[Math.min(TREND_STEPS - 1, Number((span.start_time_unix_ns - start) / step))].count++;
-  const [cause, its] = most(spans, opKey)[0];
+  const last = spans.at(-1);
+  const { type, message, stack } = describe(last);
+  const trend = Array.from({ length: TREND_STEPS }, () => 0);
+  for (const span of spans) trend[Number(((span.start_time_unix_ns - start) * BigInt(TREND_STEPS)) / (end - start))]++;
   const affected = failures.flatMap((one) => [...new Set([one.span, ...ancestors(one)].filter((span) => span.status === "error").map((span) => span.service_name))]);
   const counts = (list, of) => most(list, of).map(([name, all]) => ({ name, count: all.length }));
   return {
     fingerprint,
-    ...what,
+    root_cause_service: last.service_name,
+    exception_type: type,
+    message: normal(message),
+    example: message,
+    frames: framesOf(stack),
     count: spans.length,
-    first_seen_unix_ns: spans[0].start_time_unix_ns,
-    last_seen_unix_ns: spans.at(-1).start_time_unix_ns,
-    services: counts(affected, (name) => name),
-    versions: counts(spans.filter((span) => span.resource["service.version"]), (span) => span.resource["service.version"]),
-    root_cause: { ...named(cause), share: its.length / spans.length },
     trend,
-    sample_trace_id: last.found.id,
-    span_id: last.span.span_id,
+    first_seen_unix_ns: spans[0].start_time_unix_ns,
+    last_seen_unix_ns: last.start_time_unix_ns,
+    operations: counts(spans, (span) => span.operation_name),
+    versions: counts(spans.filter((span) => span.resource["service.version"]), (span) => span.resource["service.version"]),
+    services: counts(affected, (name) => name),
+    sample_trace_id: last.trace_id,
+    span_id: last.span_id,
   };
 }
 
@@ -142,18 +146,12 @@ export function errors(store, query, fingerprint) {
   const service = query.get("service");
   const failures = failuresIn(store, within).filter((one) => !service || [one.span, ...ancestors(one)].some((span) => span.service_name === service && span.status === "error"));
   const groups = most(failures, fingerprintOf);
-  if (fingerprint === undefined) return { groups: groups.map((one) => group(one, within)), ...about };
+  const looked = { start_unix_ns: within.start, end_unix_ns: within.end, sampled: 1, ...about };
+  if (fingerprint === undefined) return { groups: groups.slice(0, 50).map((one) => group(one, within)), group_count: groups.length, other_errors: 0, ...looked };
+  if (!/^[0-9a-f]{16}$/.test(fingerprint)) throw new Refusal(400, "bad_parameter", `fingerprint: "${fingerprint}" is not 16 hex digits, as /api/errors has them`, "fingerprint");
   const found = groups.find(([key]) => key === fingerprint);
-  if (!found) throw new Refusal(404, "not_found", `no failure with the fingerprint ${fingerprint} is stored in this range`);
-  const samples = found[1].slice(-12).reverse().map(({ span }) => ({
-    trace_id: span.trace_id,
-    span_id: span.span_id,
-    service: span.service_name,
-    operation: span.operation_name,
-    version: span.resource["service.version"] ?? null,
-    start_time_unix_ns: span.start_time_unix_ns,
-  }));
-  return { ...group(found, within), stack: describe(found[1].at(-1).span).stack, samples, ...about };
+  if (!found) throw new Refusal(404, "not_found", "no error of this group is in the range");
+  return { ...group(found, within), samples: found[1].slice(-5).reverse().map(({ span }) => span), ...looked };
 }
 
 const HEAT_STEPS = 60;

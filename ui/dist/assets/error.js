@@ -1,8 +1,8 @@
-import { A as a, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, w as navigate, x as rangeQuery } from "./index.js";
+import { A as a, C as href, F as textOf, H as $, N as useGet, R as T, T as route, c as percent, i as count, j as refresh, w as navigate, x as rangeQuery, y as filterOf } from "./index.js";
 import { a as CopyButton, l as When, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
-import { a as sampleHref, n as trendSteps } from "./errorgroups.js";
+import { i as asSearch, r as Difference, t as FailureChart } from "./redchart.js";
+import { i as trendSteps, n as tellRange, r as titleOf, s as sampleHref } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
-import { t as FailureChart } from "./redchart.js";
 // src/pages/error.tsx
 var NAMES_SHOWN = 12;
 function Counts({ title, counts, all, service, none }) {
@@ -36,26 +36,29 @@ function Counts({ title, counts, all, service, none }) {
 		})]
 	});
 }
-function Samples({ samples }) {
+var exceptionOf = (span) => span.events.find((event) => event.name === "exception")?.attributes ?? span.tags;
+/** The attribute's text; empty where there is none. */
+var said = (span, key) => textOf(exceptionOf(span)[key] ?? "");
+function Samples({ spans }) {
 	const link = (one) => sampleHref(one.trace_id, one.span_id);
 	return /* @__PURE__ */ a("section", {
 		class: "panel",
 		"aria-labelledby": "samples",
 		children: [/* @__PURE__ */ a("header", { children: /* @__PURE__ */ a("h2", {
 			id: "samples",
-			children: "Traces of it"
-		}) }), samples.length === 0 ? /* @__PURE__ */ a("p", {
+			children: "The latest traces of it"
+		}) }), spans.length === 0 ? /* @__PURE__ */ a("p", {
 			class: "quiet-text",
 			children: "None is stored any more."
 		}) : /* @__PURE__ */ a("div", {
 			class: "table-scroll",
 			tabIndex: 0,
 			role: "group",
-			"aria-label": "Traces of it",
+			"aria-label": "The latest traces of it",
 			children: /* @__PURE__ */ a("table", { children: [
 				/* @__PURE__ */ a("caption", {
 					class: "unseen",
-					children: "Traces of this error"
+					children: "The latest traces of this error"
 				}),
 				/* @__PURE__ */ a("thead", { children: /* @__PURE__ */ a("tr", { children: [
 					/* @__PURE__ */ a("th", {
@@ -64,11 +67,11 @@ function Samples({ samples }) {
 					}),
 					/* @__PURE__ */ a("th", {
 						scope: "col",
-						children: "Version"
+						children: "What it said"
 					}),
 					/* @__PURE__ */ a("th", {
 						scope: "col",
-						children: "Trace"
+						children: "Version"
 					}),
 					/* @__PURE__ */ a("th", {
 						scope: "col",
@@ -76,7 +79,7 @@ function Samples({ samples }) {
 						children: "Started"
 					})
 				] }) }),
-				/* @__PURE__ */ a("tbody", { children: samples.map((one) => /* @__PURE__ */ a("tr", {
+				/* @__PURE__ */ a("tbody", { children: spans.map((one) => /* @__PURE__ */ a("tr", {
 					class: "clickable",
 					onClick: (event) => !event.target.closest("a") && !getSelection()?.toString() && navigate(link(one)),
 					children: [
@@ -88,18 +91,21 @@ function Samples({ samples }) {
 								children: [
 									/* @__PURE__ */ a("bdi", {
 										class: "service",
-										children: one.service
+										children: one.service_name
 									}),
 									" ",
-									/* @__PURE__ */ a("bdi", { children: one.operation || "(no name)" })
+									/* @__PURE__ */ a("bdi", { children: one.operation_name || "(no name)" })
 								]
 							})
 						}),
-						/* @__PURE__ */ a("td", { children: one.version ? /* @__PURE__ */ a("bdi", { children: one.version }) : /* @__PURE__ */ a("span", {
+						/* @__PURE__ */ a("td", {
+							class: "said",
+							children: /* @__PURE__ */ a("bdi", { children: said(one, "exception.message") || one.status_message })
+						}),
+						/* @__PURE__ */ a("td", { children: one.resource["service.version"] === void 0 ? /* @__PURE__ */ a("span", {
 							class: "dim",
 							children: "not said"
-						}) }),
-						/* @__PURE__ */ a("td", { children: /* @__PURE__ */ a("code", { children: [one.trace_id.slice(0, 16), "…"] }) }),
+						}) : /* @__PURE__ */ a("bdi", { children: textOf(one.resource["service.version"]) }) }),
 						/* @__PURE__ */ a("td", {
 							class: "number nowrap",
 							children: /* @__PURE__ */ a(When, { ns: one.start_time_unix_ns })
@@ -111,7 +117,6 @@ function Samples({ samples }) {
 	});
 }
 function Facts({ group }) {
-	const cause = group.root_cause;
 	return /* @__PURE__ */ a("dl", {
 		class: "figures four",
 		children: [
@@ -127,56 +132,120 @@ function Facts({ group }) {
 				ns: group.last_seen_unix_ns,
 				relative: true
 			}) })] })] }),
-			/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("dt", { children: "Began in" }), /* @__PURE__ */ a("dd", { children: [cause ? /* @__PURE__ */ a(ServiceLink, { service: cause.service }) : "unknown", cause && /* @__PURE__ */ a("small", { children: [
-				percent(cause.share),
-				" of them, in ",
-				/* @__PURE__ */ a("bdi", { children: cause.operation || "(no name)" })
-			] })] })] })
+			/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("dt", { children: "Began in" }), /* @__PURE__ */ a("dd", { children: [/* @__PURE__ */ a(ServiceLink, { service: group.root_cause_service }), /* @__PURE__ */ a("small", { children: [/* @__PURE__ */ a("bdi", { children: group.operations[0]?.name || "(no name)" }), group.operations.length > 1 && ` and ${count(group.operations.length - 1)} more`] })] })] })
 		]
 	});
 }
+function Stack({ spans, frames }) {
+	const stack = spans.map((span) => said(span, "exception.stacktrace")).find(Boolean) ?? frames.join("\n");
+	if (!stack) return null;
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "stack",
+		children: [/* @__PURE__ */ a("header", { children: [
+			/* @__PURE__ */ a("h2", {
+				id: "stack",
+				children: "Stack"
+			}),
+			/* @__PURE__ */ a("span", {
+				class: "dim",
+				children: "of the latest"
+			}),
+			/* @__PURE__ */ a("span", { class: "grow" }),
+			/* @__PURE__ */ a(CopyButton, {
+				text: stack,
+				what: "stack trace",
+				label: "Copy stack"
+			})
+		] }), /* @__PURE__ */ a("pre", {
+			class: "stack",
+			tabIndex: 0,
+			"aria-label": "Stack trace",
+			children: stack
+		})]
+	});
+}
+/** Of the range that was there first: a comparison is not made anew with every refresh. */
+function Differs({ group }) {
+	const range = T({
+		start: group.start_unix_ns,
+		end: group.end_unix_ns
+	});
+	const tag = group.exception_type && filterOf("exception.type", group.exception_type);
+	const of = {
+		service: group.root_cause_service,
+		...group.operations.length === 1 ? { operation: group.operations[0].name } : {}
+	};
+	const search = asSearch({
+		...of,
+		span_error: true,
+		...range.current
+	});
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "differs",
+		children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+			id: "differs",
+			children: "What differs"
+		}), /* @__PURE__ */ a("span", {
+			class: "dim",
+			children: [
+				"from what else ",
+				group.operations.length === 1 ? "this operation" : group.root_cause_service,
+				" did then"
+			]
+		})] }), /* @__PURE__ */ a(Difference, {
+			a: {
+				...of,
+				span_error: true,
+				...tag ? { tag: [tag] } : {},
+				...range.current
+			},
+			b: null,
+			names: ["failed so", "the rest"],
+			search
+		})]
+	});
+}
 function Loaded({ group }) {
+	const spans = group.samples.filter((one) => one !== null);
 	return /* @__PURE__ */ a($, { children: [
 		/* @__PURE__ */ a(Incomplete, { answer: group }),
 		/* @__PURE__ */ a("section", {
 			class: "panel",
 			"aria-label": "Figures",
-			children: [/* @__PURE__ */ a(Facts, { group }), /* @__PURE__ */ a(FailureChart, { steps: trendSteps(group) })]
+			children: [/* @__PURE__ */ a(Facts, { group }), /* @__PURE__ */ a(FailureChart, { steps: trendSteps(group, group) })]
 		}),
 		/* @__PURE__ */ a("div", {
 			class: "columns-main",
-			children: [/* @__PURE__ */ a("div", { children: [group.stack && /* @__PURE__ */ a("section", {
-				class: "panel",
-				"aria-labelledby": "stack",
-				children: [/* @__PURE__ */ a("header", { children: [
-					/* @__PURE__ */ a("h2", {
-						id: "stack",
-						children: "Stack"
-					}),
-					/* @__PURE__ */ a("span", { class: "grow" }),
-					/* @__PURE__ */ a(CopyButton, {
-						text: group.stack,
-						what: "stack trace",
-						label: "Copy stack"
-					})
-				] }), /* @__PURE__ */ a("pre", {
-					class: "stack",
-					tabIndex: 0,
-					"aria-label": "Stack trace",
-					children: group.stack
-				})]
-			}), /* @__PURE__ */ a(Samples, { samples: group.samples })] }), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a(Counts, {
-				title: "Services affected",
-				counts: group.services,
-				all: group.count,
-				service: true,
-				none: "None is named."
-			}), /* @__PURE__ */ a(Counts, {
-				title: "Versions",
-				counts: group.versions,
-				all: group.count,
-				none: "No span names a version (service.version)."
-			})] })]
+			children: [/* @__PURE__ */ a("div", { children: [
+				/* @__PURE__ */ a(Stack, {
+					spans,
+					frames: group.frames
+				}),
+				/* @__PURE__ */ a(Samples, { spans }),
+				/* @__PURE__ */ a(Differs, { group })
+			] }), /* @__PURE__ */ a("div", { children: [
+				/* @__PURE__ */ a(Counts, {
+					title: "Services affected",
+					counts: group.services,
+					all: group.count,
+					service: true,
+					none: "None is named."
+				}),
+				group.operations.length > 1 && /* @__PURE__ */ a(Counts, {
+					title: "Operations",
+					counts: group.operations,
+					all: group.count,
+					none: ""
+				}),
+				/* @__PURE__ */ a(Counts, {
+					title: "Versions",
+					counts: group.versions,
+					all: group.count,
+					none: "No span names a version (service.version)."
+				})
+			] })]
 		})
 	] });
 }
@@ -185,7 +254,11 @@ function ErrorPage({ rest }) {
 	const { data, error } = useGet(url);
 	useLive([url]);
 	const again = () => void refresh(url);
-	document.title = `${data?.type || "Error"} · Tracewell`;
+	const kept = {
+		from: route.value.params.get("from"),
+		to: route.value.params.get("to")
+	};
+	document.title = `${data ? titleOf(data) : "Error"} · Tracewell`;
 	return /* @__PURE__ */ a("div", {
 		class: "page",
 		children: [
@@ -194,7 +267,7 @@ function ErrorPage({ rest }) {
 				"aria-label": "Where this is",
 				children: [
 					/* @__PURE__ */ a("a", {
-						href: "/errors",
+						href: href("/errors", kept),
 						children: "Errors"
 					}),
 					" ",
@@ -207,14 +280,18 @@ function ErrorPage({ rest }) {
 			/* @__PURE__ */ a("div", {
 				class: "page-head",
 				children: [
-					/* @__PURE__ */ a("h1", { children: /* @__PURE__ */ a("bdi", { children: data ? data.type || "Error" : "Error group" }) }),
+					/* @__PURE__ */ a("h1", { children: /* @__PURE__ */ a("bdi", { children: data ? titleOf(data) : "Error group" }) }),
+					data && /* @__PURE__ */ a("span", {
+						class: "dim",
+						children: tellRange(data)
+					}),
 					/* @__PURE__ */ a("span", { class: "grow" }),
 					/* @__PURE__ */ a(LiveSwitch, {})
 				]
 			}),
-			data && /* @__PURE__ */ a("p", {
+			data && data.example && data.example !== titleOf(data) && /* @__PURE__ */ a("p", {
 				class: "message",
-				children: /* @__PURE__ */ a("bdi", { children: data.message || "(no message)" })
+				children: /* @__PURE__ */ a("bdi", { children: data.example })
 			}),
 			error && (error.isAbsent ? /* @__PURE__ */ a(Lacking, {
 				what: "error groups",

@@ -1,4 +1,4 @@
-import { A as a, C as href, H as $, a as duration, c as percent, i as count, l as plural, s as milliseconds, u as rate } from "./index.js";
+import { A as a, C as href, H as $, T as route, a as duration, c as percent, h as zone, i as count, l as plural, m as now, r as clock, s as milliseconds, u as rate } from "./index.js";
 import { c as Swatch, l as When, o as ServiceLink, s as Sparkline, u as serviceHref } from "./notes.js";
 // src/parts/hotspots.tsx
 var SHOWN = 8;
@@ -206,26 +206,51 @@ function Hotspots({ answer }) {
 	});
 }
 // src/parts/errorgroups.tsx
-var groupHref = (group) => href(`/errors/${encodeURIComponent(group.fingerprint)}`);
-/** The trend as the sparkline draws it: all of it is failures. */
-var trendSteps = (group) => group.trend.map(({ t_unix_ns, count: errors }) => ({
-	t_unix_ns,
-	count: errors,
-	errors,
-	p95_ms: null
-}));
+/** A group of a fixed range is looked for in that range. */
+function groupHref(group) {
+	const { params } = route.value;
+	return href(`/errors/${encodeURIComponent(group.fingerprint)}`, {
+		from: params.get("from"),
+		to: params.get("to")
+	});
+}
+/** The trend as the charts draw it: all of it is failures. */
+function trendSteps(group, { start_unix_ns, end_unix_ns }) {
+	const start = BigInt(start_unix_ns);
+	const step = (BigInt(end_unix_ns) - start) / BigInt(Math.max(1, group.trend.length));
+	return group.trend.map((errors, at) => ({
+		t_unix_ns: start + step * BigInt(at),
+		count: errors,
+		errors,
+		p95_ms: null
+	}));
+}
+var NEW_NS = 900000000000n;
+/** Seen first in the last 15 minutes of a longer range. */
+function isNew(group, { start_unix_ns, end_unix_ns }) {
+	const since = BigInt(end_unix_ns) - NEW_NS;
+	return BigInt(group.first_seen_unix_ns) > since && BigInt(start_unix_ns) < since - NEW_NS;
+}
+var titleOf = (group) => group.exception_type || group.example || group.message || "Error without a message";
+/** "15:02:11 to now, from 50% of the traces" */
+function tellRange({ start_unix_ns, end_unix_ns, sampled }) {
+	const soon = Math.abs(now.value - Number(BigInt(end_unix_ns) / 1000000n)) < 3e4;
+	const range = `${clock(start_unix_ns, zone.value, now.value)} to ${soon ? "now" : clock(end_unix_ns, zone.value, now.value)}`;
+	return sampled < 1 ? `${range}, from ${percent(sampled)} of the traces` : range;
+}
 function Cause({ group }) {
-	const others = group.services.filter((one) => one.name !== group.root_cause?.service);
-	return /* @__PURE__ */ a($, { children: [group.root_cause ? /* @__PURE__ */ a(ServiceLink, { service: group.root_cause.service }) : /* @__PURE__ */ a("span", {
-		class: "dim",
-		children: "unknown"
-	}), others.length > 0 && /* @__PURE__ */ a("span", {
-		class: "dim",
+	const others = group.services.filter((one) => one.name !== group.root_cause_service);
+	return /* @__PURE__ */ a($, { children: [/* @__PURE__ */ a(ServiceLink, { service: group.root_cause_service }), others.length > 0 && /* @__PURE__ */ a("small", {
+		class: "reaches",
 		title: others.map((one) => `${one.name}: ${count(one.count)}`).join("\n"),
-		children: [" ", group.root_cause ? `and ${plural(others.length, "service")} after it` : plural(others.length, "service")]
+		children: [
+			"reaches ",
+			others[0].name,
+			others.length > 1 && ` and ${plural(others.length - 1, "other")}`
+		]
 	})] });
 }
-function Row({ group }) {
+function Row({ group, range }) {
 	const sample = sampleHref(group.sample_trace_id, group.span_id);
 	return /* @__PURE__ */ a("tr", { children: [
 		/* @__PURE__ */ a("td", {
@@ -234,14 +259,14 @@ function Row({ group }) {
 				href: groupHref(group),
 				"data-row-link": "",
 				children: [
-					/* @__PURE__ */ a("bdi", {
+					group.exception_type && /* @__PURE__ */ a("bdi", {
 						class: "service",
-						children: group.type || "error"
+						children: group.exception_type
 					}),
 					" ",
 					/* @__PURE__ */ a("bdi", {
 						class: "operation",
-						children: group.message
+						children: group.message || (group.exception_type ? "" : "without a message")
 					})
 				]
 			})
@@ -251,16 +276,20 @@ function Row({ group }) {
 			children: /* @__PURE__ */ a("b", { children: count(group.count) })
 		}),
 		/* @__PURE__ */ a("td", { children: /* @__PURE__ */ a(Sparkline, {
-			series: trendSteps(group),
+			series: trendSteps(group, range),
 			label: `${plural(group.count, "failure")} over time`
 		}) }),
-		/* @__PURE__ */ a("td", {
-			title: group.root_cause ? `${percent(group.root_cause.share)} of them began in ${group.root_cause.service} ${group.root_cause.operation}` : void 0,
-			children: /* @__PURE__ */ a(Cause, { group })
-		}),
+		/* @__PURE__ */ a("td", { children: /* @__PURE__ */ a(Cause, { group }) }),
 		/* @__PURE__ */ a("td", {
 			class: "nowrap",
-			children: /* @__PURE__ */ a(When, { ns: group.first_seen_unix_ns })
+			children: [
+				/* @__PURE__ */ a(When, { ns: group.first_seen_unix_ns }),
+				" ",
+				isNew(group, range) && /* @__PURE__ */ a("span", {
+					class: "badge error",
+					children: "new"
+				})
+			]
 		}),
 		/* @__PURE__ */ a("td", {
 			class: "nowrap",
@@ -280,7 +309,7 @@ function Row({ group }) {
 		})
 	] });
 }
-function ErrorGroups({ groups, caption }) {
+function ErrorGroups({ groups, range, caption }) {
 	return /* @__PURE__ */ a("div", {
 		class: "table-scroll",
 		tabIndex: 0,
@@ -327,9 +356,12 @@ function ErrorGroups({ groups, caption }) {
 						})
 					})
 				] }) }),
-				/* @__PURE__ */ a("tbody", { children: groups.map((group) => /* @__PURE__ */ a(Row, { group }, group.fingerprint)) })
+				/* @__PURE__ */ a("tbody", { children: groups.map((group) => /* @__PURE__ */ a(Row, {
+					group,
+					range
+				}, group.fingerprint)) })
 			]
 		})
 	});
 }
-export { sampleHref as a, comparison as i, trendSteps as n, Hotspots as r, ErrorGroups as t };
+export { Hotspots as a, trendSteps as i, tellRange as n, comparison as o, titleOf as r, sampleHref as s, ErrorGroups as t };

@@ -1,6 +1,6 @@
 import { A as a, C as href, D as withChanges, N as useGet, T as route, i as count, j as refresh, l as plural, x as rangeQuery } from "./index.js";
 import { c as Swatch, n as Lacking, r as Problem, t as Incomplete } from "./notes.js";
-import { t as ErrorGroups } from "./errorgroups.js";
+import { n as tellRange, t as ErrorGroups } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as LoadMore, t as usePager } from "./pager.js";
 import { t as RangePicker } from "./pickers.js";
@@ -13,7 +13,7 @@ function countByService(hits) {
 	for (const hit of hits) for (const one of hit.services) if (one.error_count > 0) counts.set(one.name, (counts.get(one.name) ?? 0) + 1);
 	return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
-function Groups({ url, ranged }) {
+function Groups({ url }) {
 	const { data, error } = useGet(url);
 	return /* @__PURE__ */ a("section", {
 		class: "panel",
@@ -24,7 +24,12 @@ function Groups({ url, ranged }) {
 				children: "Groups"
 			}), data && /* @__PURE__ */ a("span", {
 				class: "dim",
-				children: [plural(data.groups.length, "group"), " of like failures, most first"]
+				children: [
+					plural(data.group_count, "group"),
+					" of like failures, ",
+					tellRange(data),
+					data.group_count > data.groups.length && `; the ${count(data.groups.length)} most frequent`
+				]
 			})] }),
 			error && /* @__PURE__ */ a(Lacking, {
 				what: "error groups",
@@ -34,15 +39,16 @@ function Groups({ url, ranged }) {
 			/* @__PURE__ */ a(Incomplete, { answer: data }),
 			data && (data.groups.length > 0 ? /* @__PURE__ */ a(ErrorGroups, {
 				groups: data.groups,
+				range: data,
 				caption: "Error groups"
 			}) : /* @__PURE__ */ a("p", {
 				class: "quiet-text good",
-				children: [
-					"No failures",
-					ranged ? " in this time range" : "",
-					"."
-				]
+				children: "No failures in this time."
 			})),
+			data && data.other_errors > 0 && /* @__PURE__ */ a("p", {
+				class: "table-foot warn-text",
+				children: [plural(data.other_errors, "further failure"), " in no group: there are too many groups."]
+			}),
 			!data && !error && /* @__PURE__ */ a("p", {
 				class: "loading room",
 				children: "Loading…"
@@ -126,10 +132,7 @@ function Errors() {
 					})
 				]
 			}),
-			/* @__PURE__ */ a(Groups, {
-				url: groups,
-				ranged: params.has("from")
-			}),
+			/* @__PURE__ */ a(Groups, { url: groups }),
 			/* @__PURE__ */ a("section", {
 				class: "panel",
 				"aria-labelledby": "failing",

@@ -1,6 +1,6 @@
 import { A as a, C as href, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, l as plural, s as milliseconds, u as rate } from "./index.js";
 import { l as When, n as Lacking, o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
-import { i as comparison, r as Hotspots, t as ErrorGroups } from "./errorgroups.js";
+import { a as Hotspots, o as comparison, t as ErrorGroups } from "./errorgroups.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";
@@ -9,7 +9,7 @@ import { t as TraceList } from "./tracelist.js";
 var ERRORS = "/api/traces?error=true&limit=12";
 var NEWEST = "/api/traces?limit=12";
 var HOTSPOTS = "/api/hotspots";
-var GROUPS = "/api/errors?start=now-1h";
+var GROUPS = "/api/errors";
 var GROUPS_SHOWN = 5;
 var SHOWN = 12;
 /** Failing ones by error rate, then the rest by p99: what to look at first. */
@@ -128,25 +128,23 @@ function WorstNow({ data, error }) {
 		]
 	});
 }
-/** New ones first: what began last is most likely what someone is called for. */
-function NewErrors({ data, error }) {
-	const newest = data && [...data.groups].sort((a, b) => BigInt(a.first_seen_unix_ns) > BigInt(b.first_seen_unix_ns) ? -1 : 1).slice(0, GROUPS_SHOWN);
+function LastErrors({ data, error }) {
 	return /* @__PURE__ */ a("section", {
 		class: "panel",
-		"aria-labelledby": "new-errors",
+		"aria-labelledby": "last-errors",
 		children: [
 			/* @__PURE__ */ a("header", { children: [
 				/* @__PURE__ */ a("h2", {
-					id: "new-errors",
+					id: "last-errors",
 					children: "Errors of the last hour"
 				}),
 				/* @__PURE__ */ a("span", {
 					class: "dim",
-					children: "the newest first"
+					children: "most frequent first"
 				}),
 				/* @__PURE__ */ a("a", {
 					href: "/errors",
-					children: data && data.groups.length > GROUPS_SHOWN ? `All ${count(data.groups.length)} groups` : "All errors"
+					children: data && data.group_count > GROUPS_SHOWN ? `All ${count(data.group_count)} groups` : "All errors"
 				})
 			] }),
 			error && /* @__PURE__ */ a(Lacking, {
@@ -155,9 +153,10 @@ function NewErrors({ data, error }) {
 				retry: () => void refresh(GROUPS)
 			}),
 			/* @__PURE__ */ a(Incomplete, { answer: data }),
-			newest && (newest.length > 0 ? /* @__PURE__ */ a(ErrorGroups, {
-				groups: newest,
-				caption: "Newest errors"
+			data && (data.groups.length > 0 ? /* @__PURE__ */ a(ErrorGroups, {
+				groups: data.groups.slice(0, GROUPS_SHOWN),
+				range: data,
+				caption: "Errors of the last hour"
 			}) : /* @__PURE__ */ a("p", {
 				class: "quiet-text good",
 				children: "No failures."
@@ -237,7 +236,7 @@ function Now() {
 			/* @__PURE__ */ a(Incomplete, { answer: services.data }),
 			empty ? /* @__PURE__ */ a(FirstSpan, {}) : /* @__PURE__ */ a($, { children: [
 				/* @__PURE__ */ a(WorstNow, { ...hotspots }),
-				!groups.error?.isAbsent && /* @__PURE__ */ a(NewErrors, { ...groups }),
+				!groups.error?.isAbsent && /* @__PURE__ */ a(LastErrors, { ...groups }),
 				/* @__PURE__ */ a("section", {
 					class: "panel",
 					"aria-labelledby": "worst",

@@ -1,4 +1,200 @@
-import { A as a, a as duration, h as zone, l as plural, m as now, r as clock, s as milliseconds } from "./index.js";
+import { A as a, B as d, C as href, H as $, N as useGet, P as stringifyExact, a as duration, c as percent, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, y as filterOf } from "./index.js";
+import { a as CopyButton, n as Lacking, t as Incomplete } from "./notes.js";
+// src/parts/difference.tsx
+var SHOWN = 12;
+/** The key of the cache: a POST with this body. */
+var differenceKey = (a, b) => `/api/difference\n${stringifyExact({
+	a,
+	b
+})}`;
+function Part({ share, kind }) {
+	return /* @__PURE__ */ a("span", {
+		class: `part ${kind}`,
+		children: [/* @__PURE__ */ a("span", {
+			class: "part-bar",
+			style: { width: `${Math.min(100, share * 100)}%` },
+			"aria-hidden": "true"
+		}), /* @__PURE__ */ a("span", {
+			class: "part-text",
+			children: percent(share)
+		})]
+	});
+}
+/** The same conditions as the address of /search has them. */
+var asSearch = (query) => Object.fromEntries(Object.entries(query).map(([key, value]) => [key === "start" ? "from" : key === "end" ? "to" : key, String(value)]));
+/** The second set without the first, which is in it: then the counts are of the rest. */
+function withoutFirst(answer) {
+	return {
+		...answer,
+		n_b: answer.n_b - answer.n_a,
+		attributes: answer.attributes.map((one) => ({
+			...one,
+			b: one.b - one.a
+		}))
+	};
+}
+/** What every span has is asked for by its own name; a kind or a band of durations cannot be. */
+function conditions({ key, value, source }) {
+	if (source === "field") return key === "service" || key === "operation" ? {
+		has: { [key]: value },
+		hasNot: null
+	} : null;
+	const tag = filterOf(key, value);
+	return tag === null ? null : {
+		has: { tag },
+		hasNot: { tag: `${key}!=${value}` }
+	};
+}
+function Row({ one, answer, search }) {
+	const asked = conditions(one);
+	const [a$1, b] = [one.a / Math.max(1, answer.n_a), one.b / Math.max(1, answer.n_b)];
+	return /* @__PURE__ */ a("tr", { children: [
+		/* @__PURE__ */ a("td", {
+			class: "name",
+			children: asked ? /* @__PURE__ */ a("a", {
+				href: href("/search", {
+					...search,
+					...asked.has
+				}),
+				"data-row-link": "",
+				title: "Search for traces with it",
+				children: [
+					/* @__PURE__ */ a("bdi", {
+						class: "dim",
+						children: one.key
+					}),
+					" ",
+					/* @__PURE__ */ a("bdi", { children: one.value })
+				]
+			}) : /* @__PURE__ */ a("span", { children: [
+				/* @__PURE__ */ a("bdi", {
+					class: "dim",
+					children: one.key
+				}),
+				" ",
+				/* @__PURE__ */ a("bdi", { children: one.value })
+			] })
+		}),
+		/* @__PURE__ */ a("td", {
+			title: `${count(one.a)} of ${count(answer.n_a)}`,
+			children: /* @__PURE__ */ a(Part, {
+				share: a$1,
+				kind: "a"
+			})
+		}),
+		/* @__PURE__ */ a("td", {
+			title: `${count(one.b)} of ${count(answer.n_b)}`,
+			children: /* @__PURE__ */ a(Part, {
+				share: b,
+				kind: "b"
+			})
+		}),
+		/* @__PURE__ */ a("td", {
+			class: "number nowrap",
+			children: [asked?.hasNot && /* @__PURE__ */ a("a", {
+				class: "button quiet small",
+				href: href("/search", {
+					...search,
+					...asked.hasNot
+				}),
+				title: "Search for traces without it",
+				children: "without"
+			}), /* @__PURE__ */ a(CopyButton, {
+				text: one.value,
+				what: `value of ${one.key}`
+			})]
+		})
+	] });
+}
+function Difference({ a: a$2, b, overlaps, names, search }) {
+	const key = differenceKey(a$2, b);
+	const { data: answered, error } = useGet(key, { keep: true });
+	const data = answered && overlaps ? withoutFirst(answered) : answered;
+	const [all, setAll] = d(false);
+	if (error) return /* @__PURE__ */ a(Lacking, {
+		what: "differences",
+		error,
+		retry: () => void refresh(key)
+	});
+	if (!data) return /* @__PURE__ */ a("p", {
+		class: "loading room",
+		children: "Comparing…"
+	});
+	const shown = all ? data.attributes : data.attributes.slice(0, SHOWN);
+	return /* @__PURE__ */ a($, { children: [
+		/* @__PURE__ */ a(Incomplete, { answer: data }),
+		/* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			role: "status",
+			children: [
+				plural(data.n_a, "span"),
+				" ",
+				names[0],
+				", ",
+				count(data.n_b),
+				" ",
+				names[1]
+			]
+		}),
+		data.attributes.length === 0 ? /* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			children: data.n_a === 0 ? "No span is in it: nothing to compare." : "No attribute differs."
+		}) : /* @__PURE__ */ a("div", {
+			class: "table-scroll",
+			tabIndex: 0,
+			role: "group",
+			"aria-label": "What differs",
+			children: /* @__PURE__ */ a("table", {
+				class: "difference",
+				children: [
+					/* @__PURE__ */ a("caption", {
+						class: "unseen",
+						children: "What differs, most first"
+					}),
+					/* @__PURE__ */ a("thead", { children: /* @__PURE__ */ a("tr", { children: [
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: "Attribute"
+						}),
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: names[0]
+						}),
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: names[1]
+						}),
+						/* @__PURE__ */ a("th", {
+							scope: "col",
+							children: /* @__PURE__ */ a("span", {
+								class: "unseen",
+								children: "Actions"
+							})
+						})
+					] }) }),
+					/* @__PURE__ */ a("tbody", { children: shown.map((one) => /* @__PURE__ */ a(Row, {
+						one,
+						answer: data,
+						search
+					}, `${one.source}\n${one.key}\n${one.value}`)) })
+				]
+			})
+		}),
+		data.left_out.length > 0 && /* @__PURE__ */ a("p", {
+			class: "quiet-text",
+			children: ["Left out, for too many values: ", /* @__PURE__ */ a("bdi", { children: data.left_out.join(", ") })]
+		}),
+		data.attributes.length > shown.length && /* @__PURE__ */ a("p", {
+			class: "table-foot",
+			children: /* @__PURE__ */ a("button", {
+				type: "button",
+				class: "quiet small",
+				onClick: () => setAll(true),
+				children: ["Show all ", count(data.attributes.length)]
+			})
+		})
+	] });
+}
 // src/parts/redchart.tsx
 var W = 300;
 var H = 64;
@@ -128,4 +324,4 @@ function RedCharts({ steps }) {
 		]
 	});
 }
-export { RedCharts as n, FailureChart as t };
+export { asSearch as i, RedCharts as n, Difference as r, FailureChart as t };

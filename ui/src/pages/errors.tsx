@@ -3,7 +3,7 @@ import { refresh, useGet } from "../api";
 import { count, plural } from "../format";
 import { rangeQuery } from "../filter";
 import { Swatch } from "../parts/bits";
-import { ErrorGroups } from "../parts/errorgroups";
+import { ErrorGroups, tellRange } from "../parts/errorgroups";
 import { LiveSwitch, useLive } from "../parts/live";
 import { LoadMore } from "../parts/loadmore";
 import { Incomplete, Lacking, Problem } from "../parts/notes";
@@ -24,17 +24,23 @@ function countByService(hits: TraceHit[]): [string, number][] {
   return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
 
-function Groups({ url, ranged }: { url: string; ranged: boolean }) {
+function Groups({ url }: { url: string }) {
   const { data, error } = useGet<ErrorsAnswer>(url);
   return (
     <section class="panel" aria-labelledby="groups">
       <header>
         <h2 id="groups">Groups</h2>
-        {data && <span class="dim">{plural(data.groups.length, "group")} of like failures, most first</span>}
+        {data && (
+          <span class="dim">
+            {plural(data.group_count, "group")} of like failures, {tellRange(data)}
+            {data.group_count > data.groups.length && `; the ${count(data.groups.length)} most frequent`}
+          </span>
+        )}
       </header>
       {error && <Lacking what="error groups" error={error} retry={() => void refresh(url)} />}
       <Incomplete answer={data} />
-      {data && (data.groups.length > 0 ? <ErrorGroups groups={data.groups} caption="Error groups" /> : <p class="quiet-text good">No failures{ranged ? " in this time range" : ""}.</p>)}
+      {data && (data.groups.length > 0 ? <ErrorGroups groups={data.groups} range={data} caption="Error groups" /> : <p class="quiet-text good">No failures in this time.</p>)}
+      {data && data.other_errors > 0 && <p class="table-foot warn-text">{plural(data.other_errors, "further failure")} in no group: there are too many groups.</p>}
       {!data && !error && <p class="loading room">Loading…</p>}
     </section>
   );
@@ -84,7 +90,7 @@ export default function Errors() {
           {more > 0 && <span class="dim">and {plural(more, "service")} with fewer</span>}
         </nav>
       )}
-      <Groups url={groups} ranged={params.has("from")} />
+      <Groups url={groups} />
       <section class="panel" aria-labelledby="failing">
         <header>
           <h2 id="failing">Failing traces</h2>

@@ -15,7 +15,7 @@ import type { ErrorsAnswer, HotspotsAnswer, SearchAnswer, ServiceRed, ServicesAn
 const ERRORS = "/api/traces?error=true&limit=12";
 const NEWEST = "/api/traces?limit=12";
 const HOTSPOTS = "/api/hotspots";
-const GROUPS = "/api/errors?start=now-1h";
+const GROUPS = "/api/errors"; // of the last hour
 const GROUPS_SHOWN = 5;
 const SHOWN = 12;
 
@@ -93,19 +93,17 @@ function WorstNow({ data, error }: Fetched<HotspotsAnswer>) {
   );
 }
 
-/** New ones first: what began last is most likely what someone is called for. */
-function NewErrors({ data, error }: Fetched<ErrorsAnswer>) {
-  const newest = data && [...data.groups].sort((a, b) => (BigInt(a.first_seen_unix_ns) > BigInt(b.first_seen_unix_ns) ? -1 : 1)).slice(0, GROUPS_SHOWN);
+function LastErrors({ data, error }: Fetched<ErrorsAnswer>) {
   return (
-    <section class="panel" aria-labelledby="new-errors">
+    <section class="panel" aria-labelledby="last-errors">
       <header>
-        <h2 id="new-errors">Errors of the last hour</h2>
-        <span class="dim">the newest first</span>
-        <a href="/errors">{data && data.groups.length > GROUPS_SHOWN ? `All ${count(data.groups.length)} groups` : "All errors"}</a>
+        <h2 id="last-errors">Errors of the last hour</h2>
+        <span class="dim">most frequent first</span>
+        <a href="/errors">{data && data.group_count > GROUPS_SHOWN ? `All ${count(data.group_count)} groups` : "All errors"}</a>
       </header>
       {error && <Lacking what="error groups" error={error} retry={() => void refresh(GROUPS)} />}
       <Incomplete answer={data} />
-      {newest && (newest.length > 0 ? <ErrorGroups groups={newest} caption="Newest errors" /> : <p class="quiet-text good">No failures.</p>)}
+      {data && (data.groups.length > 0 ? <ErrorGroups groups={data.groups.slice(0, GROUPS_SHOWN)} range={data} caption="Errors of the last hour" /> : <p class="quiet-text good">No failures.</p>)}
       {!data && !error && <p class="loading room">Loading…</p>}
     </section>
   );
@@ -163,7 +161,7 @@ export default function Now() {
       ) : (
         <>
           <WorstNow {...hotspots} />
-          {!groups.error?.isAbsent && <NewErrors {...groups} />}
+          {!groups.error?.isAbsent && <LastErrors {...groups} />}
           <section class="panel" aria-labelledby="worst">
             <header>
               <h2 id="worst">Services</h2>

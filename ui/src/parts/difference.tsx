@@ -23,6 +23,10 @@ function Part({ share, kind }: { share: number; kind: "a" | "b" }) {
   );
 }
 
+/** The same conditions as the address of /search has them. */
+export const asSearch = (query: SpanQuery): Record<string, string> =>
+  Object.fromEntries(Object.entries(query).map(([key, value]) => [key === "start" ? "from" : key === "end" ? "to" : key, String(value)]));
+
 /** The second set without the first, which is in it: then the counts are of the rest. */
 export function withoutFirst(answer: DifferenceAnswer): DifferenceAnswer {
   return { ...answer, n_b: answer.n_b - answer.n_a, attributes: answer.attributes.map((one) => ({ ...one, b: one.b - one.a })) };

@@ -5,7 +5,7 @@ import { refresh, useGet } from "../api";
 import { plural } from "../format";
 import { href, route, setParams } from "../router";
 import type { HeatmapAnswer, SpanQuery } from "../types";
-import { Difference } from "./difference";
+import { asSearch, Difference } from "./difference";
 import { boxOf, boxParam, cellsOf, endNs, heatOf, parseBox, slowest, type Box, type Cells, type Heat } from "./heat";
 import { Heatmap, tellCells } from "./heatmap";
 import { Incomplete, Lacking } from "./notes";
@@ -28,9 +28,6 @@ function boxQuery(of: SpanQuery, box: Box): SpanQuery {
   // The bounds are inclusive in a search; a box does not have its ends.
   return { ...of, start: box.t0, end: box.t1, ...(box.d0 > 0 ? { min_span_duration_ms: ms(box.d0) } : {}), ...(box.d1 === null ? {} : { max_span_duration_ms: ms(box.d1 - 1) }) };
 }
-
-const asSearch = (query: SpanQuery): Record<string, string> =>
-  Object.fromEntries(Object.entries(query).map(([key, value]) => [key === "start" ? "from" : key === "end" ? "to" : key, String(value)]));
 
 function freeze(heat: Heat, changes: Record<string, string | null>): void {
   setParams({ from: String(heat.startNs), to: String(endNs(heat)), box: null, differ: null, ...changes });
