@@ -51,5 +51,6 @@ export default defineConfig({
       },
     },
   },
-  test: { include: ["tests/unit/**/*.test.ts"], environment: "node" },
+  // Time limits only end what hangs: the machine may be busy.
+  test: { include: ["tests/unit/**/*.test.ts"], environment: "node", testTimeout: 120_000 },
 } as Parameters<typeof defineConfig>[0]);

@@ -353,6 +353,26 @@ export interface StatusAnswer {
   problems: string[];
 }
 
+export interface Change {
+  at_unix_ns: Int;
+  service: string;
+  kind: "version" | "host" | "environment" | "caller" | "service";
+  /** Of the resource's attribute; empty for services and callers. */
+  key: string;
+  value: string;
+  change: "began" | "ended";
+}
+
+export interface ChangesAnswer extends Answer {
+  /** By time. */
+  changes: Change[];
+  start_unix_ns: Int;
+  end_unix_ns: Int;
+  /** What was there from here on is not new. */
+  before_unix_ns: Int;
+  capped: boolean;
+}
+
 /** An operation's part in a trace: all its calls together. */
 export interface OperationPart {
   calls: number;

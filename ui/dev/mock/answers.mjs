@@ -37,6 +37,7 @@ export function answer(store, url, body) {
   if (path[0] === "status") return status(store);
   if (path[0] === "sampling") return insight.sampling(store);
   if (path[0] === "errors") return insight.errors(store, query, path[1]);
+  if (path[0] === "changes") return insight.changes(store, query);
   if (path[0] === "typical") return insight.typical(store, query);
   if (path[0] === "heatmap") return insight.heatmap(store, query);
   if (path[0] === "difference") return insight.difference(store, read(body));

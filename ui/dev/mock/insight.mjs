@@ -250,3 +250,24 @@ export function typical(store, query) {
     ...about,
   };
 }
+
+const RESOURCE_KINDS = { "service.version": "version", "host.name": "host" };
+
+/** Of resources only; what is seen first within five minutes of the time, and not in the half hour before. */
+export function changes(store, query) {
+  const at = query.get("at") ? time(query.get("at"), "at") : BigInt(Date.now()) * 1_000_000n;
+  const [start, end] = [at - 5n * MINUTE_NS, at + 5n * MINUTE_NS];
+  const before = start - 30n * MINUTE_NS;
+  const first = new Map();
+  for (const span of spansIn(store, { start: before, end })) {
+    for (const [key, kind] of Object.entries(RESOURCE_KINDS)) {
+      const value = span.resource[key];
+      if (value === undefined || (query.get("service") && span.service_name !== query.get("service"))) continue;
+      const id = [span.service_name, key, value].join("\u0000");
+      const seen = first.get(id);
+      if (!seen || span.start_time_unix_ns < seen.at_unix_ns) first.set(id, { at_unix_ns: span.start_time_unix_ns, service: span.service_name, kind, key, value, change: "began" });
+    }
+  }
+  const found = [...first.values()].filter((one) => one.at_unix_ns >= start).sort((a, b) => (a.at_unix_ns < b.at_unix_ns ? -1 : 1));
+  return { changes: found, start_unix_ns: start, end_unix_ns: end, before_unix_ns: before, capped: false, ...about };
+}

@@ -1,4 +1,5 @@
 import { A as a, C as href, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, l as plural, s as milliseconds, u as rate } from "./index.js";
+import { t as Changes } from "./changes.js";
 import { l as When, n as Lacking, o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
 import { a as Hotspots, o as comparison, t as ErrorGroups } from "./errorgroups.js";
 import { t as FirstSpan } from "./firstspan.js";
@@ -237,6 +238,17 @@ function Now() {
 			empty ? /* @__PURE__ */ a(FirstSpan, {}) : /* @__PURE__ */ a($, { children: [
 				/* @__PURE__ */ a(WorstNow, { ...hotspots }),
 				!groups.error?.isAbsent && /* @__PURE__ */ a(LastErrors, { ...groups }),
+				/* @__PURE__ */ a("section", {
+					class: "panel",
+					"aria-labelledby": "changed",
+					children: [/* @__PURE__ */ a("header", { children: [/* @__PURE__ */ a("h2", {
+						id: "changed",
+						children: "What changed"
+					}), /* @__PURE__ */ a("span", {
+						class: "dim",
+						children: "in the last 5 minutes, when this page was opened"
+					})] }), /* @__PURE__ */ a(Changes, {})]
+				}),
 				/* @__PURE__ */ a("section", {
 					class: "panel",
 					"aria-labelledby": "worst",

@@ -1,5 +1,6 @@
 import { A as a, B as d, C as href, E as setParams, H as $, L as F, N as useGet, R as T, T as route, V as w, a as duration, c as percent, f as dark, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, u as rate } from "./index.js";
 import { c as Swatch, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { t as Changes } from "./changes.js";
 import { i as asSearch, n as RedCharts, r as Difference } from "./redchart.js";
 import { n as useWidth, t as prepare } from "./canvas.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
@@ -415,33 +416,44 @@ function Latency({ service, window }) {
 			}),
 			heat && heat.total > 0 && /* @__PURE__ */ a("div", {
 				class: "heat",
-				children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a(Heatmap, {
-					heat,
-					box: cells,
-					onBox: choose
-				}), /* @__PURE__ */ a("div", {
-					class: "heat-tools",
-					children: [
-						/* @__PURE__ */ a("button", {
-							type: "button",
-							onClick: () => choose(slowest(heat, SLOW_PART)),
-							children: "Box the slowest 5%"
-						}),
-						/* @__PURE__ */ a("button", {
-							type: "button",
-							disabled: failing === 0,
-							"aria-pressed": params.get("differ") === "errors",
-							onClick: () => freeze(heat, { differ: "errors" }),
-							children: "Compare failures"
-						}),
-						isFixed() && /* @__PURE__ */ a("button", {
-							type: "button",
-							class: "quiet",
-							onClick: () => setParams(RELEASED),
-							children: "Clear, back to now"
-						})
-					]
-				})] }), /* @__PURE__ */ a("section", {
+				children: [/* @__PURE__ */ a("div", { children: [
+					/* @__PURE__ */ a(Heatmap, {
+						heat,
+						box: cells,
+						onBox: choose
+					}),
+					/* @__PURE__ */ a("div", {
+						class: "heat-tools",
+						children: [
+							/* @__PURE__ */ a("button", {
+								type: "button",
+								onClick: () => choose(slowest(heat, SLOW_PART)),
+								children: "Box the slowest 5%"
+							}),
+							/* @__PURE__ */ a("button", {
+								type: "button",
+								disabled: failing === 0,
+								"aria-pressed": params.get("differ") === "errors",
+								onClick: () => freeze(heat, { differ: "errors" }),
+								children: "Compare failures"
+							}),
+							isFixed() && /* @__PURE__ */ a("button", {
+								type: "button",
+								class: "quiet",
+								onClick: () => setParams(RELEASED),
+								children: "Clear, back to now"
+							})
+						]
+					}),
+					/* @__PURE__ */ a("h3", {
+						class: "changes-head",
+						children: ["What changed ", cells ? `around ${clock(boxOf(heat, cells).t0, zone.value, now.value)}` : isFixed() ? `around ${clock(endNs(heat), zone.value, now.value)}` : "in the last minutes"]
+					}),
+					/* @__PURE__ */ a(Changes, {
+						service,
+						at: cells ? boxOf(heat, cells).t0 : isFixed() ? endNs(heat) : void 0
+					})
+				] }), /* @__PURE__ */ a("section", {
 					class: "differs",
 					"aria-labelledby": "differs",
 					children: [/* @__PURE__ */ a("h3", {

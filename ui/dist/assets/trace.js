@@ -1326,7 +1326,9 @@ function times(own, typical) {
 }
 /** The more of the trace's own time it cost than usual, the higher. */
 var excess = (one) => one.this.exclusive_ms - one.exclusive_ms;
-function Row({ one }) {
+/** This part of the trace's time is worth a colour. */
+var TELLING_PART = .02;
+function Row({ one, ownMs }) {
 	const more = excess(one);
 	const gone = one.this.calls === 0;
 	return /* @__PURE__ */ a("tr", {
@@ -1379,7 +1381,7 @@ function Row({ one }) {
 				children: times(one.this.duration_ms, one.duration_ms)
 			}),
 			/* @__PURE__ */ a("td", {
-				class: more > 0 ? "number bad" : "number dim",
+				class: more > ownMs * TELLING_PART ? "number bad" : "number dim",
 				children: Math.abs(more) < .001 ? "0" : `${more > 0 ? "+" : "−"}${milliseconds(Math.abs(more))}`
 			})
 		]
@@ -1457,7 +1459,10 @@ function Compared({ answer }) {
 					children: "Waited more"
 				})
 			] }) }),
-			/* @__PURE__ */ a("tbody", { children: shown.map((one) => /* @__PURE__ */ a(Row, { one }, `${one.service}\n${one.operation}`)) })
+			/* @__PURE__ */ a("tbody", { children: shown.map((one) => /* @__PURE__ */ a(Row, {
+				one,
+				ownMs: own
+			}, `${one.service}\n${one.operation}`)) })
 		] }),
 		shown.length < rows.length && /* @__PURE__ */ a("p", {
 			class: "table-foot",

@@ -1,6 +1,7 @@
 // Now: is something wrong, where did it begin, and one example of it. Causes first.
 import { refresh, useGet, type Fetched } from "../api";
 import { count, milliseconds, percent, plural, rate } from "../format";
+import { Changes } from "../parts/changes";
 import { ServiceLink, Sparkline, When } from "../parts/bits";
 import { ErrorGroups } from "../parts/errorgroups";
 import { FirstSpan } from "../parts/firstspan";
@@ -162,6 +163,13 @@ export default function Now() {
         <>
           <WorstNow {...hotspots} />
           {!groups.error?.isAbsent && <LastErrors {...groups} />}
+          <section class="panel" aria-labelledby="changed">
+            <header>
+              <h2 id="changed">What changed</h2>
+              <span class="dim">in the last 5 minutes, when this page was opened</span>
+            </header>
+            <Changes />
+          </section>
           <section class="panel" aria-labelledby="worst">
             <header>
               <h2 id="worst">Services</h2>

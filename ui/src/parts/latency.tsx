@@ -2,9 +2,11 @@
 // drawn in, so that the picture stays as it was and a link shows it to others.
 import { useMemo, useRef } from "preact/hooks";
 import { refresh, useGet } from "../api";
-import { plural } from "../format";
+import { clock, plural } from "../format";
+import { now, zone } from "../prefs";
 import { href, route, setParams } from "../router";
 import type { HeatmapAnswer, SpanQuery } from "../types";
+import { Changes } from "./changes";
 import { asSearch, Difference } from "./difference";
 import { boxOf, boxParam, cellsOf, endNs, heatOf, parseBox, slowest, type Box, type Cells, type Heat } from "./heat";
 import { Heatmap, tellCells } from "./heatmap";
@@ -102,6 +104,8 @@ export function Latency({ service, window }: { service: string; window: string }
                 </button>
               )}
             </div>
+            <h3 class="changes-head">What changed {cells ? `around ${clock(boxOf(heat, cells).t0, zone.value, now.value)}` : isFixed() ? `around ${clock(endNs(heat), zone.value, now.value)}` : "in the last minutes"}</h3>
+            <Changes service={service} at={cells ? boxOf(heat, cells).t0 : isFixed() ? endNs(heat) : undefined} />
           </div>
           <section class="differs" aria-labelledby="differs">
             <h3 id="differs">What differs</h3>

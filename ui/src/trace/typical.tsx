@@ -21,7 +21,10 @@ export function times(own: number, typical: number): string {
 /** The more of the trace's own time it cost than usual, the higher. */
 const excess = (one: TypicalOperation): number => one.this.exclusive_ms - one.exclusive_ms;
 
-function Row({ one }: { one: TypicalOperation }) {
+/** This part of the trace's time is worth a colour. */
+const TELLING_PART = 0.02;
+
+function Row({ one, ownMs }: { one: TypicalOperation; ownMs: number }) {
   const more = excess(one);
   const gone = one.this.calls === 0;
   return (
@@ -38,7 +41,7 @@ function Row({ one }: { one: TypicalOperation }) {
       <td class="number">{milliseconds(one.this.duration_ms)}</td>
       <td class="number dim">{milliseconds(one.duration_ms)}</td>
       <td class="number">{times(one.this.duration_ms, one.duration_ms)}</td>
-      <td class={more > 0 ? "number bad" : "number dim"}>{Math.abs(more) < 0.001 ? "0" : `${more > 0 ? "+" : "−"}${milliseconds(Math.abs(more))}`}</td>
+      <td class={more > ownMs * TELLING_PART ? "number bad" : "number dim"}>{Math.abs(more) < 0.001 ? "0" : `${more > 0 ? "+" : "−"}${milliseconds(Math.abs(more))}`}</td>
     </tr>
   );
 }
@@ -82,7 +85,7 @@ function Compared({ answer }: { answer: TypicalAnswer }) {
         </thead>
         <tbody>
           {shown.map((one) => (
-            <Row key={`${one.service}\n${one.operation}`} one={one} />
+            <Row key={`${one.service}\n${one.operation}`} one={one} ownMs={own} />
           ))}
         </tbody>
       </table>

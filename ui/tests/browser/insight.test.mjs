@@ -180,6 +180,27 @@ test("Service: a server without heatmaps or differences says so", async () => {
   await context.close();
 });
 
+test("Service: what changed is asked around the start of the box", async () => {
+  const service = `planted-${hex(8)}`;
+  await new Seed(server).spans(planted(service));
+  const { page, context } = await openPage(browser);
+  const asked = [];
+  await page.route("**/api/changes**", (route) => {
+    const at = new URL(route.request().url()).searchParams.get("at");
+    asked.push(at);
+    const began = { at_unix_ns: 1795968000000000000, service, kind: "version", key: "service.version", value: "4.8.0", change: "began" };
+    return route.fulfill({ json: { changes: at ? [began] : [], start_unix_ns: began.at_unix_ns, end_unix_ns: began.at_unix_ns, before_unix_ns: 0, capped: false, complete: true } });
+  });
+  const from = BigInt(Date.now() - 120_000) * 1_000_000n;
+  const step = 2_000_000_000n;
+  await visit(page, `${server.url}/services/${service}?from=${from}&to=${from + 60n * step}&box=${from + 30n * step},0,${from + 50n * step},`);
+  if ((await page.locator(".heatmap").count()) === 0) return context.close(); // a server without heatmaps, tested above
+  await page.waitForSelector(".changes li");
+  assert.match(await page.locator(".changes").innerText(), /version 4\.8\.0 began/);
+  assert.equal(asked.at(-1), String(from + 30n * step));
+  await context.close();
+});
+
 test("Trace: x compares with the typical trace, and says which operation it waited longer for", async (t) => {
   if (!(await has(`/api/typical?trace_id=${whole.trace}`))) return t.skip("this server knows no typical traces");
   const late = failing(1);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { between, boxOf, boxParam, cellsOf, heatOf, inside, moved, parseBox, sized, slowest } from "../../src/parts/heat";
+import { rowsOfChanges } from "../../src/parts/changes";
 import type { HeatmapAnswer } from "../../src/types";
 
 const START = 1_795_968_000_000_000_000n;
@@ -65,4 +66,10 @@ describe("heatmap", () => {
     expect(sized(heat, cells, -9, 9)).toEqual({ x0: 4, x1: 5, y0: 3, y1: 4 });
     expect(sized(heat, cells, 9, -9)).toEqual({ x0: 4, x1: 6, y0: 0, y1: 4 });
   });
+});
+
+test("changes of one rollout are one row, at the time of the first; what ended is another", () => {
+  const change = (at_unix_ns: number, value: string, change: "began" | "ended" = "began") => ({ at_unix_ns, service: "pay", kind: "host" as const, key: "k8s.pod.name", value, change });
+  const rows = rowsOfChanges([change(1, "a"), change(2, "old", "ended"), change(3, "b"), change(4, "c")]);
+  expect(rows.map((row) => [row.at_unix_ns, row.change, row.values.join()])).toEqual([[1, "began", "a,b,c"], [2, "ended", "old"]]);
 });
