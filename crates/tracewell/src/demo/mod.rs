@@ -138,7 +138,7 @@ mod tests {
         let start = 1_700_000_000_000_000_000;
         let deaths = Deaths::new(crash);
         let tapes: Vec<_> = (0..3_000)
-            .map(|i| flows::request(&mut rng, start + i * 200_000_000, &deaths))
+            .map(|i| flows::request(&mut rng, start + i * 201_000_000, &deaths))
             .collect();
         let spans = tapes.iter().flat_map(|tape| &tape.spans);
         let services: std::collections::BTreeSet<_> = spans.map(|span| span.service).collect();
