@@ -51,6 +51,7 @@ function Row({ one, answer, search }) {
 	return /* @__PURE__ */ a("tr", { children: [
 		/* @__PURE__ */ a("td", {
 			class: "name",
+			title: one.value.length > 60 ? one.value : void 0,
 			children: asked ? /* @__PURE__ */ a("a", {
 				href: href("/search", {
 					...search,

@@ -44,7 +44,7 @@ function Row({ one, answer, search }: { one: DifferentValue; answer: DifferenceA
   const [a, b] = [one.a / Math.max(1, answer.n_a), one.b / Math.max(1, answer.n_b)];
   return (
     <tr>
-      <td class="name">
+      <td class="name" title={one.value.length > 60 ? one.value : undefined}>
         {asked ? (
           <a href={href("/search", { ...search, ...asked.has })} data-row-link="" title="Search for traces with it">
             <bdi class="dim">{one.key}</bdi> <bdi>{one.value}</bdi>
