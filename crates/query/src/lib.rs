@@ -9,6 +9,7 @@ mod cursor;
 mod errors;
 mod export;
 mod json;
+mod live;
 mod metrics;
 mod missing;
 mod params;
@@ -33,6 +34,7 @@ use crate::errors::Failure;
 use crate::export::Exporter;
 use crate::params::Params;
 use crate::respond::Accepts;
+use live::Live;
 
 pub use crate::metrics::Metrics;
 /// Reads a point in time as every parameter takes it: `now-15m`, RFC 3339, Unix nanoseconds. The
@@ -54,6 +56,7 @@ struct Api {
     metrics: Metrics,
     reporting: Arc<Semaphore>,
     exporter: Exporter,
+    live: Live,
 }
 
 /// A posted question: a page of conditions.
@@ -70,6 +73,7 @@ pub fn routes(querier: Arc<Querier>, status: Arc<dyn StatusSource>, metrics: Met
         metrics,
         reporting: Arc::new(Semaphore::new(REPORTING_MAX)),
         exporter,
+        live: Live::default(),
     });
     // One handler: the table in `api` is what is documented, counted and tested, and axum's own
     // routing would answer errors that are not the API's.
@@ -147,7 +151,7 @@ impl Api {
             }
         };
         let now_unix_ns = self.querier.clock().unix_ns();
-        let metrics = self.metrics.clone();
+        let (metrics, live) = (self.metrics.clone(), self.live.clone());
         // Reading, writing JSON and compressing all take a pool thread: each may cost milliseconds.
         let work = move |readers: &Readers, context: &ReadContext| {
             let params = Params::parse(&query, endpoint.params)?;
@@ -158,6 +162,7 @@ impl Api {
                 params: &params,
                 body: &body,
                 now_unix_ns,
+                live: &live,
             };
             let Answer {
                 json,

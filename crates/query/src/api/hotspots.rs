@@ -34,8 +34,10 @@ const SCAN_PART: f64 = 0.4;
 struct Ranges {
     now: Window,
     before: Window,
-    /// Nothing was asked for but the present.
+    /// The present is asked for.
     live: bool,
+    /// And nothing else is said.
+    usual: bool,
 }
 
 impl Ranges {
@@ -47,6 +49,7 @@ impl Ranges {
         let (start, end) = (time("start")?, time("end")?);
         let (against_start, against_end) = (time("against_start")?, time("against_end")?);
         let live = start.is_none() && end.is_none();
+        let usual = live && against_start.is_none() && against_end.is_none();
         let end_unix_ns = end.unwrap_or_else(|| match start {
             None => ask.now_unix_ns.saturating_sub(SETTLE_NS),
             Some(_) => ask.now_unix_ns,
@@ -54,7 +57,12 @@ impl Ranges {
         let now = range("end", start, end_unix_ns, WINDOW_NS)?;
         let before_end = against_end.unwrap_or(now.from_unix_ns);
         let before = range("against_end", against_start, before_end, HOUR_NS)?;
-        Ok(Ranges { now, before, live })
+        Ok(Ranges {
+            now,
+            before,
+            live,
+            usual,
+        })
     }
 }
 
@@ -80,6 +88,13 @@ fn range(
 
 pub(crate) fn find_hotspots(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let ranges = Ranges::read(ask)?;
+    match ranges.usual {
+        true => ask.live.or_make(ask.now_unix_ns, || find_in(ask, &ranges)),
+        false => find_in(ask, &ranges),
+    }
+}
+
+fn find_in(ask: &Ask<'_>, ranges: &Ranges) -> Result<Answer, Failure> {
     let mut names = Names::default();
     let mut read = |window: &Window| {
         let range = (window.from_unix_ns, window.to_unix_ns);
@@ -96,7 +111,7 @@ pub(crate) fn find_hotspots(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let reasons = before.scanned.incomplete.iter();
     incomplete.extend(reasons.map(|reason| format!("of what was before: {reason}")));
     let past = match ranges.live {
-        true => Past::read(ask, &found, &names, &ranges, &mut searched, &mut incomplete)?,
+        true => Past::read(ask, &found, &names, ranges, &mut searched, &mut incomplete)?,
         false => Past::default(),
     };
 

@@ -23,6 +23,7 @@ use http::Method;
 use tracewell_storage::{ReadContext, Scanned, Searched};
 
 use crate::errors::Failure;
+use crate::live::Live;
 use crate::params::{Param, Params, decoded, once};
 use crate::querier::Readers;
 use crate::values;
@@ -37,6 +38,8 @@ pub(crate) struct Ask<'a> {
     /// What was posted; empty for all else.
     pub(crate) body: &'a [u8],
     pub(crate) now_unix_ns: u64,
+    /// What was answered of the present moment.
+    pub(crate) live: &'a Live,
 }
 
 impl Ask<'_> {
@@ -47,7 +50,7 @@ impl Ask<'_> {
 }
 
 /// What a function gives.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) json: String,
     pub(crate) bytes_read: u64,

@@ -10,7 +10,7 @@ use tracewell_storage_kafka::rdkafka::message::{Header, OwnedHeaders};
 use tracewell_storage_kafka::rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use tracewell_storage_kafka::rdkafka::{ClientConfig, Message};
 
-use crate::server::{Server, eventually, get, span};
+use crate::server::{Server, eventually, eventually_within, get, span};
 use crate::stack::{Stack, answer_when};
 
 /// A client of the broker that a stack's processes use.
@@ -64,7 +64,9 @@ fn dead_letters(stack: &Stack) -> Vec<(String, String)> {
 
 /// Waits until every store has this trace.
 fn is_everywhere(query: &Server, trace: u128, service: &str) {
-    query.trace(&format!("{trace:032x}"));
+    // Consumers notice a topic that was made anew when they next ask for its partitions.
+    let path = format!("/api/traces/{trace:032x}");
+    eventually_within(4, &path, || (query.get(&path).status == 200).then_some(()));
     let found = |page: &Value| page["traces"].as_array().is_some_and(|all| !all.is_empty());
     answer_when(query, &format!("/api/traces?service={service}"), found);
 }

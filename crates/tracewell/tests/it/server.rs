@@ -61,14 +61,23 @@ pub(crate) fn pause(time: Duration) {
 }
 
 /// Looks until there is something, for at most a minute.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..1_200 {
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(1, what, look)
+}
+
+/// The same, for what engines take their time for.
+pub(crate) fn eventually_within<T>(
+    minutes: usize,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
+    for _ in 0..minutes * 1_200 {
         if let Some(found) = look() {
             return found;
         }
         pause(Duration::from_millis(50));
     }
-    panic!("not within a minute: {what}");
+    panic!("not within {minutes} minutes: {what}");
 }
 
 /// A running server.
