@@ -138,10 +138,21 @@ impl Cassandra {
 
     /// Runs a future on the calling thread, a worker's or a query pool's.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime().block_on(future)
+    }
+
+    fn runtime(&self) -> &Runtime {
         let runtime = self.inner.runtime.as_ref();
-        runtime
-            .expect("it is there until the drop")
-            .block_on(future)
+        runtime.expect("it is there until the drop")
+    }
+
+    /// Runs a future on the runtime's thread, where the driver's own tasks are.
+    pub(crate) fn run_apart<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.block_on(self.runtime().spawn(future));
+        done.unwrap_or_else(|error| Err(Error::retryable(format!("Cassandra: {error}"))))
     }
 
     /// Prepares a statement; every one of ours may be repeated.

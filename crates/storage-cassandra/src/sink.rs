@@ -20,21 +20,27 @@ use crate::session::{Cassandra, classify};
 
 /// Rows written before anything is said to be written (Q1).
 const UNIT_ROWS: usize = 10_000;
-/// Rows of one trace that are sent together have fewer bytes than this: Cassandra warns of larger
-/// batches, and refuses those of ten times the size.
-const TOGETHER_BYTES_MAX: usize = 4_096;
+/// Rows of one trace that are sent together have fewer bytes than this. They are one mutation of one
+/// partition, which Cassandra does not count as a large batch; ScyllaDB warns from 128 KiB.
+const TOGETHER_BYTES_MAX: usize = 32 * 1024;
 /// A write that fails is tried again so often, after waits that double, before all are given back.
 const TRIES_MAX: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 
 /// The storage group's sink.
 pub struct CassandraSink {
-    cassandra: Cassandra,
-    insert: PreparedStatement,
+    writer: Writer,
     dead_letters: Arc<dyn DeadLetters>,
     applied: BTreeMap<u32, u64>,
+    unit: Arc<Unit>,
+}
+
+/// What writing takes, to be handed to the driver's thread.
+#[derive(Clone)]
+struct Writer {
+    cassandra: Cassandra,
+    insert: Arc<PreparedStatement>,
     retries: Arc<AtomicU64>,
-    unit: Unit,
 }
 
 impl std::fmt::Debug for CassandraSink {
@@ -46,7 +52,7 @@ impl std::fmt::Debug for CassandraSink {
 }
 
 /// The rows of some batches, encoded end to end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Unit {
     bytes: Vec<u8>,
     rows: Vec<Row>,
@@ -65,6 +71,33 @@ impl Unit {
         self.bytes.clear();
         self.rows.clear();
     }
+
+    /// Rows that are sent together: neighbours of one trace, not too many bytes.
+    fn pieces(&self) -> Vec<Range<usize>> {
+        let mut pieces: Vec<Range<usize>> = Vec::new();
+        let mut bytes = 0;
+        for (at, row) in self.rows.iter().enumerate() {
+            bytes += row.bytes.len();
+            match pieces.last_mut() {
+                Some(piece)
+                    if self.rows[piece.start].trace_id == row.trace_id
+                        && bytes <= TOGETHER_BYTES_MAX =>
+                {
+                    piece.end = at + 1;
+                }
+                _ => {
+                    pieces.push(at..at + 1);
+                    bytes = row.bytes.len();
+                }
+            }
+        }
+        pieces
+    }
+
+    fn values<'a>(&'a self, row: &'a Row) -> (&'a [u8], &'a [u8], i64, &'a [u8]) {
+        let span = &self.bytes[row.bytes.clone()];
+        (&row.trace_id.0, &row.span_id.0, row.content, span)
+    }
 }
 
 impl CassandraSink {
@@ -78,38 +111,48 @@ impl CassandraSink {
         let insert = format!(
             "INSERT INTO {keyspace}.spans (trace_id, span_id, content, span) VALUES (?, ?, ?, ?)"
         );
-        Ok(CassandraSink {
-            insert: cassandra.prepare(&insert, 1)?,
+        let writer = Writer {
+            insert: Arc::new(cassandra.prepare(&insert, 1)?),
             cassandra,
+            retries: Arc::default(),
+        };
+        Ok(CassandraSink {
+            writer,
             dead_letters,
             applied: BTreeMap::new(),
-            retries: Arc::default(),
-            unit: Unit::default(),
+            unit: Arc::default(),
         })
     }
 
     /// Writes that were tried again.
     pub fn retries(&self) -> Arc<AtomicU64> {
-        self.retries.clone()
+        self.writer.retries.clone()
+    }
+
+    /// The unit, which nobody reads while it is filled.
+    fn unit(&mut self) -> &mut Unit {
+        Arc::make_mut(&mut self.unit)
     }
 
     /// Encodes a batch's rows. Those too large for any row are set aside.
     fn encode(&mut self, batch: &SpanBatch) -> Result<(), Error> {
+        let row_bytes_max = self.writer.cassandra.settings().row_bytes_max;
+        let unit = self.unit();
         let mut encoder = RowEncoder::new(batch);
         let mut too_large = Vec::new();
         for span in batch.spans() {
-            let from = self.unit.bytes.len();
-            encoder.encode(span.row, &mut self.unit.bytes);
-            let bytes = from..self.unit.bytes.len();
-            if bytes.len() > self.cassandra.settings().row_bytes_max {
-                self.unit.bytes.truncate(from);
+            let from = unit.bytes.len();
+            encoder.encode(span.row, &mut unit.bytes);
+            let bytes = from..unit.bytes.len();
+            if bytes.len() > row_bytes_max {
+                unit.bytes.truncate(from);
                 too_large.push(span);
                 continue;
             }
-            self.unit.rows.push(Row {
+            unit.rows.push(Row {
                 trace_id: span.trace_id(),
                 span_id: span.span_id(),
-                content: content_hash(&self.unit.bytes[bytes.clone()]).cast_signed(),
+                content: content_hash(&unit.bytes[bytes.clone()]).cast_signed(),
                 bytes,
             });
         }
@@ -120,85 +163,71 @@ impl CassandraSink {
         for span in too_large {
             builder.copy(span, &mut scratch);
         }
-        let max = self.cassandra.settings().row_bytes_max;
-        let reason = format!("the span is larger than a row of {max} bytes");
+        let reason = format!("the span is larger than a row of {row_bytes_max} bytes");
         self.dead_letters.set_aside(builder.finish_one(), &reason)
     }
 
-    /// Writes the unit, a bounded number of requests at once.
+    /// Writes the unit, on the driver's own thread: there an answer wakes its request without a call to
+    /// the kernel.
     fn write(&mut self) -> Result<(), Error> {
         // A trace's rows side by side: they go to the same replicas, in one mutation.
-        self.unit.rows.sort_unstable_by_key(|row| row.trace_id);
-        let together = |a: &Row, b: &Row| a.trace_id == b.trace_id;
-        let writes = self.unit.rows.chunk_by(together).flat_map(small);
-        let writes = writes.map(|rows| self.write_rows(rows));
-        let done = stream::iter(writes)
+        self.unit().rows.sort_unstable_by_key(|row| row.trace_id);
+        let (writer, unit) = (self.writer.clone(), self.unit.clone());
+        self.writer.cassandra.run_apart(writer.write(unit))
+    }
+}
+
+impl Writer {
+    /// Writes rows that are sorted, a bounded number of requests at once.
+    async fn write(self, unit: Arc<Unit>) -> Result<(), Error> {
+        let pieces = unit.pieces().into_iter();
+        let writes = pieces.map(|piece| self.write_rows(&unit, piece));
+        stream::iter(writes)
             .buffer_unordered(self.cassandra.settings().concurrency.max(1))
-            .try_collect::<()>();
-        self.cassandra.block_on(done)
+            .try_collect()
+            .await
     }
 
-    async fn write_rows(&self, rows: &[Row]) -> Result<(), Error> {
+    async fn write_rows(&self, unit: &Unit, piece: Range<usize>) -> Result<(), Error> {
+        let rows = &unit.rows[piece];
         let mut wait = FIRST_WAIT;
         for _ in 1..TRIES_MAX {
-            if self.try_rows(rows).await.is_ok() {
+            if self.try_rows(unit, rows).await.is_ok() {
                 return Ok(());
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
-        let last = self.try_rows(rows).await;
+        let last = self.try_rows(unit, rows).await;
         last.map_err(|error| classify(&error))
     }
 
-    async fn try_rows(&self, rows: &[Row]) -> Result<(), ExecutionError> {
+    async fn try_rows(&self, unit: &Unit, rows: &[Row]) -> Result<(), ExecutionError> {
         let session = self.cassandra.session();
         if let [row] = rows {
-            let written = session.execute_unpaged(&self.insert, self.values(row));
+            let written = session.execute_unpaged(&self.insert, unit.values(row));
             return written.await.map(drop);
         }
         let mut batch = Batch::new(BatchType::Unlogged);
         batch.set_is_idempotent(true);
         let mut values = Vec::with_capacity(rows.len());
         for row in rows {
-            batch.append_statement(self.insert.clone());
-            values.push(self.values(row));
+            batch.append_statement(PreparedStatement::clone(&self.insert));
+            values.push(unit.values(row));
         }
         session.batch(&batch, values).await.map(drop)
     }
-
-    fn values<'a>(&'a self, row: &'a Row) -> (&'a [u8], &'a [u8], i64, &'a [u8]) {
-        let span = &self.unit.bytes[row.bytes.clone()];
-        (&row.trace_id.0, &row.span_id.0, row.content, span)
-    }
-}
-
-/// A trace's rows in pieces that may be sent together.
-fn small(mut rows: &[Row]) -> Vec<&[Row]> {
-    let mut pieces = Vec::new();
-    while !rows.is_empty() {
-        let mut bytes = 0;
-        let fits = |row: &&Row| {
-            bytes += row.bytes.len();
-            bytes <= TOGETHER_BYTES_MAX
-        };
-        let count = rows.iter().take_while(fits).count().max(1);
-        let (piece, rest) = rows.split_at(count);
-        pieces.push(piece);
-        rows = rest;
-    }
-    pieces
 }
 
 impl Sink for CassandraSink {
     fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
-        self.unit.clear();
+        self.unit().clear();
         for (number, record) in (1..).zip(records) {
             self.encode(&record.batch)?;
             if self.unit.rows.len() >= UNIT_ROWS || number == records.len() {
                 self.write()?;
-                self.unit.clear();
+                self.unit().clear();
             }
         }
         for Position { partition, offset } in records.iter().map(|record| record.position) {
