@@ -8,8 +8,6 @@
 //! | `x` | distinct texts of the rows |
 //! | `b` | the rows, column by column, as base64 of version 1 · varints |
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::alphabet::Alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD_NO_PAD};
@@ -34,7 +32,7 @@ pub(crate) struct Document {
     a: i64,
     t: String,
     #[serde(default, skip_deserializing)]
-    k: BTreeSet<String>,
+    k: Vec<String>,
     x: Vec<String>,
     b: String,
 }
@@ -141,22 +139,46 @@ pub(crate) mod term {
     }
 }
 
-fn terms(rows: &Rows) -> BTreeSet<String> {
-    let mut terms = BTreeSet::from([term::status(rows.status())]);
+/// A term to be, by positions of texts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    Service(u32),
+    Operation(u32),
+    Both(u32, u32),
+    ServiceError(u32),
+    Key(u32),
+    Tag(u32, u32),
+}
+
+/// A trace's terms, each once. Its spans have most of them in common: words are made of what is left.
+fn terms(rows: &Rows) -> Vec<String> {
+    let mut found = Vec::new();
     for row in &rows.rows {
-        let (service, operation) = (rows.text(row.service), rows.text(row.operation));
-        terms.insert(term::service(service));
-        terms.insert(term::operation(operation));
-        terms.insert(term::both(service, operation));
+        found.push(Found::Service(row.service));
+        found.push(Found::Operation(row.operation));
+        found.push(Found::Both(row.service, row.operation));
         if row.error {
-            terms.insert(term::error());
-            terms.insert(term::service_error(service));
+            found.push(Found::ServiceError(row.service));
         }
         for &(key, text) in &row.tags {
-            terms.insert(term::key(rows.text(key)));
-            terms.insert(term::tag(rows.text(key), rows.text(text)));
+            found.push(Found::Key(key));
+            found.push(Found::Tag(key, text));
         }
     }
+    found.sort_unstable();
+    found.dedup();
+    let text = |at| rows.text(at);
+    let words = found.into_iter().map(|found| match found {
+        Found::Service(name) => term::service(text(name)),
+        Found::Operation(name) => term::operation(text(name)),
+        Found::Both(service, operation) => term::both(text(service), text(operation)),
+        Found::ServiceError(name) => term::service_error(text(name)),
+        Found::Key(key) => term::key(text(key)),
+        Found::Tag(key, value) => term::tag(text(key), text(value)),
+    });
+    let mut terms: Vec<String> = words.collect();
+    terms.push(term::status(rows.status()));
+    terms.extend(rows.has_error().then(term::error));
     terms
 }
 

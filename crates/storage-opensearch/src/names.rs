@@ -59,14 +59,19 @@ impl Known {
                 ..Known::default()
             };
         }
-        let mut new = Vec::new();
+        // Spans of a trace have most names in common: each is looked up once.
+        let (mut operations, mut tags) = (Vec::new(), Vec::new());
         for row in rows.rows.iter().skip(from) {
-            let of_row = rows.text(row.service);
-            self.note(service(of_row), &mut new);
-            self.note(operation(of_row, rows.text(row.operation)), &mut new);
-            for &(of_tag, text) in &row.tags {
-                self.note_value(rows.text(of_tag), rows.text(text), &mut new);
-            }
+            operations.push((row.service, row.operation));
+            tags.extend_from_slice(&row.tags);
+        }
+        let mut new = Vec::new();
+        for (of, name) in once(operations) {
+            self.note(service(rows.text(of)), &mut new);
+            self.note(operation(rows.text(of), rows.text(name)), &mut new);
+        }
+        for (of, text) in once(tags) {
+            self.note_value(rows.text(of), rows.text(text), &mut new);
         }
         new
     }
@@ -90,6 +95,12 @@ impl Known {
             new.push(name);
         }
     }
+}
+
+fn once(mut pairs: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
 }
 
 /// Names that begin with `beginning`, without their first `cut` bytes: sorted, at most `limit`.
