@@ -1,30 +1,27 @@
 //! A real OpenTelemetry Collector (dev/collector) on our topic, with the settings that
 //! deploy/otel-collector shows to users, and an SDK's spans: what it writes there reaches our
-//! consumers once, and what we write there reaches it.
+//! store once, and what we write there reaches it.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use tracewell_storage::memory::MemoryStore;
-
-use crate::cluster::{Cluster, spans_of, work, worker};
-use crate::server::{Server, eventually};
+use crate::server::{Server, eventually, get};
+use crate::stack::Stack;
 
 /// How many traces the SDK makes of three spans each.
 const TRACES: usize = 20;
 
-/// What the tests need beyond Kafka.
+/// What the tests need beyond the engines.
 struct Otel {
     collector: String,
     python: String,
 }
 
-/// A cluster, and OpenTelemetry's programs; None where either is missing.
-fn ground() -> Option<(Cluster, Otel)> {
-    let cluster = Cluster::new()?;
+/// Engines, and OpenTelemetry's programs; None where either is missing.
+fn ground() -> Option<(Stack, Otel)> {
+    let stack = Stack::new()?;
     let (Ok(collector), Ok(python)) = (
         std::env::var("OTEL_COLLECTOR"),
         std::env::var("OTEL_PYTHON"),
@@ -33,19 +30,19 @@ fn ground() -> Option<(Cluster, Otel)> {
         std::io::stdout().write_all(line).unwrap();
         return None;
     };
-    Some((cluster, Otel { collector, python }))
+    Some((stack, Otel { collector, python }))
 }
 
 impl Otel {
     /// A Collector with one of the files in deploy/otel-collector and these in its environment.
-    fn collector(&self, cluster: &Cluster, file: &str, environment: &[(&str, &str)]) -> Collector {
+    fn collector(&self, stack: &Stack, file: &str, environment: &[(&str, &str)]) -> Collector {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/otel-collector");
         let child = Command::new(&self.collector)
             .arg("--config")
             .arg(folder.join(file))
-            .env("KAFKA_BROKERS", &cluster.options.brokers)
-            .env("KAFKA_TOPIC", &cluster.options.topic)
-            .env("KAFKA_GROUP", &cluster.options.topic)
+            .env("KAFKA_BROKERS", &stack.kafka)
+            .env("KAFKA_TOPIC", &stack.topic)
+            .env("KAFKA_GROUP", &stack.topic)
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()
@@ -83,12 +80,13 @@ impl Drop for Collector {
 
 #[test]
 fn what_an_opentelemetry_collector_writes_into_the_topic_is_stored_once() {
-    let Some((cluster, otel)) = ground() else {
+    let Some((stack, otel)) = ground() else {
         return;
     };
-    let (_ours, direct) = (cluster.collector(), Server::start());
+    let (_ours, writer) = (stack.start("collector"), stack.start("storage-writer"));
+    let (query, direct) = (stack.start("query"), Server::start());
     let address = free_address();
-    let theirs = otel.collector(&cluster, "to-kafka.yaml", &[("OTLP_HTTP", &address)]);
+    let theirs = otel.collector(&stack, "to-kafka.yaml", &[("OTLP_HTTP", &address)]);
     eventually("the OpenTelemetry Collector listens", || {
         TcpStream::connect(&address).ok()
     });
@@ -96,36 +94,27 @@ fn what_an_opentelemetry_collector_writes_into_the_topic_is_stored_once() {
         &format!("http://{address}/v1/traces"),
         &direct.url("ingest", "/v1/traces"),
     ]);
-    let (log, store) = (cluster.log(), MemoryStore::new());
-    let mut worker = worker(&log, &store);
-    let spans = 3 * TRACES as u64;
-    work(&mut worker, spans);
-    for _ in 0..20 {
-        worker.step(Duration::from_millis(50));
-    }
-    assert_eq!(worker.status().snapshot().applied_spans, spans);
-    for id in &traces {
-        let answer = direct.trace(id);
-        let expected = answer["spans"].as_array().unwrap().iter();
-        let expected: Vec<&str> = expected
-            .map(|span| span["span_id"].as_str().unwrap())
-            .collect();
-        let stored = spans_of(&store, u128::from_str_radix(id, 16).unwrap());
-        let stored: Vec<_> = stored.iter().map(|id| id.to_string()).collect();
-        assert_eq!(expected, stored, "{id}");
-    }
+    compare(&traces, &direct, &query);
+    let applied = format!(
+        "tracewell_worker_applied_spans_total{{group=\"storage\"}} {}",
+        3 * TRACES
+    );
+    eventually("each span was applied once", || {
+        let page = get(&writer.url("admin", "/metrics")).text();
+        page.lines().any(|line| line == applied).then_some(())
+    });
     drop(theirs);
 }
 
 #[test]
 fn an_opentelemetry_collector_reads_every_span_from_the_topic() {
-    let Some((cluster, otel)) = ground() else {
+    let Some((stack, otel)) = ground() else {
         return;
     };
     // Where the spans go at once, and where they go by way of the topic.
-    let (ours, direct, after) = (cluster.collector(), Server::start(), Server::start());
+    let (ours, direct, after) = (stack.start("collector"), Server::start(), Server::start());
     let theirs = otel.collector(
-        &cluster,
+        &stack,
         "from-kafka.yaml",
         &[("OTLP_TO", &after.url("ingest", ""))],
     );
@@ -133,17 +122,22 @@ fn an_opentelemetry_collector_reads_every_span_from_the_topic() {
         &ours.url("ingest", "/v1/traces"),
         &direct.url("ingest", "/v1/traces"),
     ]);
-    for id in &traces {
-        let expected = direct.trace(id);
-        let came = eventually("all its spans came through", || {
-            let came = after.trace(id);
-            (came["span_count"] == expected["span_count"]).then_some(came)
-        });
-        assert_eq!(came["spans"], expected["spans"], "{id}");
-    }
+    compare(&traces, &direct, &after);
     let account = &after.quiet_status()["account"]["log"];
     assert_eq!(account["accepted"], 3 * TRACES, "{account}");
     drop(theirs);
+}
+
+/// Both answer the same of each trace, once all of it is there.
+fn compare(traces: &[String], one: &Server, other: &Server) {
+    for id in traces {
+        let wanted = one.trace(id);
+        let found = eventually("all its spans came through", || {
+            let found = other.trace(id);
+            (found["span_count"] == wanted["span_count"]).then_some(found)
+        });
+        assert_eq!(found["spans"], wanted["spans"], "{id}");
+    }
 }
 
 /// Nobody listens there now.
