@@ -98,7 +98,7 @@ fn bodies(spans: u64) -> (Pool, Vec<Bytes>) {
         layout: Layout::Gateway,
         batch: 500,
         spans,
-        giant: false,
+        giant_spans: 0,
     };
     let pool = Pool::new(landscape, SEED, options);
     let cycle = pool.plan.cycle(0, BEGIN_UNIX_NS);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use http::Method;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tracewell_model::clock::{Clock, SystemClock};
@@ -38,16 +39,23 @@ impl Api {
 
     /// The answer, and the nanoseconds it took.
     pub(crate) fn get(&mut self, path: &str) -> anyhow::Result<(Answer, u64)> {
+        self.ask(Method::GET, path)
+    }
+
+    /// The same, of any method.
+    pub(crate) fn ask(&mut self, method: Method, path: &str) -> anyhow::Result<(Answer, u64)> {
         let began_ns = SystemClock.monotonic_ns();
-        let answer = self.runtime.block_on(self.connection.get(path));
+        let answer = self
+            .runtime
+            .block_on(self.connection.ask(method.clone(), path));
         let answer = match answer {
             Ok(answer) => answer,
             // A server closes a connection that nobody used for long.
             Err(_) => {
                 self.connection = self.runtime.block_on(Connection::open(&self.host, false))?;
                 self.runtime
-                    .block_on(self.connection.get(path))
-                    .with_context(|| format!("GET {path}"))?
+                    .block_on(self.connection.ask(method, path))
+                    .with_context(|| format!("ask for {path}"))?
             }
         };
         Ok((answer, SystemClock.monotonic_ns() - began_ns))

@@ -35,6 +35,8 @@ pub(crate) enum Bench {
     Growth(GrowthArgs),
     /// kill -9 at full rate; count what was acknowledged and is gone
     Recovery(RecoveryArgs),
+    /// Roles apart on Kafka, Cassandra, OpenSearch and Redis (a build with them); what each costs
+    Cluster(ClusterArgs),
     /// Everything that docs/performance.md shows
     All(AllArgs),
     /// Tables of recorded runs, in the frame of a page
@@ -209,6 +211,60 @@ pub(crate) struct RecoveryArgs {
     pub(crate) output: OutputArgs,
 }
 
+/// The engines, which run. What is stored there stays, under names that begin with `bench`.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Engines")]
+pub(crate) struct EngineArgs {
+    /// Kafka
+    #[arg(long, env = "STACK_KAFKA", value_name = "HOST:PORT")]
+    pub(crate) kafka: String,
+    /// Cassandra
+    #[arg(long, env = "STACK_CASSANDRA", value_name = "HOST:PORT")]
+    pub(crate) cassandra: String,
+    /// OpenSearch
+    #[arg(long, env = "STACK_OPENSEARCH", value_name = "URL")]
+    pub(crate) opensearch: String,
+    /// Redis
+    #[arg(long, env = "STACK_REDIS", value_name = "URL")]
+    pub(crate) redis: String,
+    /// Directory below which Kafka and Cassandra keep their files, for the bytes of a span
+    #[arg(long, value_name = "DIR")]
+    pub(crate) engines_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClusterArgs {
+    #[command(flatten)]
+    pub(crate) traffic: TrafficArgs,
+    /// Spans to send, rounded to whole pools
+    #[arg(long, default_value = "1m", value_name = "SPANS", value_parser = at_least_one)]
+    pub(crate) spans: u64,
+    /// Partitions of the topic
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) partitions: u16,
+    /// Collectors read what others put into the topic, all of it
+    #[arg(long)]
+    pub(crate) republish: bool,
+    /// So many storage writers at once, each time on a full topic
+    #[arg(long, default_value = "1,2,4", value_name = "NUMBERS", value_delimiter = ',', value_parser = at_least_one)]
+    pub(crate) writers: Vec<u64>,
+    /// How often each question is asked
+    #[arg(long, default_value = "200", value_name = "N", value_parser = at_least_one)]
+    pub(crate) queries: u64,
+    /// Spans of a trace that is read whole
+    #[arg(long, default_value = "100k", value_name = "SPANS", value_parser = at_least_one)]
+    pub(crate) huge: u64,
+    /// Traces to read back and compare field by field
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) verify: u64,
+    #[command(flatten)]
+    pub(crate) engines: EngineArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AllArgs {
     /// Spans of each ingest run
@@ -326,6 +382,7 @@ mod tests {
             "bench query --loads cold,0,50,90 --qps 300 --dataset low-entropy",
             "bench growth --steps 1m,2m",
             "bench recovery --kills 200",
+            "bench cluster --kafka h:1 --cassandra h:2 --opensearch http://h:3 --redis redis://h:4 --writers 1,3 --republish",
             "bench all --json --label x",
             "bench report a.jsonl b.jsonl --check docs/performance.md",
         ] {

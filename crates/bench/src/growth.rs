@@ -22,7 +22,8 @@ pub(crate) fn run(args: &GrowthArgs) -> anyhow::Result<()> {
         steps.last().copied().unwrap_or(1),
     );
     let pool = args.traffic.pool.min(least);
-    let mut traffic = Traffic::new(&args.traffic, pool, true, most / args.traffic.density + 1);
+    let (giant_spans, ago_s) = (session::giant_spans(pool), most / args.traffic.density + 1);
+    let mut traffic = Traffic::new(&args.traffic, pool, giant_spans, ago_s);
     let scratch = Scratch::new(&session::parent(&args.server))?;
     let recipe = session::recipe(&args.server)?;
     let mut cycles = 0..0;

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<()> {
     } else {
         args.spans / args.traffic.density
     };
-    let mut traffic = Traffic::new(&args.traffic, pool, false, ago_s);
+    let mut traffic = Traffic::new(&args.traffic, pool, 0, ago_s);
     for _ in 0..args.runs {
         traffic.rewind(ago_s);
         let ingest = if args.url.is_some() {

@@ -11,6 +11,7 @@
 mod api;
 pub mod body;
 mod cli;
+mod cluster;
 mod drive;
 mod growth;
 mod ingest;
@@ -46,6 +47,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Bench::Query(args) => query::run(args),
         Bench::Growth(args) => growth::run(args),
         Bench::Recovery(args) => recovery::run(args),
+        Bench::Cluster(args) => cluster::run(args),
         Bench::All(args) => suite::run(args),
         Bench::Report(_) => Ok(()),
     }

@@ -74,7 +74,9 @@ impl Bench {
     fn fill(args: &QueryArgs) -> anyhow::Result<(Bench, Query)> {
         // Whole cycles of equal size, so that all of what is stored can be looked at for an answer.
         let cycles = args.spans.div_ceil(args.traffic.pool).max(1);
-        let mut traffic = Traffic::new(&args.traffic, args.spans / cycles, true, BEGAN_S);
+        let pool = args.spans / cycles;
+        let giant_spans = session::giant_spans(pool);
+        let mut traffic = Traffic::new(&args.traffic, pool, giant_spans, BEGAN_S);
         let spans = traffic.plan.spans() * cycles;
         let recipe = session::recipe(&args.server)?;
         let scratch = Scratch::new(&session::parent(&args.server))?;

@@ -31,8 +31,14 @@ pub(crate) const FRESH: &str = "trace by id, 1 to 10 s old";
 pub(crate) const MISSING: &str = "trace by id, not stored";
 pub(crate) const GIANT: &str = "trace by id, 10,000 spans (columns)";
 pub(crate) const SEARCH: &str = "service, error, duration, tag";
+pub(crate) const HUGE: &str = "huge trace by id (columns)";
+pub(crate) const NEWEST: &str = "newest";
+pub(crate) const SERVICE: &str = "service";
+pub(crate) const SERVICE_ERROR: &str = "service, error";
+pub(crate) const SERVICE_ERROR_DURATION: &str = "service, error, duration";
+pub(crate) const SLOWEST_OF_SERVICE: &str = "slowest of a service";
 const REQUEST_ID: &str = "tag that one trace has";
-const SERVICES: &str = "services with their figures";
+pub(crate) const SERVICES: &str = "services with their figures";
 
 /// A question.
 #[derive(Clone, Debug)]
@@ -232,7 +238,7 @@ impl Asker<'_> {
                 min_duration_ms: Some(ms),
                 ..Wanted::default()
             };
-            wanted.push(("service, error, duration", like_it.clone()));
+            wanted.push((SERVICE_ERROR_DURATION, like_it.clone()));
             let all = Wanted {
                 operation: Some(span.name.to_string()),
                 tag: common_tag(&span, cycle),
@@ -274,8 +280,8 @@ impl Asker<'_> {
         };
         let route = |text: &str| Some(("http.route".to_owned(), Test::EndsWith(text.to_owned())));
         vec![
-            ("newest", Wanted::default()),
-            ("service", of_service.clone()),
+            (NEWEST, Wanted::default()),
+            (SERVICE, of_service.clone()),
             (
                 "service, operation",
                 Wanted {
@@ -298,14 +304,14 @@ impl Asker<'_> {
                 },
             ),
             (
-                "service, error",
+                SERVICE_ERROR,
                 Wanted {
                     error: true,
                     ..of_service.clone()
                 },
             ),
             (
-                "slowest of a service",
+                SLOWEST_OF_SERVICE,
                 Wanted {
                     slowest: true,
                     ..of_service
@@ -394,16 +400,16 @@ impl Asker<'_> {
 
 /// The order in which searches are shown.
 const ORDER: [&str; 15] = [
-    "newest",
-    "service",
+    NEWEST,
+    SERVICE,
     "service, operation",
-    "service, error",
+    SERVICE_ERROR,
     "service, duration",
     "service, tag",
-    "service, error, duration",
+    SERVICE_ERROR_DURATION,
     SEARCH,
     "service, operation, error, duration, tag",
-    "slowest of a service",
+    SLOWEST_OF_SERVICE,
     "slowest",
     "regular expression",
     "regular expression, no match",

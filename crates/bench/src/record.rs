@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracewell_model::histogram::Histogram;
 
 use crate::body::{Encoding, Format, Layout};
+pub(crate) use crate::cluster::figures::Cluster;
 use crate::machine::Machine;
 use crate::traffic::Dataset;
 
@@ -72,6 +73,8 @@ pub(crate) enum Figures {
     Growth(Growth),
     /// `bench recovery`: one kill
     Recovery(Recovery),
+    /// `bench cluster`
+    Cluster(Cluster),
 }
 
 /// Milliseconds.

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &RecoveryArgs) -> anyhow::Result<()> {
     let mut traffic = Traffic::new(
         &args.traffic,
         args.traffic.pool.min(args.spans),
-        false,
+        0,
         all / args.traffic.density,
     );
     let scratch = Scratch::new(&session::parent(&args.server))?;

@@ -1,6 +1,7 @@
 //! `bench report`: a page made of recorded runs. A frame of text has lines `<!-- bench: NAME -->`; each
 //! becomes the table of that name, with medians of the runs that were made alike.
 
+mod cluster;
 mod tables;
 
 use std::io::Write as _;
@@ -90,8 +91,12 @@ fn table(name: &str, runs: &[Run]) -> anyhow::Result<String> {
         "beside" => tables::beside(runs),
         "growth" => tables::growth(runs),
         "recovery" => tables::recovery(runs),
+        "cluster roles" => cluster::roles(runs),
+        "cluster writers" => cluster::writers(runs),
+        "cluster engines" => cluster::engines(runs),
+        "cluster query" => cluster::query(runs),
         _ => bail!(
-            "the frame asks for a table {name:?}, which is none of machine, ingest, threads, row, peers, query, beside, growth, recovery"
+            "the frame asks for a table {name:?}, which is none of machine, ingest, threads, row, peers, query, beside, growth, recovery, cluster roles, cluster writers, cluster engines, cluster query"
         ),
     })
 }

@@ -22,7 +22,15 @@ use crate::server::{Recipe, Server};
 use crate::table;
 use crate::traffic::Landscape;
 
+/// Spans of the trace that questions find out of all proportion.
+const GIANT_SPANS: u64 = 10_000;
+
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Spans of the giant trace of a pool, as far as it has room for one.
+pub(crate) fn giant_spans(pool: u64) -> usize {
+    GIANT_SPANS.min(pool / 4) as usize
+}
 
 /// A pool and its bodies, which go from load to load.
 #[derive(Debug)]
@@ -57,7 +65,7 @@ impl Portion {
 
 impl Traffic {
     /// Encodes a pool, no larger than what will be sent, whose first cycle begins `ago_s` ago.
-    pub(crate) fn new(args: &TrafficArgs, pool: u64, giant: bool, ago_s: u64) -> Traffic {
+    pub(crate) fn new(args: &TrafficArgs, pool: u64, giant_spans: usize, ago_s: u64) -> Traffic {
         let working = busy("encoding bodies");
         let landscape = Landscape::new(
             args.dataset,
@@ -70,7 +78,7 @@ impl Traffic {
             layout: args.layout,
             batch: args.batch as usize,
             spans: pool,
-            giant,
+            giant_spans,
         };
         let Pool { plan, templates } = Pool::new(landscape, args.seed, options);
         working.finish_and_clear();

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::record::{Beside, Figures, Growth, Ingest, Latency, Query, Recovery, Run};
+use crate::record::{
+    Beside, Cluster, Figures, Growth, Ingest, Latency, Query, QueryRow, Recovery, Run,
+};
 
 /// A run in a few lines.
 pub(crate) fn of(run: &Run) -> String {
@@ -31,12 +33,23 @@ pub(crate) fn of(run: &Run) -> String {
             "recovery  {} spans acknowledged, then kill -9\n",
             count(recovery.acknowledged)
         ),
+        Figures::Cluster(cluster) => format!(
+            "cluster   {} spans, {} partitions{}\n",
+            count(cluster.spans),
+            cluster.partitions,
+            if cluster.republish {
+                ", collectors read all of it"
+            } else {
+                ""
+            }
+        ),
     };
     match &run.figures {
         Figures::Ingest(figures) => ingest(&mut text, figures),
         Figures::Query(figures) => query(&mut text, figures),
         Figures::Growth(figures) => growth(&mut text, figures),
         Figures::Recovery(figures) => recovery(&mut text, figures),
+        Figures::Cluster(figures) => cluster(&mut text, figures),
     }
     text
 }
@@ -122,12 +135,20 @@ fn ingest(text: &mut String, ingest: &Ingest) {
 
 fn query(text: &mut String, query: &Query) {
     row!(text, "memory", "{} MB at the peak", query.peak_rss_mb);
+    questions(text, &query.rows);
+    if let Some(beside) = &query.beside {
+        text.push('\n');
+        qps(text, beside);
+    }
+}
+
+fn questions(text: &mut String, rows: &[QueryRow]) {
     let _ok = writeln!(
         text,
         "\n  {:<6}{:<42}{:>7}{:>10}{:>10}{:>10}  wrong",
         "load", "question", "asked", "p50 ms", "p99 ms", "max ms"
     );
-    for row in &query.rows {
+    for row in rows {
         let Latency {
             p50_ms,
             p99_ms,
@@ -141,10 +162,6 @@ fn query(text: &mut String, query: &Query) {
         if let Some(example) = &row.example {
             let _ok = writeln!(text, "        {example:.300}");
         }
-    }
-    if let Some(beside) = &query.beside {
-        text.push('\n');
-        qps(text, beside);
     }
 }
 
@@ -215,6 +232,57 @@ fn recovery(text: &mut String, recovery: &Recovery) {
         recovery.log_mib,
         recovery.ready_s_per_gib
     );
+}
+
+fn cluster(text: &mut String, cluster: &Cluster) {
+    for role in &cluster.roles {
+        row!(
+            text,
+            format!("{} ", role.role),
+            "{} CPU-s per million spans (kernel {}), {} MB at the peak, done {} s after the last answer",
+            role.cpu_s_per_m,
+            role.system_s_per_m,
+            role.peak_rss_mb,
+            role.behind_s
+        );
+    }
+    row!(
+        text,
+        "speed",
+        "{} spans/s taken in, everything beside it; answers {}",
+        count(cluster.spans_per_s as u64),
+        latency(&cluster.answer)
+    );
+    for writers in &cluster.writers {
+        row!(
+            text,
+            "writers",
+            "{}: {} spans/s, {} CPU-s per million spans, {} MB at the peak",
+            writers.processes,
+            count(writers.spans_per_s as u64),
+            writers.cpu_s_per_m,
+            writers.peak_rss_mb
+        );
+    }
+    let bytes = cluster.bytes;
+    let of = |bytes: Option<f64>| bytes.map_or("?".to_owned(), |bytes| bytes.to_string());
+    row!(
+        text,
+        "bytes",
+        "per span: Kafka {}, Cassandra {}, OpenSearch {} ({} before it merged)",
+        of(bytes.kafka),
+        of(bytes.cassandra),
+        bytes.opensearch,
+        bytes.opensearch_written
+    );
+    row!(
+        text,
+        "query",
+        "{} traces read back; {} MB at the peak",
+        cluster.verified_traces,
+        cluster.query_peak_rss_mb
+    );
+    questions(text, &cluster.rows);
 }
 
 fn latency(latency: &Latency) -> String {

@@ -25,7 +25,7 @@ fn pool(dataset: Dataset, services: usize, format: Format, layout: Layout, seed:
             layout,
             batch: 500,
             spans,
-            giant: false,
+            giant_spans: 0,
         },
     )
 }

@@ -9,9 +9,6 @@ use super::piece::{Piece, Place};
 use super::{Format, Layout, otlp, spans_json, zipkin};
 use crate::traffic::{Cycle, Landscape, Span, Trace};
 
-/// Spans of the trace that is out of all proportion, in a pool that has room for it.
-const GIANT_SPANS: usize = 10_000;
-
 /// What a pool is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolOptions {
@@ -23,8 +20,9 @@ pub struct PoolOptions {
     pub batch: usize,
     /// Spans in the pool at most; whole traces, one at least.
     pub spans: u64,
-    /// Whether its first trace is out of all proportion.
-    pub giant: bool,
+    /// Spans of its first trace, where that is to be out of all proportion; 0 where it is one like
+    /// the others.
+    pub giant_spans: usize,
 }
 
 /// Bodies and their plan.
@@ -211,8 +209,8 @@ impl Plan {
 }
 
 fn trace_of(landscape: &Landscape, options: PoolOptions, number: u64) -> Trace {
-    if options.giant && number == 0 {
-        landscape.giant(number, GIANT_SPANS.min(options.spans as usize / 4))
+    if options.giant_spans > 0 && number == 0 {
+        landscape.giant(number, options.giant_spans)
     } else {
         landscape.trace(number)
     }

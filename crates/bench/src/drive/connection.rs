@@ -164,9 +164,11 @@ impl Connection {
         Connection::open(authority(&target.url), target.format == Format::OtlpGrpc).await
     }
 
-    /// Asks for a path.
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
-        let request = Request::get(path)
+    /// Asks for a path, with nothing in the request's body.
+    pub(crate) async fn ask(&mut self, method: Method, path: &str) -> anyhow::Result<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(HOST, &self.host)
             .body(Full::default())?;
         self.exchange(request).await

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::Method;
 use tracewell_model::clock::{Clock, SystemClock};
 
 use super::Bench;
@@ -155,7 +156,7 @@ impl Asking {
             .await;
             // Names take turns: the stride has no divisor in common with a hundred.
             let question = &self.questions[nth as usize * 37 % self.questions.len()];
-            let answer = connection.get(&question.path).await?;
+            let answer = connection.ask(Method::GET, &question.path).await?;
             let now_ns = SystemClock.monotonic_ns();
             if now_ns <= end_ns {
                 self.in_time.set(self.in_time.get() + 1);

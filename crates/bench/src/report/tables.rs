@@ -1,7 +1,6 @@
 //! The tables of the page: runs made alike are a row, with their median and how far they are apart.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use crate::body::{Encoding, Format, Layout};
 use crate::questions::BY_ID;
@@ -11,8 +10,12 @@ use crate::traffic::Dataset;
 
 /// Adds a line; writing to a string cannot fail.
 macro_rules! line {
-    ($text:expr, $($part:tt)*) => {{ let _ok = writeln!($text, $($part)*); }};
+    ($text:expr, $($part:tt)*) => {{
+        use std::fmt::Write as _;
+        let _ok = writeln!($text, $($part)*);
+    }};
 }
+pub(super) use line;
 
 pub(super) fn machine(runs: &[Run]) -> String {
     let mut machines: BTreeMap<String, usize> = BTreeMap::new();
@@ -101,7 +104,7 @@ fn words(settings: &Settings, label: Option<&str>, spans: u64) -> String {
 }
 
 /// The median, and how far runs are apart: `5.81 (5.60–6.02)`; only the number when all agree.
-fn spread<'a, T: 'a>(
+pub(super) fn spread<'a, T: 'a>(
     of: impl IntoIterator<Item = &'a T>,
     figure: impl Fn(&T) -> Option<f64>,
     digits: usize,
@@ -340,7 +343,7 @@ pub(super) fn query(runs: &[Run]) -> String {
 }
 
 /// Two digits that matter.
-fn ms(ms: f64) -> String {
+pub(super) fn ms(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.1}"),
         ms => format!("{ms:.0}"),

@@ -124,6 +124,46 @@ fn growth_has_a_line_a_step() {
     );
 }
 
+#[cfg(feature = "cluster")]
+#[test]
+fn roles_apart_have_their_costs_and_answer_as_the_traffic_says() {
+    use crate::stack::{Stack, of_this_build};
+    if Stack::of_the_stack_bare().is_none() {
+        return;
+    }
+    // The engines are where STACK_… says.
+    let options = "--spans 20k --huge 2k --writers 1,2 --queries 3 --verify 20 --json";
+    let output = of_this_build()
+        .args(["bench", "cluster"])
+        .args(options.split(' '))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let run: Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    let roles = run["roles"].as_array().unwrap();
+    let names: Vec<_> = roles.iter().map(|role| &role["role"]).collect();
+    assert_eq!(
+        names,
+        ["collector", "storage-writer", "indexer", "aggregator"]
+    );
+    for role in roles {
+        assert!(role["cpu_s_per_m"].as_f64().unwrap() > 0.0, "{role}");
+    }
+    assert_eq!(run["verified_traces"], 20);
+    for row in run["rows"].as_array().unwrap() {
+        assert!(row["asked"].as_u64().unwrap() > 0, "{row}");
+        assert_eq!(
+            (&row["wrong"], &row["incomplete"]),
+            (&0.into(), &0.into()),
+            "{row}"
+        );
+    }
+    let writers = run["writers"].as_array().unwrap();
+    assert_eq!(writers.len(), 2, "{run}");
+    assert!(run["bytes"]["opensearch"].as_f64().unwrap() > 0.0, "{run}");
+}
+
 #[test]
 fn a_server_that_is_not_there_is_named() {
     let output = run(&[
