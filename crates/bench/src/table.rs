@@ -265,7 +265,7 @@ fn cluster(text: &mut String, cluster: &Cluster) {
         );
     }
     let bytes = cluster.bytes;
-    let of = |bytes: Option<f64>| bytes.map_or("?".to_owned(), |bytes| bytes.to_string());
+    let of = |bytes: Option<f64>| bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string());
     row!(
         text,
         "bytes",
