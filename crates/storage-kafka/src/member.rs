@@ -137,7 +137,8 @@ impl Member {
     /// A partition that comes: delivery goes on after the latest of what the group committed, what
     /// the sink says it has, and what it was given before the partition was lost, in an outage of Kafka
     /// say: this process still has it. A place that Kafka has not reached is in a topic that was made
-    /// anew since, and says nothing.
+    /// anew since, and says nothing; so do all where nothing is committed, for a group commits where it
+    /// begins, and what it committed goes with the topic.
     fn place(
         &self,
         consumer: &BaseConsumer<Member>,
@@ -153,7 +154,8 @@ impl Member {
         }
         let held = consumer.fetch_watermarks(&self.topic, number as i32, COMMITTED_WAIT);
         let end = held.map_or(u64::MAX, |(_low, end)| u64::try_from(end).unwrap_or(0));
-        let durable = if durable > end { 0 } else { durable };
+        let is_anew = committed.is_none() || durable > end;
+        let durable = if is_anew { 0 } else { durable };
         let lost = lost.and_then(|lost| lost.going_on(committed.map(|(offset, _)| offset), end));
         lost.unwrap_or_else(|| Partition::starting(committed, durable))
     }

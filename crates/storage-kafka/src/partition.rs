@@ -59,14 +59,12 @@ impl Partition {
     /// committed but still in its sink's hands. None where another member went on beyond that.
     pub(crate) fn going_on(mut self, committed: Option<u64>, end_offset: u64) -> Option<Partition> {
         let next = self.next_offset?;
-        if next > end_offset {
-            // Of a topic made anew; positions go on.
+        let Some(offset) = committed.filter(|_| next <= end_offset) else {
+            // Of a topic made anew: what was committed went with the old one. Positions go on.
             self.next_offset = committed;
             return Some(self);
-        }
-        committed
-            .is_none_or(|offset| offset <= next)
-            .then_some(self)
+        };
+        (offset <= next).then_some(self)
     }
 
     /// The position of a record with this offset, which just came. True beside it when offsets have
@@ -211,6 +209,8 @@ mod tests {
         let mut renewed = lost().going_on(None, 3).unwrap();
         assert_eq!(renewed.next_offset, None);
         assert_eq!(renewed.place(0), (14, true));
+        // And so fast refilled that it reaches further than the old one did.
+        assert_eq!(lost().going_on(None, 20).unwrap().next_offset, None);
     }
 
     #[test]
