@@ -21,6 +21,11 @@ use crate::record::{self, Envelope};
 /// How long a broker may take to say what it still has.
 const WATERMARKS_WAIT: Duration = Duration::from_secs(5);
 
+/// After so many polls that bring nothing, some seconds, a member looks whether its topic is still the same.
+const IDLE_POLLS: u32 = 50;
+/// And after so many that bring something.
+const BUSY_POLLS: u32 = 1_000;
+
 /// How often a commit is tried that a rebalance came in between of.
 const COMMIT_TRIES_MAX: u32 = 5;
 
@@ -39,6 +44,8 @@ pub(crate) struct KafkaConsumer {
     reader: Reader,
     /// A message whose dead letter could not be written yet.
     held: Option<rdkafka::message::OwnedMessage>,
+    /// Polls since it was looked whether the topic is the same.
+    polls: u32,
 }
 
 /// Turns messages into records.
@@ -72,6 +79,7 @@ impl KafkaConsumer {
             consumer,
             reader,
             held: None,
+            polls: 0,
         })
     }
 
@@ -172,6 +180,15 @@ impl Consumer for KafkaConsumer {
             return Err(failure);
         }
         self.commit_passed_over();
+        self.polls += 1;
+        let due = match records.is_empty() {
+            true => IDLE_POLLS,
+            false => BUSY_POLLS,
+        };
+        if self.polls >= due {
+            self.polls = 0;
+            self.member().notice_renewal(&self.consumer);
+        }
         Ok(records)
     }
 

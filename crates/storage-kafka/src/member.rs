@@ -134,6 +134,50 @@ impl Member {
         u64::try_from(low).ok()
     }
 
+    /// A topic that is made anew, and at once reaches as far as the old one did, looks like the old one to whoever
+    /// waits at its end. But what a group committed goes with its topic: where that is gone, delivery begins anew.
+    pub(crate) fn notice_renewal(&self, consumer: &BaseConsumer<Member>) {
+        let known: Vec<u32> = {
+            let owned = self.owned();
+            let known = owned
+                .partitions
+                .iter()
+                .filter(|(_, one)| one.has_committed());
+            known.map(|(number, _)| *number).collect()
+        };
+        if known.is_empty() {
+            return;
+        }
+        let committed = consumer.committed_offsets(self.list(known), COMMITTED_WAIT);
+        let Ok(committed) = committed else {
+            return; // it is asked again
+        };
+        let mut begun = TopicPartitionList::new();
+        for element in committed.elements() {
+            let number = element.partition() as u32;
+            if element.offset() != Offset::Invalid {
+                continue;
+            }
+            let Some(low) = self.begin(consumer, number, &mut begun) else {
+                continue;
+            };
+            tracing::warn!(
+                topic = self.topic,
+                number,
+                "the topic was made anew: it is read from its beginning"
+            );
+            if let Some(partition) = self.owned().partitions.get_mut(&number) {
+                partition.begin_anew(low);
+            }
+            let start = Offset::Offset(low as i64);
+            let sought = consumer.seek(&self.topic, number as i32, start, COMMITTED_WAIT);
+            told("going to the beginning", sought);
+        }
+        if begun.count() > 0 {
+            told("beginning", consumer.commit(&begun, CommitMode::Async));
+        }
+    }
+
     /// A partition that comes: delivery goes on after the latest of what the group committed, what
     /// the sink says it has, and what it was given before the partition was lost, in an outage of Kafka
     /// say: this process still has it. A place that Kafka has not reached is in a topic that was made

@@ -135,6 +135,17 @@ impl Partition {
         }
     }
 
+    /// Whether its group has committed anything since it began.
+    pub(crate) fn has_committed(&self) -> bool {
+        self.committed > 0
+    }
+
+    /// The topic was made anew: from this offset on, with positions that go on.
+    pub(crate) fn begin_anew(&mut self, offset: u64) {
+        self.next_offset = Some(offset);
+        self.committed = 0;
+    }
+
     /// Records that the sink got and that are not committed.
     pub(crate) fn uncommitted_records(&self) -> u64 {
         self.uncommitted
@@ -222,5 +233,13 @@ mod tests {
         // What the old topic had cannot be committed in the new one.
         assert_eq!(partition.commit_at(9), None);
         assert_eq!(partition.commit_at(10), commit(1, 20, 10));
+        partition.committed(&partition.commit_at(11).unwrap());
+        assert!(partition.has_committed());
+        partition.begin_anew(0);
+        assert_eq!(
+            (partition.has_committed(), partition.next_offset),
+            (false, Some(0))
+        );
+        assert_eq!(partition.place(0), (12, true));
     }
 }
