@@ -13,6 +13,7 @@ mod elements;
 pub mod import;
 #[cfg(feature = "decode")]
 pub mod json;
+#[cfg(feature = "decode")]
 pub mod named;
 pub mod otlp;
 pub mod proto;

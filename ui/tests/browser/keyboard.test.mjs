@@ -143,7 +143,7 @@ test("zoom, find, orphans, views and links to copy", async () => {
   await page.waitForFunction(async (id) => (await navigator.clipboard.readText()) === id, whole.trace);
   await press(page, "Y");
   await page.waitForFunction(async () => /`frontend POST \/checkout`.*5 spans[\s\S]*failure began in `stripe POST \/v1\/charges`/.test(await navigator.clipboard.readText()));
-  for (const view of ["table", "services", "json", null]) {
+  for (const view of ["table", "services", "typical", "json", null]) {
     await press(page, "v");
     await paramBecomes(page, "view", view);
   }
