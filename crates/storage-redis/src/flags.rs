@@ -4,10 +4,40 @@
 use std::collections::BTreeSet;
 
 use tracewell_model::TraceId;
-use tracewell_storage::{Error, Record};
+use tracewell_storage::{Error, Position, Record, Sink};
 
 use crate::connection::Redis;
 use crate::keys::Keys;
+
+/// A sink that flags what failed on the way to another. A flag that cannot be set is left out: see above.
+#[derive(Debug)]
+pub struct Flagging<S> {
+    /// Gets the records.
+    pub sink: S,
+    /// Gets the traces that failed.
+    pub flags: ErrorFlags,
+}
+
+impl<S: Sink> Sink for Flagging<S> {
+    fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
+        if let Err(error) = self.flags.set(records) {
+            tracing::debug!(%error, "error flags are left out");
+        }
+        self.sink.apply(records)
+    }
+
+    fn durable(&self) -> Vec<Position> {
+        self.sink.durable()
+    }
+
+    fn tick(&mut self, now_unix_ns: u64) -> Result<(), Error> {
+        self.sink.tick(now_unix_ns)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.sink.flush()
+    }
+}
 
 /// Sets and reads error flags.
 #[derive(Debug)]

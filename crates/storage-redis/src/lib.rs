@@ -25,6 +25,6 @@ mod writer;
 
 pub use checkup::check;
 pub use connection::{Redis, Settings};
-pub use flags::ErrorFlags;
+pub use flags::{ErrorFlags, Flagging};
 pub use reader::RedisReader;
 pub use writer::RedisWriter;

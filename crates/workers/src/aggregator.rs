@@ -52,8 +52,7 @@ pub fn start_noting(
     clock: Arc<dyn Clock>,
     options: Options,
 ) -> Result<Worker, Error> {
-    let mut sink = Aggregator::new(writer);
-    sink.losses = losses;
+    let sink = Aggregator::noting(losses, writer);
     Worker::join(GROUP, log, Box::new(sink), clock, options)
 }
 
@@ -103,6 +102,13 @@ impl Aggregator {
     /// An aggregator that writes here.
     pub fn new(writer: Arc<dyn StatsWriter>) -> Self {
         Aggregator::with_window_bytes(writer, WINDOW_BYTES_MAX)
+    }
+
+    /// An aggregator that notes on the way what SDKs say of their losses.
+    pub fn noting(losses: SdkLosses, writer: Arc<dyn StatsWriter>) -> Self {
+        let mut aggregator = Aggregator::new(writer);
+        aggregator.losses = losses;
+        aggregator
     }
 
     /// An aggregator whose join window holds at most this many bytes.

@@ -11,8 +11,10 @@ use tracewell_storage::{Error, Refusals, SpanLog};
 use tracewell_storage_cassandra::{Cassandra, CassandraReader, CassandraSink};
 use tracewell_storage_kafka::{KafkaLog, REPUBLISH_GROUP, Republisher};
 use tracewell_storage_opensearch::{OpenSearchFinder, OpenSearchSink};
-use tracewell_storage_redis::{Redis, RedisReader, RedisWriter};
-use tracewell_workers::{Opening, Options, SdkLosses, Worker, aggregator, indexer, storage_writer};
+use tracewell_storage_redis::{ErrorFlags, Flagging, Redis, RedisReader, RedisWriter};
+use tracewell_workers::{
+    Aggregator, Opening, Options, SdkLosses, Worker, aggregator, indexer, storage_writer,
+};
 
 use super::engines::{cassandra_settings, kafka_options, opensearch_settings, redis_settings};
 use super::late::Late;
@@ -24,6 +26,9 @@ use crate::role::Role;
 /// The groups that keep spans, each in its engine. Figures of these are kept even where none of
 /// their members runs: a collector sees that nobody stores what it takes in.
 const GROUPS: [&str; 3] = [storage_writer::GROUP, indexer::GROUP, aggregator::GROUP];
+
+/// A trace's error flag outlives what the log holds of it.
+const FLAGS_KEPT_S: u64 = 7_200;
 
 /// What the roles of this process work with.
 pub(crate) struct Cluster {
@@ -142,8 +147,12 @@ fn worker(
             Opening::new(aggregator::GROUP, move || {
                 let writer = Arc::new(RedisWriter::open(redis.clone())?);
                 sinks.figures.get_or_init(|| writer.clone());
-                let losses = sinks.losses.clone();
-                aggregator::start_noting(losses, &*log, writer, clock.clone(), options())
+                let sink = Flagging {
+                    sink: Aggregator::noting(sinks.losses.clone(), writer),
+                    flags: ErrorFlags::new(redis.clone(), FLAGS_KEPT_S),
+                };
+                let sink = Box::new(sink);
+                Worker::join(aggregator::GROUP, &*log, sink, clock.clone(), options())
             })
         }
         Role::Collector | Role::Query => return Ok(None),
