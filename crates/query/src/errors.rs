@@ -54,6 +54,15 @@ impl Failure {
         }
     }
 
+    /// Nothing of this is stored, or was seen by a search that says itself what it lacks.
+    pub(crate) fn not_seen(nothing: &str, incomplete: &[String]) -> Failure {
+        let because = match incomplete {
+            [] => String::new(),
+            reasons => format!(" (but the search was not complete: {})", reasons.join("; ")),
+        };
+        Failure::not_found(format!("{nothing}{because}"))
+    }
+
     pub(crate) fn not_found(message: impl Into<String>) -> Failure {
         Failure::new(StatusCode::NOT_FOUND, "not_found", message)
     }

@@ -49,10 +49,5 @@ pub(crate) fn list_changes(ask: &Ask<'_>) -> Result<Answer, Failure> {
         json.key("capped").plain(found.capped);
         json.outcome(&found.scanned.searched, &found.scanned.incomplete);
     });
-    let scanned = &found.scanned;
-    Ok(Answer::new(
-        json.into_text(),
-        &scanned.searched,
-        &scanned.incomplete,
-    ))
+    Ok(Answer::of_scan(json, &found.scanned))
 }

@@ -6,7 +6,7 @@ use tracewell_analysis::difference;
 use tracewell_analysis::spans::SpanQuery;
 use tracewell_model::limits::SEARCH_TAGS_MAX;
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, scan};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::values;
@@ -14,10 +14,6 @@ use crate::values;
 /// Values of an answer, unless asked otherwise.
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
-/// Of more blocks than this no store has enough.
-const SAMPLE_MAX: usize = 1_024;
-/// The part of the time left that reading may take; the rest is for the answer.
-const SCAN_PART: f64 = 0.8;
 
 /// What is posted.
 #[derive(Deserialize)]
@@ -119,15 +115,14 @@ pub(crate) fn compare(ask: &Ask<'_>) -> Result<Answer, Failure> {
             .ok_or_else(refused)
     };
     let limit = within("limit", posted.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    let sample = within("sample", posted.sample, 1, SAMPLE_MAX)? as u32;
+    let sample = within("sample", posted.sample, 1, scan::SAMPLE_MAX)? as u32;
     let a = posted.a.query(ask.now_unix_ns)?;
     let b = posted.b.map(|b| b.query(ask.now_unix_ns)).transpose()?;
 
-    let context = ask.context.part(SCAN_PART);
     let scanner = ask.readers.scanner.as_ref();
-    let mut compared = difference::compare(scanner, (&a, b.as_ref()), sample, &context)?;
+    let mut compared = difference::compare(scanner, (&a, b.as_ref()), sample, &scan::bounds(ask))?;
     let scanned = &mut compared.scanned;
-    super::name_sample(scanned);
+    scan::name_sample(scanned);
     let mut json = Json::default();
     json.object(|json| {
         json.key("n_a").plain(compared.spans_a);
@@ -145,13 +140,8 @@ pub(crate) fn compare(ask: &Ask<'_>) -> Result<Answer, Failure> {
         });
         json.key("keys").plain(compared.keys);
         json.key("left_out").texts(&compared.left_out);
-        json.key("sampled")
-            .double(1.0 / f64::from(scanned.one_of.max(1)));
+        scan::sampled(json, scanned);
         json.outcome(&scanned.searched, &scanned.incomplete);
     });
-    Ok(Answer::new(
-        json.into_text(),
-        &scanned.searched,
-        &scanned.incomplete,
-    ))
+    Ok(Answer::of_scan(json, scanned))
 }

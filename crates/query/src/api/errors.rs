@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracewell_analysis::errors::{self, Errors, Group};
 use tracewell_model::Trace;
 
-use super::{Answer, Ask, range};
+use super::{Answer, Ask, scan};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::params::{Param, once};
@@ -16,22 +16,16 @@ pub(crate) const ONE_PARAMS: &[Param] = &[once("start"), once("end")];
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 1_000;
-/// The part of the time left that reading may take; the rest is for the answer.
-const SCAN_PART: f64 = 0.8;
 
 fn grouped(ask: &Ask<'_>, range: (u64, u64)) -> Result<Errors, Failure> {
-    let context = ask.context.part(SCAN_PART);
-    Ok(errors::group(
-        ask.readers.scanner.as_ref(),
-        range,
-        &context,
-    )?)
+    let scanner = ask.readers.scanner.as_ref();
+    Ok(errors::group(scanner, range, &scan::bounds(ask))?)
 }
 
 pub(crate) fn list_errors(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let limit = |name, text: &str| values::count(name, text, LIMIT_MAX);
     let limit = ask.params.read("limit", limit)?.unwrap_or(LIMIT_DEFAULT);
-    let range = range(ask)?;
+    let range = scan::range(ask)?;
     let found = grouped(ask, range)?;
     let service = ask.params.one("service");
     let reaches = |group: &&Group| service.is_none_or(|wanted| group.services.contains_key(wanted));
@@ -47,12 +41,7 @@ pub(crate) fn list_errors(ask: &Ask<'_>) -> Result<Answer, Failure> {
         json.key("other_errors").plain(found.others);
         within(json, range, &found);
     });
-    let scanned = &found.scanned;
-    Ok(Answer::new(
-        json.into_text(),
-        &scanned.searched,
-        &scanned.incomplete,
-    ))
+    Ok(Answer::of_scan(json, &found.scanned))
 }
 
 pub(crate) fn get_error(ask: &Ask<'_>) -> Result<Answer, Failure> {
@@ -67,20 +56,15 @@ pub(crate) fn get_error(ask: &Ask<'_>) -> Result<Answer, Failure> {
             "16 hex digits, as /api/errors has them",
         )
     })?;
-    let range = range(ask)?;
+    let range = scan::range(ask)?;
     let mut found = grouped(ask, range)?;
     let known = found
         .groups
         .iter()
         .position(|group| group.fingerprint == wanted);
     let Some(known) = known else {
-        let because = match found.scanned.incomplete.as_slice() {
-            [] => String::new(),
-            reasons => format!(" (but the search was not complete: {})", reasons.join("; ")),
-        };
-        return Err(Failure::not_found(format!(
-            "no error of this group is in the range{because}"
-        )));
+        let nothing = "no error of this group is in the range";
+        return Err(Failure::not_seen(nothing, &found.scanned.incomplete));
     };
     let of_group = found.groups.swap_remove(known);
     let mut json = Json::default();
@@ -105,12 +89,7 @@ pub(crate) fn get_error(ask: &Ask<'_>) -> Result<Answer, Failure> {
         });
         within(json, range, &found);
     });
-    let scanned = &found.scanned;
-    Ok(Answer::new(
-        json.into_text(),
-        &scanned.searched,
-        &scanned.incomplete,
-    ))
+    Ok(Answer::of_scan(json, &found.scanned))
 }
 
 fn within(json: &mut Json, (from_unix_ns, to_unix_ns): (u64, u64), found: &Errors) {

@@ -5,7 +5,7 @@ use tracewell_analysis::hotspots;
 use tracewell_analysis::sample::{Names, Sample, Span};
 use tracewell_model::{SpanId, TraceId};
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, scan};
 use crate::errors::Failure;
 use crate::params::{Param, once};
 use crate::values;
@@ -18,8 +18,6 @@ const BEFORE_NS: u64 = 10 * MINUTE_NS;
 const AFTER_NS: u64 = 2 * MINUTE_NS;
 /// What was normal.
 const NORMAL_NS: u64 = 60 * MINUTE_NS;
-/// Each of the two scans may take this part of the time that is left.
-const SCAN_PART: f64 = 0.4;
 
 /// The answer is a place of this server, and no JSON.
 pub(crate) fn find_place(ask: &Ask<'_>) -> Result<Answer, Failure> {
@@ -32,12 +30,7 @@ pub(crate) fn find_place(ask: &Ask<'_>) -> Result<Answer, Failure> {
         (start.saturating_sub(NORMAL_NS), start),
     ];
     let mut names = Names::default();
-    let mut read = |range| {
-        let context = ask.context.part(SCAN_PART);
-        Sample::read(ask.readers.scanner.as_ref(), range, &mut names, &context)
-    };
-    let [mut now, mut before] = [read(ranges[0])?, read(ranges[1])?];
-    ask.context.check()?;
+    let [mut now, mut before] = scan::two_samples(ask, &mut names, ranges)?;
     let is_asked = |span: &Span| {
         let of = names.service(names.service_of(span.op));
         service.is_none_or(|service| service == of)

@@ -3,7 +3,7 @@
 use tracewell_analysis::heatmap::{self, band_from_ns};
 use tracewell_analysis::spans::SpanQuery;
 
-use super::{Answer, Ask, range, search};
+use super::{Answer, Ask, scan, search};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::params::{Param, many, once};
@@ -24,19 +24,19 @@ pub(crate) const PARAMS: &[Param] = &[
 
 const STEPS_DEFAULT: usize = 60;
 const STEPS_MAX: usize = 500;
-const SAMPLE_MAX: usize = 1_024;
-/// The part of the time left that reading may take; the rest is for the answer.
-const SCAN_PART: f64 = 0.8;
 
 pub(crate) fn get_heatmap(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let asked = search::read(ask.params, ask.now_unix_ns)?;
-    let (from_unix_ns, to_unix_ns) = range(ask)?;
+    let (from_unix_ns, to_unix_ns) = scan::range(ask)?;
     let count = |max| move |name, text: &str| values::count(name, text, max);
     let steps = ask
         .params
         .read("steps", count(STEPS_MAX))?
         .unwrap_or(STEPS_DEFAULT);
-    let sample = ask.params.read("sample", count(SAMPLE_MAX))?.unwrap_or(1);
+    let sample = ask
+        .params
+        .read("sample", count(scan::SAMPLE_MAX))?
+        .unwrap_or(1);
     let step_ns = (to_unix_ns - from_unix_ns).div_ceil(steps as u64);
     let query = SpanQuery {
         service: asked.service,
@@ -48,17 +48,16 @@ pub(crate) fn get_heatmap(ask: &Ask<'_>) -> Result<Answer, Failure> {
         start_unix_ns: Some(from_unix_ns),
         end_unix_ns: Some(to_unix_ns),
     };
-    let context = ask.context.part(SCAN_PART);
     let scanner = ask.readers.scanner.as_ref();
     let mut map = heatmap::map(
         scanner,
         &query,
         (from_unix_ns, step_ns),
         sample as u32,
-        &context,
+        &scan::bounds(ask),
     )?;
     let scanned = &mut map.scanned;
-    super::name_sample(scanned);
+    scan::name_sample(scanned);
 
     let mut json = Json::default();
     json.object(|json| {
@@ -75,13 +74,8 @@ pub(crate) fn get_heatmap(ask: &Ask<'_>) -> Result<Answer, Failure> {
                     json.key("errors").plain(cell.errors);
                 });
             });
-        json.key("sampled")
-            .double(1.0 / f64::from(scanned.one_of.max(1)));
+        scan::sampled(json, scanned);
         json.outcome(&scanned.searched, &scanned.incomplete);
     });
-    Ok(Answer::new(
-        json.into_text(),
-        &scanned.searched,
-        &scanned.incomplete,
-    ))
+    Ok(Answer::of_scan(json, scanned))
 }

@@ -6,6 +6,7 @@ use tracewell_analysis::sample::{Names, Op, Sample};
 use tracewell_storage::stats::Figures;
 use tracewell_storage::{Searched, Window};
 
+use super::scan::{self, HOUR_NS};
 use super::services::{percentiles, rates};
 use super::{Answer, Ask};
 use crate::errors::Failure;
@@ -22,12 +23,9 @@ pub(crate) const PARAMS: &[Param] = &[
 
 const SECOND_NS: u64 = 1_000_000_000;
 const WINDOW_NS: u64 = 300 * SECOND_NS;
-const HOUR_NS: u64 = 3_600 * SECOND_NS;
 const DAY_NS: u64 = 24 * HOUR_NS;
 /// What is not yet here of a trace would be missed: the last spans are on their way.
 const SETTLE_NS: u64 = 10 * SECOND_NS;
-/// Each of the two scans may take this part of the time that is left; the rest is for the answer.
-const SCAN_PART: f64 = 0.4;
 
 /// The two ranges of time.
 #[derive(Clone, Copy, Debug)]
@@ -96,13 +94,8 @@ pub(crate) fn find_hotspots(ask: &Ask<'_>) -> Result<Answer, Failure> {
 
 fn find_in(ask: &Ask<'_>, ranges: &Ranges) -> Result<Answer, Failure> {
     let mut names = Names::default();
-    let mut read = |window: &Window| {
-        let range = (window.from_unix_ns, window.to_unix_ns);
-        let context = ask.context.part(SCAN_PART);
-        Sample::read(ask.readers.scanner.as_ref(), range, &mut names, &context)
-    };
-    let (now, before) = (read(&ranges.now)?, read(&ranges.before)?);
-    ask.context.check()?;
+    let windows = [ranges.now, ranges.before].map(|one| (one.from_unix_ns, one.to_unix_ns));
+    let [now, before] = scan::two_samples(ask, &mut names, windows)?;
     let found = hotspots::find(&now, &before, &names);
 
     let mut searched = now.scanned.searched.clone();

@@ -11,6 +11,7 @@ pub(crate) mod heatmap;
 pub(crate) mod hotspots;
 pub(crate) mod openapi;
 pub(crate) mod sampling;
+mod scan;
 pub(crate) mod search;
 pub(crate) mod services;
 pub(crate) mod shares;
@@ -20,13 +21,12 @@ pub(crate) mod traces;
 pub(crate) mod typical;
 
 use http::Method;
-use tracewell_storage::{ReadContext, Scanned, Searched};
+use tracewell_storage::{ReadContext, Searched};
 
 use crate::errors::Failure;
 use crate::live::Live;
 use crate::params::{Param, Params, decoded, once};
 use crate::querier::Readers;
-use crate::values;
 
 /// What a function gets.
 pub(crate) struct Ask<'a> {
@@ -64,31 +64,6 @@ impl Answer {
             bytes_read: searched.bytes_read,
             complete: incomplete.is_empty(),
         }
-    }
-}
-
-pub(crate) const HOUR_NS: u64 = 3_600_000_000_000;
-
-/// The range that `start` and `end` name: the last hour, unless said.
-pub(crate) fn range(ask: &Ask<'_>) -> Result<(u64, u64), Failure> {
-    let time = |name, text: &str| values::time(name, text, ask.now_unix_ns);
-    let to_unix_ns = ask.params.read("end", time)?.unwrap_or(ask.now_unix_ns);
-    let start = ask.params.read("start", time)?;
-    let from_unix_ns = start.unwrap_or_else(|| to_unix_ns.saturating_sub(HOUR_NS));
-    if from_unix_ns >= to_unix_ns {
-        let message = "nothing can lie in this range; accepted for end: a time after start";
-        return Err(Failure::about("end", message));
-    }
-    Ok((from_unix_ns, to_unix_ns))
-}
-
-/// A sample is no complete answer.
-pub(crate) fn name_sample(scanned: &mut Scanned) {
-    if scanned.one_of > 1 {
-        let of = scanned.one_of;
-        scanned.incomplete.push(format!(
-            "one of {of} blocks was looked at; sample=1 looks at all"
-        ));
     }
 }
 

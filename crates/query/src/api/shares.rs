@@ -3,7 +3,7 @@
 use tracewell_analysis::sample::{Names, Sample};
 use tracewell_analysis::shares::{self, Shares};
 
-use super::{Answer, Ask, range};
+use super::{Answer, Ask, scan};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::params::{Param, once};
@@ -14,9 +14,6 @@ pub(crate) const PARAMS: &[Param] = &[
     once("start"),
     once("end"),
 ];
-
-/// The part of the time left that reading may take; the rest is for the answer.
-const SCAN_PART: f64 = 0.8;
 
 pub(crate) fn get_shares(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let needed = |name: &'static str| {
@@ -29,9 +26,9 @@ pub(crate) fn get_shares(ask: &Ask<'_>) -> Result<Answer, Failure> {
         ask.params.one(name).ok_or_else(missing)
     };
     let (service, operation) = (needed("service")?, needed("operation")?);
-    let range = range(ask)?;
+    let range = scan::range(ask)?;
     let mut names = Names::default();
-    let context = ask.context.part(SCAN_PART);
+    let context = scan::bounds(ask);
     let sample = Sample::read(ask.readers.scanner.as_ref(), range, &mut names, &context)?;
     let found = match names.find(service, operation) {
         Some(op) => shares::of(&sample, op, &names),
@@ -60,10 +57,5 @@ pub(crate) fn get_shares(ask: &Ask<'_>) -> Result<Answer, Failure> {
         json.key("sampled").double(sample.share());
         json.outcome(&sample.scanned.searched, &sample.scanned.incomplete);
     });
-    let scanned = &sample.scanned;
-    Ok(Answer::new(
-        json.into_text(),
-        &scanned.searched,
-        &scanned.incomplete,
-    ))
+    Ok(Answer::of_scan(json, &sample.scanned))
 }

@@ -105,13 +105,8 @@ pub(super) fn read(ask: &Ask<'_>) -> Result<FoundTrace, Failure> {
     let id = values::trace_id(ask.segment(0))?;
     let found = ask.readers.traces.get_trace(id, ask.context)?;
     if found.is_empty() {
-        let because = match found.incomplete.as_slice() {
-            [] => String::new(),
-            reasons => format!(" (but the search was not complete: {})", reasons.join("; ")),
-        };
-        return Err(Failure::not_found(format!(
-            "no span of trace {id} is stored{because}"
-        )));
+        let nothing = format!("no span of trace {id} is stored");
+        return Err(Failure::not_seen(&nothing, &found.incomplete));
     }
     Ok(found)
 }

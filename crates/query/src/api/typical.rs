@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use tracewell_analysis::critical_path;
 use tracewell_model::Trace;
-use tracewell_storage::{FoundTrace, TraceQuery};
+use tracewell_storage::TraceQuery;
 
-use super::{Answer, Ask, range};
+use super::{Answer, Ask, scan};
 use crate::errors::Failure;
 use crate::json::Json;
 use crate::params::{Param, once};
@@ -35,9 +35,8 @@ struct Part {
 
 type Parts = BTreeMap<(String, String), Part>;
 
-fn parts(found: &FoundTrace) -> Parts {
-    let trace = Trace::assemble(found.spans());
-    let path = critical_path::of_trace(&trace);
+fn parts(trace: &Trace<'_>) -> Parts {
+    let path = critical_path::of_trace(trace);
     let mut parts = Parts::new();
     for (row, exclusive_ns) in trace.rows.iter().zip(path) {
         let key = (
@@ -55,7 +54,7 @@ fn parts(found: &FoundTrace) -> Parts {
 pub(crate) fn get_typical(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let trace_id = |_, text: &str| values::trace_id(text);
     let wanted = ask.params.read("trace_id", trace_id)?;
-    let (mut start, mut end) = range(ask)?;
+    let (mut start, mut end) = scan::range(ask)?;
     let mut compared = None;
     let (service, operation) = match wanted {
         None => (
@@ -72,9 +71,9 @@ pub(crate) fn get_typical(ask: &Ask<'_>) -> Result<Answer, Failure> {
             };
             if ask.params.one("start").is_none() && ask.params.one("end").is_none() {
                 end = trace.summary.start_unix_ns;
-                start = end.saturating_sub(super::HOUR_NS);
+                start = end.saturating_sub(scan::HOUR_NS);
             }
-            compared = Some((id, trace.summary.duration_ns, parts(&found)));
+            compared = Some((id, trace.summary.duration_ns, parts(&trace)));
             (Some(service), Some(operation))
         }
     };
@@ -110,7 +109,7 @@ pub(crate) fn get_typical(ask: &Ask<'_>) -> Result<Answer, Failure> {
             .get_trace(hit.summary.trace_id, ask.context)?;
         searched.add(&read.searched);
         incomplete.extend_from_slice(&read.incomplete);
-        for (key, part) in parts(&read) {
+        for (key, part) in parts(&Trace::assemble(read.spans())) {
             all.entry(key).or_default().push(part);
         }
     }
