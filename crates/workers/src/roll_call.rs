@@ -2,10 +2,10 @@
 //! and what its SDK says it lost.
 
 use hashbrown::HashMap;
-use tracewell_model::{ScopeRef, SpanBatch, Value};
+use tracewell_model::{ResourceRef, ScopeRef, SpanBatch, Value};
 use tracewell_storage::roll::{Instance, Loss};
 
-use crate::sdk_losses::{DROPPED, losses};
+use crate::sdk_losses::{DROPPED, losses, tellers};
 
 /// Before a reason that is the collector's: what it answered to a batch.
 const REFUSED: &str = "refused";
@@ -46,27 +46,13 @@ impl RollCall {
             times.last_unix_ns = times.last_unix_ns.max(end);
         }
         for times in self.times.iter().flatten() {
-            let instance = instance(&mut self.heard, batch, times.row);
+            let span = batch.span(times.row);
+            let instance = instance(&mut self.heard, span.resource());
             instance.hear(times.first_unix_ns, times.last_unix_ns);
         }
-        if c.scopes
-            .iter()
-            .any(|scope| !scope.attributes.values.is_empty())
-        {
-            self.note_losses(batch);
-        }
-    }
-
-    fn note_losses(&mut self, batch: &SpanBatch) {
-        let mut seen = None;
-        for (row, span) in (0..).zip(batch.spans()) {
-            // Spans of one scope and resource come together.
-            let place = (span.resource().position(), span.scope().position());
-            if seen.replace(place) == Some(place) {
-                continue;
-            }
+        for span in tellers(batch) {
             if let Some(loss) = loss(span.scope()) {
-                instance(&mut self.heard, batch, row).lose(loss);
+                instance(&mut self.heard, span.resource()).lose(loss);
             }
         }
     }
@@ -86,9 +72,8 @@ impl RollCall {
     }
 }
 
-/// The instance that this row's span is of.
-fn instance<'a>(heard: &'a mut Heard, batch: &SpanBatch, row: u32) -> &'a mut Instance {
-    let resource = batch.span(row).resource();
+/// The instance that a resource is of.
+fn instance<'a>(heard: &'a mut Heard, resource: ResourceRef<'_>) -> &'a mut Instance {
     let of_service = heard.entry_ref(resource.service()).or_default();
     of_service
         .entry_ref(Instance::name_of(resource))

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
-use tracewell_model::{ScopeRef, SpanBatch, Value};
+use tracewell_model::{ScopeRef, SpanBatch, SpanRef, Value};
 
 /// Before the reason, in the attribute's name.
 pub(crate) const DROPPED: &str = "tracewell.sdk.dropped.";
@@ -40,21 +40,10 @@ struct Instance {
 }
 
 impl SdkLosses {
-    /// Notes what a batch says. Most say nothing, and cost a look at their scopes.
+    /// Notes what a batch says.
     pub fn note(&self, batch: &SpanBatch) {
-        let mut scopes = batch.columns().scopes.iter();
-        if scopes.all(|scope| scope.attributes.values.is_empty()) {
-            return;
-        }
-        let mut seen = None;
-        for span in batch.spans() {
-            let scope = span.scope();
-            // Spans of one scope and resource come together.
-            let place = (span.resource().position(), scope.position());
-            if seen.replace(place) == Some(place) {
-                continue;
-            }
-            let mut lost = losses(scope);
+        for span in tellers(batch) {
+            let mut lost = losses(span.scope());
             if let Some(first) = lost.next() {
                 let of_resource = |key| {
                     let mut attributes = span.resource().attributes();
@@ -74,6 +63,20 @@ impl SdkLosses {
     fn told(&self) -> MutexGuard<'_, Told> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A span of each resource and scope whose SDK may tell of losses. In most batches no scope says anything, which
+/// costs a look at them.
+pub(crate) fn tellers(batch: &SpanBatch) -> impl Iterator<Item = SpanRef<'_>> {
+    let mut scopes = batch.columns().scopes.iter();
+    let says_something = scopes.any(|scope| !scope.attributes.values.is_empty());
+    let mut seen = None;
+    let spans = says_something.then(|| batch.spans()).into_iter().flatten();
+    spans.filter(move |span| {
+        // Spans of one scope and resource come together.
+        let place = (span.resource().position(), span.scope().position());
+        seen.replace(place) != Some(place)
+    })
 }
 
 /// What a scope tells: how many spans were lost, by reason.

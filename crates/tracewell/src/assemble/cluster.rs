@@ -139,7 +139,8 @@ fn worker(
             drop(OpenSearchSink::new(settings.clone(), dead_letters.clone())?);
             Opening::new(indexer::GROUP, move || {
                 let sink = OpenSearchSink::new(settings.clone(), dead_letters.clone())?;
-                indexer::start(&*log, Box::new(sink), clock.clone(), options())
+                let sink = Box::new(sink);
+                Worker::join(indexer::GROUP, &*log, sink, clock.clone(), options())
             })
         }
         Role::Aggregator => {
