@@ -1,11 +1,11 @@
 //! A keyspace of a test's own in the Cassandra under test, and what was set aside.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use scylla::client::session_builder::SessionBuilder;
-use tracewell_model::{SpanBatch, TraceId};
-use tracewell_storage::{DeadLetters, Error};
+use tracewell_model::TraceId;
+use tracewell_storage::conformance::aside::Aside;
 use tracewell_storage_cassandra::{Cassandra, CassandraReader, CassandraSink, Settings, schema};
 
 /// A keyspace with our tables.
@@ -14,18 +14,6 @@ pub(crate) struct Place {
     pub(crate) settings: Settings,
     cassandra: Cassandra,
     pub(crate) aside: Arc<Aside>,
-}
-
-/// What was set aside, and why.
-#[derive(Debug, Default)]
-pub(crate) struct Aside(pub(crate) Mutex<Vec<(SpanBatch, String)>>);
-
-impl DeadLetters for Aside {
-    fn set_aside(&self, spans: SpanBatch, reason: &str) -> Result<(), Error> {
-        let mut all = self.0.lock().expect("no test panics meanwhile");
-        all.push((spans, reason.to_owned()));
-        Ok(())
-    }
 }
 
 /// A new keyspace; none, said aloud, without a Cassandra.

@@ -1,9 +1,8 @@
 //! A prefix of a test's own in the OpenSearch under test, and what was set aside.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tracewell_model::SpanBatch;
-use tracewell_storage::{DeadLetters, Error};
+use tracewell_storage::conformance::aside::Aside;
 use tracewell_storage_opensearch::{
     Attributes, OpenSearchFinder, OpenSearchSink, Settings, migrate,
 };
@@ -13,18 +12,6 @@ use tracewell_storage_opensearch::{
 pub(crate) struct Place {
     pub(crate) settings: Settings,
     pub(crate) aside: Arc<Aside>,
-}
-
-/// What was set aside, and why.
-#[derive(Debug, Default)]
-pub(crate) struct Aside(pub(crate) Mutex<Vec<(SpanBatch, String)>>);
-
-impl DeadLetters for Aside {
-    fn set_aside(&self, spans: SpanBatch, reason: &str) -> Result<(), Error> {
-        let mut all = self.0.lock().expect("no test panics meanwhile");
-        all.push((spans, reason.to_owned()));
-        Ok(())
-    }
 }
 
 /// A new prefix; none, said aloud, without an OpenSearch.

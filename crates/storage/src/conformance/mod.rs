@@ -5,6 +5,7 @@
 //! `stats_suite` answer what was violated, in a sentence. Everything comes from a seed and a
 //! [`tracewell_model::clock::ManualClock`]: a failure repeats. [`broken`] proves the suites themselves.
 
+pub mod aside;
 pub mod broken;
 mod fixture;
 mod log;
