@@ -1594,7 +1594,7 @@ var GROUPS = [
 function Help() {
 	const dialog = T(null);
 	const open = helpOpen.value;
-	A$1(() => {
+	F$1(() => {
 		if (open) dialog.current?.showModal();
 		else dialog.current?.close();
 	}, [open]);

@@ -1,6 +1,6 @@
 // The `?` overlay: every key, by where it works.
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export const helpOpen = signal(false);
 
@@ -66,7 +66,8 @@ const GROUPS: [string, [string, string][]][] = [
 export function Help() {
   const dialog = useRef<HTMLDialogElement>(null);
   const open = helpOpen.value;
-  useEffect(() => {
+  // A layout effect: the key after `?` must meet the dialog, however soon it comes.
+  useLayoutEffect(() => {
     if (open) dialog.current?.showModal();
     else dialog.current?.close();
   }, [open]);

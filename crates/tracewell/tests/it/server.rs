@@ -60,9 +60,9 @@ pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Looks until there is something, for at most a minute.
+/// Looks until there is something, for at most three minutes: other tests may have the machine.
 pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    eventually_within(1, what, look)
+    eventually_within(3, what, look)
 }
 
 /// The same, for what engines take their time for.
