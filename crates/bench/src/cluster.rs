@@ -20,7 +20,7 @@ use crate::record::{Figures, Latency, rounded};
 use crate::session::{self, Portion, Traffic};
 use crate::tally::Tally;
 use crate::verify::{self, hex};
-use figures::{Cluster, Writers};
+use figures::{Alone, Cluster};
 use tenant::{Role, Tenant, wait_applied};
 
 /// The roles that take spans from the log.
@@ -46,12 +46,11 @@ pub(crate) fn run(args: &ClusterArgs) -> anyhow::Result<()> {
     let cycles = args.spans.div_ceil(args.traffic.pool).max(1);
     let mut traffic = Traffic::new(&args.traffic, args.spans / cycles, 0, BEGAN_S);
     let mut figures = apart(args, &mut traffic, cycles)?;
-    for &processes in &args.writers {
-        session::note(&format!("{processes} storage writers"));
+    for (at, &processes) in args.writers.iter().enumerate() {
         traffic.rewind(BEGAN_S);
-        figures
-            .writers
-            .push(writers(args, &mut traffic, cycles, processes)?);
+        let others = at == 0;
+        let alone = alone(args, &mut traffic, cycles, processes, others)?;
+        figures.alone.extend(alone);
     }
     let settings = traffic.settings(&args.server);
     let dir = session::parent(&args.server);
@@ -163,34 +162,63 @@ fn huge(args: &ClusterArgs, tenant: &Tenant) -> anyhow::Result<Question> {
     })
 }
 
-/// So many storage writers, each with nothing to wait for but Cassandra.
-fn writers(
+/// Roles one after the other, each with nothing beside it but its engine: a collector that fills a
+/// topic, so many storage writers that empty it, and then, if wanted, one process of the others.
+fn alone(
     args: &ClusterArgs,
     traffic: &mut Traffic,
     cycles: u64,
-    processes: u64,
-) -> anyhow::Result<Writers> {
+    writers: u64,
+    others: bool,
+) -> anyhow::Result<Vec<Alone>> {
     let tenant = Tenant::make(args)?;
+    session::note("a collector alone");
     let collector = tenant.start("collector")?;
     let sent = fill(&collector, traffic, cycles)?;
-    collector.stop(sent.spans)?;
-    let mut writers = Vec::new();
+    let used = collector.stop(sent.spans)?;
+    let mut alone = Vec::new();
+    if others {
+        alone.push(Alone {
+            processes: 1,
+            spans_per_s: rounded(sent.spans as f64 / sent.seconds, 0),
+            cpu_s_per_m: used.cpu_s_per_m,
+            peak_rss_mb: used.peak_rss_mb,
+            role: used.role,
+        });
+    }
+    alone.push(catch_up(&tenant, "storage-writer", writers, sent.spans)?);
+    for role in WORKERS.into_iter().skip(1).filter(|_| others) {
+        alone.push(catch_up(&tenant, role, 1, sent.spans)?);
+    }
+    Ok(alone)
+}
+
+/// So many processes of a role take a full topic in.
+fn catch_up(
+    tenant: &Tenant,
+    role: &'static str,
+    processes: u64,
+    spans: u64,
+) -> anyhow::Result<Alone> {
+    session::note(&format!("{processes} {role} alone"));
+    let mut members = Vec::new();
     for _ in 0..processes {
-        writers.push(tenant.start("storage-writer")?);
+        members.push(tenant.start(role)?);
     }
     // By then all are there and have their partitions.
-    let tenth = sent.spans / 10;
-    wait_applied(&mut writers, tenth)?;
+    let tenth = spans / 10;
+    wait_applied(&mut members, tenth)?;
     let began_ns = SystemClock.monotonic_ns();
-    wait_applied(&mut writers, sent.spans)?;
+    wait_applied(&mut members, spans)?;
     let seconds = (SystemClock.monotonic_ns() - began_ns) as f64 / 1e9;
-    let mut figures = Writers {
+    let mut figures = Alone {
+        role: role.to_owned(),
         processes,
-        spans_per_s: rounded((sent.spans - tenth) as f64 / seconds, 0),
-        ..Writers::default()
+        spans_per_s: rounded((spans - tenth) as f64 / seconds, 0),
+        ..Alone::default()
     };
-    for writer in writers {
-        let used = writer.stop(sent.spans)?;
+    for member in members {
+        let used = member.stop(spans)?;
         figures.cpu_s_per_m = rounded(figures.cpu_s_per_m + used.cpu_s_per_m, 3);
         figures.peak_rss_mb = figures.peak_rss_mb.max(used.peak_rss_mb);
     }

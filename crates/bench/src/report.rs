@@ -92,11 +92,11 @@ fn table(name: &str, runs: &[Run]) -> anyhow::Result<String> {
         "growth" => tables::growth(runs),
         "recovery" => tables::recovery(runs),
         "cluster roles" => cluster::roles(runs),
-        "cluster writers" => cluster::writers(runs),
+        "cluster alone" => cluster::alone(runs),
         "cluster engines" => cluster::engines(runs),
         "cluster query" => cluster::query(runs),
         _ => bail!(
-            "the frame asks for a table {name:?}, which is none of machine, ingest, threads, row, peers, query, beside, growth, recovery, cluster roles, cluster writers, cluster engines, cluster query"
+            "the frame asks for a table {name:?}, which is none of machine, ingest, threads, row, peers, query, beside, growth, recovery, cluster roles, cluster alone, cluster engines, cluster query"
         ),
     })
 }

@@ -253,15 +253,16 @@ fn cluster(text: &mut String, cluster: &Cluster) {
         count(cluster.spans_per_s as u64),
         latency(&cluster.answer)
     );
-    for writers in &cluster.writers {
+    for alone in &cluster.alone {
         row!(
             text,
-            "writers",
-            "{}: {} spans/s, {} CPU-s per million spans, {} MB at the peak",
-            writers.processes,
-            count(writers.spans_per_s as u64),
-            writers.cpu_s_per_m,
-            writers.peak_rss_mb
+            "alone",
+            "{} {}: {} spans/s, {} CPU-s per million spans, {} MB at the peak",
+            alone.processes,
+            alone.role,
+            count(alone.spans_per_s as u64),
+            alone.cpu_s_per_m,
+            alone.peak_rss_mb
         );
     }
     let bytes = cluster.bytes;

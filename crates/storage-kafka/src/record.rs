@@ -3,6 +3,7 @@
 
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use tracewell_model::{BatchBuilder, SpanBatch, SpanRef};
+use tracewell_wire::otlp::encode::BatchEncoder;
 use tracewell_wire::{Report, otlp};
 
 use crate::options::RECORD_BYTES;
@@ -25,23 +26,31 @@ pub(crate) struct Outgoing {
 /// larger than a record should be.
 pub(crate) fn encode(batch: &SpanBatch, partitions: u16, out: &mut Vec<Outgoing>) {
     let of = |span: &SpanRef<'_>| span.trace_id().shard(partitions);
-    let mut spans: Vec<SpanRef<'_>> = batch.spans().collect();
-    // Collectors build a batch a partition: then it is sorted as it comes.
-    if !spans.is_sorted_by_key(of) {
-        spans.sort_by_key(of);
-    }
-    for spans in spans.chunk_by(|a, b| of(a) == of(b)) {
-        let partition = spans.first().map(of).unwrap_or_default();
-        encode_some(spans, partition, out);
+    let mut spans: Vec<_> = batch.spans().map(|span| (of(&span), span)).collect();
+    spans.sort_by_key(|(partition, span)| (*partition, BatchEncoder::group_of(span)));
+    let partitions: Vec<u16> = spans.iter().map(|(partition, _)| *partition).collect();
+    let spans: Vec<SpanRef<'_>> = spans.into_iter().map(|(_, span)| span).collect();
+    let mut encoder = BatchEncoder::new(batch);
+    let mut rest = &spans[..];
+    for same in partitions.chunk_by(|a, b| a == b) {
+        let (these, others) = rest.split_at(same.len());
+        rest = others;
+        let partition = same.first().copied().unwrap_or_default();
+        encode_some(&mut encoder, these, partition, out);
     }
 }
 
-fn encode_some(spans: &[SpanRef<'_>], partition: u16, out: &mut Vec<Outgoing>) {
-    let value = otlp::encode::encode(spans.iter().copied());
+fn encode_some(
+    encoder: &mut BatchEncoder,
+    spans: &[SpanRef<'_>],
+    partition: u16,
+    out: &mut Vec<Outgoing>,
+) {
+    let value = encoder.encode(spans);
     if value.len() > RECORD_BYTES && spans.len() > 1 {
         let (front, back) = spans.split_at(spans.len() / 2);
-        encode_some(front, partition, out);
-        encode_some(back, partition, out);
+        encode_some(encoder, front, partition, out);
+        encode_some(encoder, back, partition, out);
     } else {
         out.push(Outgoing {
             partition,

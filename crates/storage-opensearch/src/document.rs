@@ -23,6 +23,10 @@ const TERM_BYTES_MAX: usize = 256;
 
 /// Characters in the order of their codes: encoded ids sort as their bytes do.
 const SORTED: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+const IDS: GeneralPurpose = match Alphabet::new(SORTED) {
+    Ok(alphabet) => GeneralPurpose::new(&alphabet, NO_PAD),
+    Err(_) => panic!("64 different characters"),
+};
 
 /// A document as it is read and written.
 #[derive(Debug, Deserialize, Serialize)]
@@ -54,7 +58,7 @@ impl Document {
 
     /// Whose it is, and its rows; none if they are damaged or of a newer version.
     pub(crate) fn open(self) -> Option<(TraceId, Rows)> {
-        let trace_id = sorted_engine().decode(&self.t).ok()?;
+        let trace_id = IDS.decode(&self.t).ok()?;
         let mut rows = Rows::default();
         for (at, text) in (0..).zip(&self.x) {
             // A text that stands twice would get its first position.
@@ -79,12 +83,7 @@ pub(crate) fn unshifted(number: i64) -> u64 {
 
 /// A document's id.
 pub(crate) fn encoded_id(trace_id: TraceId) -> String {
-    sorted_engine().encode(trace_id.0)
-}
-
-fn sorted_engine() -> GeneralPurpose {
-    let alphabet = Alphabet::new(SORTED).expect("64 different characters");
-    GeneralPurpose::new(&alphabet, NO_PAD)
+    IDS.encode(trace_id.0)
 }
 
 /// What a trace is narrowed by. Each begins with a letter for its kind.

@@ -131,8 +131,6 @@ impl ClusterNode {
         let mut collector = None;
         if config.roles.contains(&Role::Collector) {
             let of_door = tracewell_collector::Config {
-                // A batch a partition: the log has nothing to sort.
-                shards: log.partitions(),
                 replicated: true,
                 ..collector_config(config)
             };

@@ -46,11 +46,19 @@ pub fn put_message_field(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut 
     let short = u8::try_from(length).ok().filter(|short| *short < 0x80);
     match (short, out.get_mut(at)) {
         (Some(short), Some(kept)) => *kept = short,
-        _ => {
-            let mut varint = Vec::with_capacity(10);
-            put_varint(&mut varint, length as u64);
-            out.splice(at..=at, varint);
-        }
+        _ => put_length(out, at, length),
+    }
+}
+
+/// Writes a length of several bytes where one was kept for it.
+fn put_length(out: &mut Vec<u8>, at: usize, length: usize) {
+    let bits = usize::BITS - length.leading_zeros();
+    let (size, end) = (bits.div_ceil(7) as usize, out.len());
+    out.resize(end + size - 1, 0);
+    out.copy_within(at + 1..end, at + size);
+    for (position, byte) in out.iter_mut().skip(at).take(size).enumerate() {
+        let more = if position + 1 < size { 0x80 } else { 0 };
+        *byte = (length >> (7 * position)) as u8 & 0x7f | more;
     }
 }
 

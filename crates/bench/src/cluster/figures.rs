@@ -21,8 +21,8 @@ pub(crate) struct Cluster {
     pub answer: Latency,
     /// One process of each.
     pub roles: Vec<RoleUse>,
-    /// Several storage writers, on a topic that was full before they began.
-    pub writers: Vec<Writers>,
+    /// Roles with nothing beside them: a collector that fills a topic, workers that empty a full one.
+    pub alone: Vec<Alone>,
     /// Bytes of a span.
     pub bytes: EngineBytes,
     /// Traces read back and compared field by field.
@@ -52,12 +52,14 @@ pub(crate) struct RoleUse {
     pub behind_s: f64,
 }
 
-/// So many storage writers.
+/// So many processes of one role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Writers {
+pub(crate) struct Alone {
+    /// The role.
+    pub role: String,
     /// How many.
     pub processes: u64,
-    /// Spans per second among them, from a tenth of the spans to all.
+    /// Spans per second among them; of workers from a tenth of the spans to all.
     pub spans_per_s: f64,
     /// CPU seconds per million spans, all together.
     pub cpu_s_per_m: f64,

@@ -41,26 +41,30 @@ pub(super) fn roles(runs: &[Run]) -> String {
     text
 }
 
-/// A row for each number of storage writers.
-pub(super) fn writers(runs: &[Run]) -> String {
+/// A row for each role and number of its processes, with nothing beside them.
+pub(super) fn alone(runs: &[Run]) -> String {
     let mut text = String::new();
     line!(
         text,
-        "| storage writers | spans/s among them | CPU-s per M spans, all together | peak RSS of the largest, MB |"
+        "| role, alone | processes | spans/s among them | CPU-s per M spans, all together | peak RSS of the largest, MB |"
     );
-    line!(text, "|---|---|---|---|");
-    let all = || clusters(runs).flat_map(|cluster| &cluster.writers);
-    let mut numbers: Vec<u64> = all().map(|writers| writers.processes).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    for number in numbers {
-        let group = || all().filter(|writers| writers.processes == number);
+    line!(text, "|---|---|---|---|---|");
+    let all = || clusters(runs).flat_map(|cluster| &cluster.alone);
+    let mut rows: Vec<(&str, u64)> = Vec::new();
+    for row in all().map(|alone| (alone.role.as_str(), alone.processes)) {
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    for (role, processes) in rows {
+        let group =
+            || all().filter(|alone| (alone.role.as_str(), alone.processes) == (role, processes));
         line!(
             text,
-            "| {number} | {} | {} | {} |",
-            spread(group(), |writers| Some(writers.spans_per_s), 0),
-            spread(group(), |writers| Some(writers.cpu_s_per_m), 2),
-            spread(group(), |writers| Some(writers.peak_rss_mb), 0),
+            "| {role} | {processes} | {} | {} | {} |",
+            spread(group(), |alone| Some(alone.spans_per_s), 0),
+            spread(group(), |alone| Some(alone.cpu_s_per_m), 2),
+            spread(group(), |alone| Some(alone.peak_rss_mb), 0),
         );
     }
     text

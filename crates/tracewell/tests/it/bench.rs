@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::server::command;
 
@@ -159,8 +159,19 @@ fn roles_apart_have_their_costs_and_answer_as_the_traffic_says() {
             "{row}"
         );
     }
-    let writers = run["writers"].as_array().unwrap();
-    assert_eq!(writers.len(), 2, "{run}");
+    let alone = run["alone"].as_array().unwrap();
+    let alone = alone.iter().map(|row| (&row["role"], &row["processes"]));
+    let expected = [
+        ("collector", 1),
+        ("storage-writer", 1),
+        ("indexer", 1),
+        ("aggregator", 1),
+        ("storage-writer", 2),
+    ];
+    assert!(
+        alone.eq(expected.map(|(role, count)| (&json!(role), &json!(count)))),
+        "{run}"
+    );
     assert!(run["bytes"]["opensearch"].as_f64().unwrap() > 0.0, "{run}");
 }
 

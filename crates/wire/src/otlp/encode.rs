@@ -3,8 +3,7 @@
 //! Marks are not part of OTLP: they go along in a field of our own, which others skip; an end before
 //! its start comes back from `rest`.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use tracewell_model::span::{ResourceRef, ScopeRef};
 use tracewell_model::{Marks, SpanBatch, SpanRef, StatusCode};
 
@@ -47,6 +46,73 @@ pub fn encode<'a>(spans: impl IntoIterator<Item = SpanRef<'a>>) -> Vec<u8> {
         });
     }
     request
+}
+
+/// Encodes requests out of one batch; what its spans share is encoded once.
+#[derive(Debug)]
+pub struct BatchEncoder {
+    /// The `resource` field of each resource and the `scope` field of each scope, when first asked for.
+    resources: Vec<Vec<u8>>,
+    scopes: Vec<Vec<u8>>,
+}
+
+impl BatchEncoder {
+    /// An encoder of this batch's spans.
+    pub fn new(batch: &SpanBatch) -> BatchEncoder {
+        let columns = batch.columns();
+        BatchEncoder {
+            resources: vec![Vec::new(); columns.resources.len()],
+            scopes: vec![Vec::new(); columns.scopes.len()],
+        }
+    }
+
+    /// What a span shares with others. Sorted by it, they make the smallest request.
+    pub fn group_of(span: &SpanRef<'_>) -> (u32, u32) {
+        (span.resource().position(), span.scope().position())
+    }
+
+    /// A request of these spans, in their order.
+    pub fn encode(&mut self, spans: &[SpanRef<'_>]) -> Vec<u8> {
+        let mut request = Vec::new();
+        let of_resource = |span: &SpanRef<'_>| span.resource().position();
+        for spans in spans.chunk_by(|a, b| of_resource(a) == of_resource(b)) {
+            put_message_field(&mut request, 1, |out| self.put_resource(out, spans));
+        }
+        request
+    }
+
+    /// Appends the `ResourceSpans` of spans of one resource.
+    fn put_resource(&mut self, out: &mut Vec<u8>, spans: &[SpanRef<'_>]) {
+        let Some(resource) = spans.first().map(|span| span.resource()) else {
+            return;
+        };
+        let field = &mut self.resources[resource.position() as usize];
+        if field.is_empty() {
+            put_bytes_field(field, 1, &resource_message(resource));
+        }
+        out.extend_from_slice(field);
+        let of_scope = |span: &SpanRef<'_>| span.scope().position();
+        for spans in spans.chunk_by(|a, b| of_scope(a) == of_scope(b)) {
+            put_message_field(out, 2, |out| self.put_scope(out, spans));
+        }
+        put_text(out, 3, resource.schema_url());
+    }
+
+    /// Appends the `ScopeSpans` of spans of one scope.
+    fn put_scope(&mut self, out: &mut Vec<u8>, spans: &[SpanRef<'_>]) {
+        let Some(scope) = spans.first().map(|span| span.scope()) else {
+            return;
+        };
+        let field = &mut self.scopes[scope.position() as usize];
+        if field.is_empty() {
+            put_bytes_field(field, 1, &scope_message(scope));
+        }
+        out.extend_from_slice(field);
+        for &span in spans {
+            put_message_field(out, 2, |out| put_span(out, span));
+        }
+        put_text(out, 3, scope.schema_url());
+    }
 }
 
 /// A batch, and a resource and a scope of it.
