@@ -400,6 +400,24 @@ export interface TypicalAnswer extends Answer {
   compared: { trace_id: string; duration_ms: number } | null;
 }
 
+export interface SharesAnswer extends Answer {
+  service: string;
+  operation: string;
+  calls: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+  /** The largest part of the slow calls first. */
+  operations: { service: string; operation: string; share: number; p99_share: number; exclusive_ms: number }[];
+  sampled: number;
+}
+
+/** What the sampler would decide now of all it has not decided about. */
+export interface WhatIfAnswer extends Pick<SamplingAnswer, "kept" | "dropped" | "share" | "healthy_traces" | "healthy_kept" | "kept_spans" | "dropped_spans"> {
+  error_traces: number;
+  error_traces_lost_by_head_sampling: number;
+}
+
 export interface SamplingAnswer {
   enabled: boolean;
   /** Traces by reason. */

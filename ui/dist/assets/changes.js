@@ -1,5 +1,5 @@
 import { A as a, H as $, N as useGet, h as zone, i as count, j as refresh, m as now, r as clock } from "./index.js";
-import { l as When, n as Lacking, o as ServiceLink, t as Incomplete } from "./notes.js";
+import { n as Lacking, s as ServiceLink, t as Incomplete, u as When } from "./notes.js";
 // src/parts/changes.tsx
 var SHOWN = 10;
 var VALUES_SHOWN = 3;

@@ -1,5 +1,5 @@
 import { A as a, C as href, F as textOf, H as $, N as useGet, R as T, T as route, c as percent, i as count, j as refresh, w as navigate, x as rangeQuery, y as filterOf } from "./index.js";
-import { a as CopyButton, l as When, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { a as CopyButton, n as Lacking, r as Problem, s as ServiceLink, t as Incomplete, u as When } from "./notes.js";
 import { i as asSearch, r as Difference, t as FailureChart } from "./redchart.js";
 import { i as trendSteps, n as tellRange, r as titleOf, s as sampleHref } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

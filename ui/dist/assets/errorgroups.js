@@ -1,5 +1,5 @@
 import { A as a, C as href, H as $, T as route, a as duration, c as percent, h as zone, i as count, l as plural, m as now, r as clock, s as milliseconds, u as rate } from "./index.js";
-import { c as Swatch, l as When, o as ServiceLink, s as Sparkline, u as serviceHref } from "./notes.js";
+import { c as Sparkline, d as serviceHref, l as Swatch, s as ServiceLink, u as When } from "./notes.js";
 // src/parts/hotspots.tsx
 var SHOWN = 8;
 var VICTIMS_SHOWN = 3;

@@ -1,5 +1,5 @@
 import { A as a, C as href, D as withChanges, N as useGet, T as route, i as count, j as refresh, l as plural, x as rangeQuery } from "./index.js";
-import { c as Swatch, n as Lacking, r as Problem, t as Incomplete } from "./notes.js";
+import { l as Swatch, n as Lacking, r as Problem, t as Incomplete } from "./notes.js";
 import { n as tellRange, t as ErrorGroups } from "./errorgroups.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as LoadMore, t as usePager } from "./pager.js";

@@ -1,4 +1,4 @@
-import { A as a, C as href, O as copy, f as dark, h as zone, m as now, o as instant, r as clock, t as ago } from "./index.js";
+import { A as a, C as href, O as copy, c as percent, f as dark, h as zone, m as now, o as instant, r as clock, t as ago } from "./index.js";
 // src/colors.ts
 var HUES = [
 	205,
@@ -116,6 +116,20 @@ function Sparkline({ series, label }) {
 		})]
 	});
 }
+/** A part of a whole, as a bar and a number. */
+function Part({ share, kind }) {
+	return /* @__PURE__ */ a("span", {
+		class: `part ${kind}`,
+		children: [/* @__PURE__ */ a("span", {
+			class: "part-bar",
+			style: { width: `${Math.min(100, share * 100)}%` },
+			"aria-hidden": "true"
+		}), /* @__PURE__ */ a("span", {
+			class: "part-text",
+			children: percent(share)
+		})]
+	});
+}
 // src/parts/notes.tsx
 function Problem({ error, retry }) {
 	if (!error) return null;
@@ -160,4 +174,4 @@ function Incomplete({ answer }) {
 		children: [/* @__PURE__ */ a("strong", { children: "This answer is incomplete" }), (answer.incomplete_reasons ?? []).map((reason) => /* @__PURE__ */ a("span", { children: reason }, reason))]
 	});
 }
-export { CopyButton as a, Swatch as c, assignSlots as d, slotColor as f, Badge as i, When as l, Lacking as n, ServiceLink as o, Problem as r, Sparkline as s, Incomplete as t, serviceHref as u };
+export { CopyButton as a, Sparkline as c, serviceHref as d, assignSlots as f, Badge as i, Swatch as l, Lacking as n, Part as o, slotColor as p, Problem as r, ServiceLink as s, Incomplete as t, When as u };

@@ -1,6 +1,6 @@
 import { A as a, C as href, H as $, N as useGet, T as route, c as percent, i as count, j as refresh, l as plural, s as milliseconds, u as rate } from "./index.js";
 import { t as Changes } from "./changes.js";
-import { l as When, n as Lacking, o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
+import { c as Sparkline, n as Lacking, r as Problem, s as ServiceLink, t as Incomplete, u as When } from "./notes.js";
 import { a as Hotspots, o as comparison, t as ErrorGroups } from "./errorgroups.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";

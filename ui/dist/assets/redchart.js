@@ -1,5 +1,5 @@
-import { A as a, B as d, C as href, H as $, N as useGet, P as stringifyExact, a as duration, c as percent, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, y as filterOf } from "./index.js";
-import { a as CopyButton, n as Lacking, t as Incomplete } from "./notes.js";
+import { A as a, B as d, C as href, H as $, N as useGet, P as stringifyExact, a as duration, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, y as filterOf } from "./index.js";
+import { a as CopyButton, n as Lacking, o as Part, t as Incomplete } from "./notes.js";
 // src/parts/difference.tsx
 var SHOWN = 12;
 /** The key of the cache: a POST with this body. */
@@ -7,19 +7,6 @@ var differenceKey = (a, b) => `/api/difference\n${stringifyExact({
 	a,
 	b
 })}`;
-function Part({ share, kind }) {
-	return /* @__PURE__ */ a("span", {
-		class: `part ${kind}`,
-		children: [/* @__PURE__ */ a("span", {
-			class: "part-bar",
-			style: { width: `${Math.min(100, share * 100)}%` },
-			"aria-hidden": "true"
-		}), /* @__PURE__ */ a("span", {
-			class: "part-text",
-			children: percent(share)
-		})]
-	});
-}
 /** The same conditions as the address of /search has them. */
 var asSearch = (query) => Object.fromEntries(Object.entries(query).map(([key, value]) => [key === "start" ? "from" : key === "end" ? "to" : key, String(value)]));
 /** The second set without the first, which is in it: then the counts are of the rest. */

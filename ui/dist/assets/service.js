@@ -1,5 +1,5 @@
 import { A as a, B as d, C as href, E as setParams, H as $, L as F, N as useGet, R as T, T as route, V as w, a as duration, c as percent, f as dark, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, u as rate } from "./index.js";
-import { c as Swatch, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { d as serviceHref, l as Swatch, n as Lacking, o as Part, r as Problem, s as ServiceLink, t as Incomplete } from "./notes.js";
 import { t as Changes } from "./changes.js";
 import { i as asSearch, n as RedCharts, r as Difference } from "./redchart.js";
 import { n as useWidth, t as prepare } from "./canvas.js";
@@ -304,16 +304,22 @@ function Heatmap({ heat, box, onBox }) {
 // src/parts/latency.tsx
 var SLOW_PART = .05;
 var ms = (ns) => ns / 1e6;
-/** The heatmap's address: a fixed range where one is in the URL, else up to now. */
-function heatmapUrl(service, window) {
+/** The range in question: a fixed one where one is in the URL, else up to now. */
+function rangeOf(window) {
 	const { params } = route.value;
-	const query = new URLSearchParams({
+	const end = params.get("to");
+	return {
+		start: params.get("from") ?? `now-${window}`,
+		...end ? { end } : {}
+	};
+}
+function heatmapUrl(service, window) {
+	const operation = route.value.params.get("op");
+	return `/api/heatmap?${new URLSearchParams({
 		service,
-		start: params.get("from") ?? `now-${window}`
-	});
-	if (params.get("op")) query.set("operation", params.get("op"));
-	if (params.get("to")) query.set("end", params.get("to"));
-	return `/api/heatmap?${query}`;
+		...rangeOf(window),
+		...operation ? { operation } : {}
+	})}`;
 }
 var isFixed = () => route.value.params.has("from");
 function boxQuery(of, box) {
@@ -466,6 +472,147 @@ function Latency({ service, window }) {
 					})]
 				})]
 			})
+		]
+	});
+}
+// src/parts/spent.tsx
+var SHOWN = 8;
+/** The operation in question: the one in the URL, else the one that all its callers together wait for longest. */
+function askedOperation(operations) {
+	const waited = (one) => one.request_count * (one.p50_ms ?? 0);
+	const [first, ...others] = operations.filter((one) => one.request_count > 0);
+	if (!first) return null;
+	return others.reduce((most, one) => waited(one) > waited(most) ? one : most, first).operation;
+}
+function Table({ answer }) {
+	const rows = answer.operations.slice(0, SHOWN);
+	const rest = answer.operations.slice(SHOWN);
+	const sum = (part) => rest.reduce((all, one) => all + part(one), 0);
+	return /* @__PURE__ */ a("div", {
+		class: "table-scroll",
+		tabIndex: 0,
+		role: "group",
+		"aria-label": "Where the time goes",
+		children: [/* @__PURE__ */ a("table", {
+			class: "difference",
+			children: [
+				/* @__PURE__ */ a("caption", {
+					class: "unseen",
+					children: "Operations by their part of the time"
+				}),
+				/* @__PURE__ */ a("thead", { children: /* @__PURE__ */ a("tr", { children: [
+					/* @__PURE__ */ a("th", {
+						scope: "col",
+						children: "Waited for"
+					}),
+					/* @__PURE__ */ a("th", {
+						scope: "col",
+						title: "Of the slowest hundredth of the calls",
+						children: "of the slowest"
+					}),
+					/* @__PURE__ */ a("th", {
+						scope: "col",
+						children: "of all calls"
+					})
+				] }) }),
+				/* @__PURE__ */ a("tbody", { children: rows.map((one) => /* @__PURE__ */ a("tr", { children: [
+					/* @__PURE__ */ a("td", {
+						class: "name",
+						children: /* @__PURE__ */ a("a", {
+							href: serviceHref(one.service),
+							title: `${milliseconds(one.exclusive_ms)} of its own, all calls together`,
+							children: /* @__PURE__ */ a("span", { children: [
+								/* @__PURE__ */ a(Swatch, { service: one.service }),
+								" ",
+								/* @__PURE__ */ a("bdi", {
+									class: "service",
+									children: one.service
+								}),
+								" ",
+								/* @__PURE__ */ a("bdi", { children: one.operation || "(no name)" })
+							] })
+						})
+					}),
+					/* @__PURE__ */ a("td", { children: /* @__PURE__ */ a(Part, {
+						share: one.p99_share,
+						kind: "a"
+					}) }),
+					/* @__PURE__ */ a("td", { children: /* @__PURE__ */ a(Part, {
+						share: one.share,
+						kind: "b"
+					}) })
+				] }, `${one.service}\n${one.operation}`)) })
+			]
+		}), rest.length > 0 && /* @__PURE__ */ a("p", {
+			class: "table-foot dim",
+			children: [
+				"and ",
+				count(rest.length),
+				" more: ",
+				percent(sum((one) => one.p99_share)),
+				" of the slowest, ",
+				percent(sum((one) => one.share)),
+				" of all"
+			]
+		})]
+	});
+}
+function Spent({ service, window, operations }) {
+	const asked = route.value.params.get("op") ?? askedOperation(operations);
+	const query = new URLSearchParams({
+		service,
+		operation: asked ?? "",
+		...rangeOf(window)
+	});
+	const url = asked === null ? null : `/api/shares?${query}`;
+	const { data, error } = useGet(url);
+	if (url === null) return null;
+	return /* @__PURE__ */ a("section", {
+		class: "panel",
+		"aria-labelledby": "spent",
+		children: [
+			/* @__PURE__ */ a("header", { children: [
+				/* @__PURE__ */ a("h2", {
+					id: "spent",
+					children: "Where the time goes"
+				}),
+				/* @__PURE__ */ a("label", { children: [/* @__PURE__ */ a("span", {
+					class: "dim",
+					children: "of "
+				}), /* @__PURE__ */ a("select", {
+					value: asked ?? "",
+					onChange: (event) => setParams({ op: event.currentTarget.value }),
+					children: operations.map((one) => /* @__PURE__ */ a("option", {
+						value: one.operation,
+						children: one.operation || "(no name)"
+					}, one.operation))
+				})] }),
+				data && data.calls > 0 && /* @__PURE__ */ a("span", {
+					class: "dim",
+					children: [
+						plural(data.calls, "call"),
+						", p50 ",
+						milliseconds(data.p50_ms),
+						", p99 ",
+						milliseconds(data.p99_ms),
+						data.sampled < 1 && `, from ${percent(data.sampled)} of the traces`
+					]
+				})
+			] }),
+			error && /* @__PURE__ */ a(Lacking, {
+				what: "shares of time",
+				error,
+				retry: () => void refresh(url)
+			}),
+			/* @__PURE__ */ a(Incomplete, { answer: data }),
+			!data && !error && /* @__PURE__ */ a("p", {
+				class: "loading room",
+				children: "Loading…"
+			}),
+			data && (data.operations.length > 0 ? /* @__PURE__ */ a(Table, { answer: data }) : /* @__PURE__ */ a("p", {
+				class: "quiet-text",
+				children: "No finished calls of it in this range."
+			}))
 		]
 	});
 }
@@ -696,6 +843,11 @@ function Service({ rest }) {
 			/* @__PURE__ */ a(Latency, {
 				service,
 				window
+			}),
+			operations.data && /* @__PURE__ */ a(Spent, {
+				service,
+				window,
+				operations: operations.data.metrics
 			}),
 			/* @__PURE__ */ a("div", {
 				class: "columns-main",

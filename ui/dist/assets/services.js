@@ -1,5 +1,5 @@
 import { A as a, C as href, E as setParams, H as $, N as useGet, T as route, c as percent, j as refresh, l as plural, s as milliseconds, u as rate } from "./index.js";
-import { o as ServiceLink, r as Problem, s as Sparkline, t as Incomplete } from "./notes.js";
+import { c as Sparkline, r as Problem, s as ServiceLink, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";

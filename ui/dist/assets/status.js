@@ -1,5 +1,5 @@
-import { A as a, H as $, N as useGet, a as duration, c as percent, i as count, j as refresh, l as plural, n as bytes, u as rate } from "./index.js";
-import { a as CopyButton, l as When, n as Lacking, r as Problem } from "./notes.js";
+import { A as a, B as d, H as $, N as useGet, a as duration, c as percent, i as count, j as refresh, l as plural, n as bytes, u as rate } from "./index.js";
+import { a as CopyButton, n as Lacking, r as Problem, u as When } from "./notes.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
 import { t as keptBecause } from "./kept.js";
 // src/parts/rows.tsx
@@ -14,6 +14,7 @@ function Rows({ rows }) {
 }
 // src/parts/sampling.tsx
 var SAMPLING = "/api/sampling";
+var WHAT_IF = "/api/sampling/what-if";
 var DROPPED = {
 	healthy: "healthy, not in the share",
 	share_used_up: "healthy, the share was used up"
@@ -24,30 +25,39 @@ var inner = (counts, name) => Object.entries(counts).sort((a, b) => b[1] - a[1])
 	count(traces),
 	"inner"
 ]);
+function Decided({ kept, dropped }) {
+	return /* @__PURE__ */ a(Rows, { rows: [
+		[
+			"kept",
+			count(total(kept)),
+			"total"
+		],
+		...inner(kept, (reason) => keptBecause(reason)?.short ?? reason),
+		[
+			"dropped",
+			count(total(dropped)),
+			"total"
+		],
+		...inner(dropped, (reason) => DROPPED[reason] ?? reason.replaceAll("_", " "))
+	] });
+}
+var spansAndShare = (answer) => [
+	[
+		"healthy traces kept",
+		`${count(answer.healthy_kept)} of ${count(answer.healthy_traces)}, ${percent(answer.share)}`,
+		"total"
+	],
+	["spans kept", count(answer.kept_spans)],
+	["spans dropped", count(answer.dropped_spans)]
+];
 function Books({ answer }) {
 	return /* @__PURE__ */ a("div", {
 		class: "columns-even",
-		children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Traces, decided once each" }), /* @__PURE__ */ a(Rows, { rows: [
-			[
-				"kept",
-				count(total(answer.kept)),
-				"total"
-			],
-			...inner(answer.kept, (reason) => keptBecause(reason)?.short ?? reason),
-			[
-				"dropped",
-				count(total(answer.dropped)),
-				"total"
-			],
-			...inner(answer.dropped, (reason) => DROPPED[reason] ?? reason.replaceAll("_", " "))
-		] })] }), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Share and window" }), /* @__PURE__ */ a(Rows, { rows: [
-			[
-				"healthy traces kept",
-				`${count(answer.healthy_kept)} of ${count(answer.healthy_traces)}, ${percent(answer.share)}`,
-				"total"
-			],
-			["spans kept", count(answer.kept_spans)],
-			["spans dropped", count(answer.dropped_spans)],
+		children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Traces, decided once each" }), /* @__PURE__ */ a(Decided, {
+			kept: answer.kept,
+			dropped: answer.dropped
+		})] }), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Share and window" }), /* @__PURE__ */ a(Rows, { rows: [
+			...spansAndShare(answer),
 			["everything is there for", duration(answer.live_window_s * 1e9)],
 			["decided up to", answer.decided_through_unix_ns ? /* @__PURE__ */ a(When, {
 				ns: answer.decided_through_unix_ns,
@@ -58,6 +68,47 @@ function Books({ answer }) {
 				answer.waiting,
 				"warn-text"
 			]] : []
+		] })] })]
+	});
+}
+/** Asked for only when wanted: it decides about every trace of the live window. */
+function WhatIf() {
+	const [wanted, setWanted] = d(false);
+	const { data, error } = useGet(wanted ? WHAT_IF : null);
+	if (!wanted) return /* @__PURE__ */ a("p", {
+		class: "quiet-text",
+		children: /* @__PURE__ */ a("button", {
+			type: "button",
+			onClick: () => setWanted(true),
+			children: "What would be kept now?"
+		})
+	});
+	if (error) return /* @__PURE__ */ a(Lacking, {
+		what: "what-if",
+		error,
+		retry: () => void refresh(WHAT_IF)
+	});
+	if (!data) return /* @__PURE__ */ a("p", {
+		class: "loading",
+		children: "Loading…"
+	});
+	return /* @__PURE__ */ a("div", {
+		class: "columns-even",
+		children: [/* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "Of the traces that are not decided yet" }), /* @__PURE__ */ a(Decided, {
+			kept: data.kept,
+			dropped: data.dropped
+		})] }), /* @__PURE__ */ a("div", { children: [/* @__PURE__ */ a("h3", { children: "What that comes to" }), /* @__PURE__ */ a(Rows, { rows: [
+			...spansAndShare(data),
+			[
+				"traces with an error, all kept",
+				count(data.error_traces),
+				"total"
+			],
+			[
+				"of them sampling at the head would have lost",
+				count(data.error_traces_lost_by_head_sampling),
+				data.error_traces_lost_by_head_sampling > 0 ? "warn-text" : void 0
+			]
 		] })] })]
 	});
 }
@@ -88,6 +139,7 @@ function Sampling() {
 				children: "Every trace is kept until its retention ends."
 			}),
 			data?.enabled && /* @__PURE__ */ a(Books, { answer: data }),
+			data && /* @__PURE__ */ a(WhatIf, {}),
 			!data && !error && /* @__PURE__ */ a("p", {
 				class: "loading",
 				children: "Loading…"

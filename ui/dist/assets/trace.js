@@ -1,5 +1,5 @@
 import { A as a, B as d, C as href, D as withChanges, E as setParams, F as textOf, H as $, I as A, L as F, N as useGet, O as copy, P as stringifyExact, R as T, S as address, T as route, V as w, a as duration, c as percent, d as ticks, f as dark, g as useKeys, h as zone, i as count, j as refresh, k as say, l as plural, o as instant, s as milliseconds, y as filterOf, z as b } from "./index.js";
-import { a as CopyButton, d as assignSlots, f as slotColor, i as Badge, l as When, n as Lacking, o as ServiceLink, r as Problem, t as Incomplete } from "./notes.js";
+import { a as CopyButton, f as assignSlots, i as Badge, n as Lacking, p as slotColor, r as Problem, s as ServiceLink, t as Incomplete, u as When } from "./notes.js";
 import { t as keptBecause } from "./kept.js";
 import { n as useWidth, t as prepare } from "./canvas.js";
 // src/trace/missing.ts

@@ -1,5 +1,5 @@
 import { A as a, C as href, a as duration, i as count, l as plural, w as navigate } from "./index.js";
-import { c as Swatch, i as Badge, l as When } from "./notes.js";
+import { i as Badge, l as Swatch, u as When } from "./notes.js";
 // src/parts/tracelist.tsx
 var SHOWN_SERVICES = 4;
 function Services({ hit }) {

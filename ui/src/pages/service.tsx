@@ -8,6 +8,7 @@ import { LiveSwitch, useLive } from "../parts/live";
 import { Incomplete, Problem } from "../parts/notes";
 import { currentWindow, WindowPicker } from "../parts/pickers";
 import { RedCharts } from "../parts/redchart";
+import { Spent } from "../parts/spent";
 import { SortTable, type Column } from "../parts/sorttable";
 import { TraceList } from "../parts/tracelist";
 import { href, route } from "../router";
@@ -151,6 +152,7 @@ export default function Service({ rest }: PageProps) {
         </section>
       )}
       <Latency service={service} window={window} />
+      {operations.data && <Spent service={service} window={window} operations={operations.data.metrics} />}
       <div class="columns-main">
         <section class="panel" aria-labelledby="operations">
           <header>

@@ -1,7 +1,7 @@
 // Small pieces used on several pages.
 import { copy } from "../clipboard";
 import { serviceColor } from "../colors";
-import { ago, clock, instant } from "../format";
+import { ago, clock, instant, percent } from "../format";
 import { dark, now, zone } from "../prefs";
 import { href } from "../router";
 import type { Int, Step, TraceStatus } from "../types";
@@ -63,5 +63,15 @@ export function Sparkline({ series, label }: { series?: Step[]; label: string })
       <path class="spark-all" d={area(series.map((step) => step.count), most)} />
       {failed && <path class="spark-errors" d={area(series.map((step) => step.errors), most)} />}
     </svg>
+  );
+}
+
+/** A part of a whole, as a bar and a number. */
+export function Part({ share, kind }: { share: number; kind: "a" | "b" }) {
+  return (
+    <span class={`part ${kind}`}>
+      <span class="part-bar" style={{ width: `${Math.min(100, share * 100)}%` }} aria-hidden="true" />
+      <span class="part-text">{percent(share)}</span>
+    </span>
   );
 }

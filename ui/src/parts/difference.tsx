@@ -2,26 +2,17 @@
 import { useState } from "preact/hooks";
 import { refresh, useGet } from "../api";
 import { filterOf } from "../filter";
-import { count, percent, plural } from "../format";
+import { count, plural } from "../format";
 import { stringifyExact } from "../json";
 import { href } from "../router";
 import type { DifferenceAnswer, DifferentValue, SpanQuery } from "../types";
-import { CopyButton } from "./bits";
+import { CopyButton, Part } from "./bits";
 import { Incomplete, Lacking } from "./notes";
 
 const SHOWN = 12;
 
 /** The key of the cache: a POST with this body. */
 export const differenceKey = (a: SpanQuery, b: SpanQuery | null): string => `/api/difference\n${stringifyExact({ a, b })}`;
-
-function Part({ share, kind }: { share: number; kind: "a" | "b" }) {
-  return (
-    <span class={`part ${kind}`}>
-      <span class="part-bar" style={{ width: `${Math.min(100, share * 100)}%` }} aria-hidden="true" />
-      <span class="part-text">{percent(share)}</span>
-    </span>
-  );
-}
 
 /** The same conditions as the address of /search has them. */
 export const asSearch = (query: SpanQuery): Record<string, string> =>

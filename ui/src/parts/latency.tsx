@@ -15,13 +15,16 @@ import { Incomplete, Lacking } from "./notes";
 const SLOW_PART = 0.05;
 const ms = (ns: number): number => ns / 1e6;
 
-/** The heatmap's address: a fixed range where one is in the URL, else up to now. */
-export function heatmapUrl(service: string, window: string): string {
+/** The range in question: a fixed one where one is in the URL, else up to now. */
+export function rangeOf(window: string): Record<string, string> {
   const { params } = route.value;
-  const query = new URLSearchParams({ service, start: params.get("from") ?? `now-${window}` });
-  if (params.get("op")) query.set("operation", params.get("op") as string);
-  if (params.get("to")) query.set("end", params.get("to") as string);
-  return `/api/heatmap?${query}`;
+  const end = params.get("to");
+  return { start: params.get("from") ?? `now-${window}`, ...(end ? { end } : {}) };
+}
+
+export function heatmapUrl(service: string, window: string): string {
+  const operation = route.value.params.get("op");
+  return `/api/heatmap?${new URLSearchParams({ service, ...rangeOf(window), ...(operation ? { operation } : {}) })}`;
 }
 
 export const isFixed = (): boolean => route.value.params.has("from");

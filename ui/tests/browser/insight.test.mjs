@@ -201,6 +201,21 @@ test("Service: what changed is asked around the start of the box", async () => {
   await context.close();
 });
 
+test("Service: where the time of an operation goes, and another one chosen", async () => {
+  const { page, context, problems } = await openPage(browser);
+  await visit(page, `${server.url}/services/payment?op=charge`);
+  const panel = page.locator('[aria-labelledby="spent"]');
+  await panel.locator("tbody tr").first().waitFor();
+  assert.match(await panel.locator("tbody tr").first().innerText(), /stripe POST \/v1\/charges\s+9\d\.\d%\s+9\d\.\d%/);
+  await visit(page, `${server.url}/services/frontend`);
+  await panel.locator("tbody tr").first().waitFor();
+  await panel.locator("select").selectOption("POST /checkout");
+  await paramBecomes(page, "op", "POST /checkout");
+  await page.waitForFunction(() => /checkout PlaceOrder/.test(document.querySelector('[aria-labelledby="spent"] tbody')?.textContent ?? ""));
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
 test("Trace: x compares with the typical trace, and says which operation it waited longer for", async (t) => {
   if (!(await has(`/api/typical?trace_id=${whole.trace}`))) return t.skip("this server knows no typical traces");
   const late = failing(1);
@@ -232,5 +247,16 @@ test("Status: what the sampler kept and dropped, by reason; on a trace, why it i
   });
   await visit(page, `${server.url}/trace/${whole.trace}`);
   assert.match(await page.locator(".trace-facts").innerText(), /Kept: outlier/);
+  await context.close();
+});
+
+test("Status: what would be kept is asked for when it is wanted", async () => {
+  const { page, context, problems } = await openPage(browser);
+  await visit(page, `${server.url}/status`);
+  const panel = page.locator('[aria-labelledby="sampling"]');
+  await panel.getByRole("button", { name: "What would be kept now?" }).click();
+  await panel.getByText("traces with an error, all kept").waitFor();
+  assert.match(await panel.innerText(), /not decided yet[\s\S]*kept\s+\d/);
+  assert.deepEqual(problems, []);
   await context.close();
 });
