@@ -4,6 +4,10 @@
 //! the kernel need not clear it again, which was a twentieth of a span's CPU. But a server that decodes,
 //! seals and searches at full speed frees hundreds of megabytes in that time, and its resident memory
 //! was twice `memory_bytes_max` (P8): where memory is tight, pages go at once.
+//!
+//! Huge pages are refused. mimalloc asks the kernel for them, and where its room comes and goes with heads
+//! and seals, two megabytes are cleared for what needs a few kilobytes, in stretches that a virtual machine
+//! has given back to its host: a tenth of a span's CPU, and a sixth of the resident memory (docs/performance.md).
 
 // Spans are many small values in few large buffers; glibc's allocator gives memory back too eagerly
 // for that, and every page that comes back is cleared by the kernel first.
@@ -29,9 +33,24 @@ pub(crate) fn set_tight(is_tight: bool) {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, ms) }
 }
 
+/// Tells the kernel, once, before there are threads.
+pub(crate) fn refuse_huge_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::warn!(%error, "huge pages stay allowed: memory and CPU may be higher");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn huge_pages_are_refused() {
+        refuse_huge_pages();
+        assert!(rustix::thread::transparent_huge_pages_are_disabled().unwrap());
+    }
 
     #[test]
     #[allow(unsafe_code)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::allocator;
 use crate::cli::{DemoArgs, StartArgs};
 #[cfg(feature = "cluster")]
 use crate::cluster::ClusterNode;
@@ -19,6 +20,7 @@ use crate::telemetry;
 pub(crate) fn start(args: &StartArgs) -> anyhow::Result<()> {
     let config = settings(args)?;
     telemetry::start(&config);
+    allocator::refuse_huge_pages();
     #[cfg(feature = "cluster")]
     if config.cluster.is_set() {
         return run(ClusterNode::start(&config)?);
@@ -41,6 +43,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         config.data = std::env::temp_dir().join(format!("tracewell-demo-{}", std::process::id()));
     }
     telemetry::start(&config);
+    allocator::refuse_huge_pages();
     let stop = Arc::new(AtomicBool::new(false));
     let (node, ingest_url) = match &args.to {
         Some(url) => (None, url.clone()),
