@@ -494,7 +494,7 @@ function Table({ answer }) {
 		role: "group",
 		"aria-label": "Where the time goes",
 		children: [/* @__PURE__ */ a("table", {
-			class: "difference",
+			class: "shares",
 			children: [
 				/* @__PURE__ */ a("caption", {
 					class: "unseen",

@@ -23,7 +23,7 @@ function Table({ answer }: { answer: SharesAnswer }) {
   const sum = (part: (one: SharesAnswer["operations"][number]) => number): number => rest.reduce((all, one) => all + part(one), 0);
   return (
     <div class="table-scroll" tabIndex={0} role="group" aria-label="Where the time goes">
-      <table class="difference">
+      <table class="shares">
         <caption class="unseen">Operations by their part of the time</caption>
         <thead>
           <tr>
