@@ -27,6 +27,9 @@ pub struct Policy {
     pub diversity: u32,
     /// Roots whose traces are all kept, beside that share.
     pub rules: Vec<Rule>,
+    /// Judges that go by this side by side, each with traces of its own: the few healthy ones of a
+    /// window of which more may stay are divided among them.
+    pub judges: u64,
 }
 
 /// A root whose traces are kept.
@@ -45,6 +48,7 @@ impl Default for Policy {
             healthy_share: 500,
             diversity: 3,
             rules: Vec::new(),
+            judges: 1,
         }
     }
 }
@@ -160,7 +164,8 @@ impl Judge {
             self.bands = 0;
         }
         self.share.healthy += 1;
-        let room = self.share.healthy.max(FEW_HEALTHY) * self.policy.healthy_share / WHOLE;
+        let few = FEW_HEALTHY / self.policy.judges.max(1);
+        let room = self.share.healthy.max(few) * self.policy.healthy_share / WHOLE;
         let has_room = self.share.kept < room;
         let drawn = self.policy.healthy_share * DRAWN.0 / DRAWN.1;
         let verdict = match is_drawn(candidate.trace_id, drawn) {
