@@ -16,6 +16,9 @@ const DRAWN: (u64, u64) = (4, 5);
 /// window stands for nothing.
 const REPRESENTED_MAX: usize = 65_536;
 
+/// How long decisions are remembered at least.
+const REMEMBER_NS: u64 = 3_600_000_000_000;
+
 /// What the settings ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -54,6 +57,12 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// How long samplers that share a ledger remember what they decided: the last spans of a trace come
+    /// within seconds, but for a queue that stood still.
+    pub fn remember_ns(&self) -> u64 {
+        REMEMBER_NS.max(self.live_window_ns.saturating_mul(4))
+    }
+
     fn has_rule_for(&self, (service, operation): (&str, &str)) -> bool {
         let fits = |rule: &Rule| {
             let wanted = rule.operation.as_deref();

@@ -103,7 +103,10 @@ impl SamplingReader for SharedSampling {
                 let all: Vec<Progress> = all.into_iter().map(|(_, progress)| progress).collect();
                 let through = all.iter().map(|progress| progress.through_unix_ns).min();
                 report.decided_through_unix_ns = through.unwrap_or(0);
-                report.waiting = through.and_then(|through| self.late(through));
+                report.waiting = match through {
+                    Some(through) => self.late(through),
+                    None => Some("no sampler has decided anything yet".to_owned()),
+                };
                 report.books = sum(all);
             }
             Some(Err(error)) => report.waiting = Some(format!("the ledger is away: {error}")),

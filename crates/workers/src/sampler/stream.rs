@@ -24,9 +24,6 @@ use super::{PORTIONS_MAX, ROUND_NS, enter, judge_all};
 
 /// Traces of one round of a partition.
 const PORTION: usize = 4_096;
-/// How long what was decided is remembered at least: the last spans of a trace come within seconds, but
-/// for a queue that stood still.
-const REMEMBER_NS: u64 = 3_600_000_000_000;
 /// What is remembered takes this part of the memory at most.
 const PAST_PART: usize = 4;
 /// Bytes of a trace that is remembered, about.
@@ -60,7 +57,6 @@ pub struct Member(Mutex<State>);
 
 #[derive(Clone, Debug, Default)]
 struct State {
-    bytes: usize,
     crowded_out: u64,
     waiting: Option<String>,
 }
@@ -70,10 +66,9 @@ impl Member {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes of traces that wait for their decision, and how many did not get to wait to its end.
-    pub fn counts(&self) -> (u64, u64) {
-        let state = self.state();
-        (state.bytes as u64, state.crowded_out)
+    /// Traces that were kept because there was no room to wait for the rest of them.
+    pub fn crowded_out(&self) -> u64 {
+        self.state().crowded_out
     }
 
     /// What an operator should look at, a sentence each.
@@ -317,10 +312,6 @@ impl StreamSampler {
         }
     }
 
-    fn remember_ns(&self) -> u64 {
-        REMEMBER_NS.max(self.parts.policy.live_window_ns.saturating_mul(4))
-    }
-
     fn round(&mut self) -> Result<(), Error> {
         // What was left the last time comes first: nothing is decided while nothing can be erased.
         self.carry_out()?;
@@ -342,7 +333,7 @@ impl StreamSampler {
         let Some((looked_unix_ns, stored)) = before else {
             return Ok(());
         };
-        let since_unix_ns = began_unix_ns.saturating_sub(self.remember_ns());
+        let since_unix_ns = began_unix_ns.saturating_sub(self.parts.policy.remember_ns());
         let pinned = self.parts.ledger.pinned(since_unix_ns)?;
         let usual = self.usual.get()?;
         let common = Common {
@@ -416,18 +407,15 @@ impl StreamSampler {
                 is_owned(number) || durable.get(number).is_none_or(|&durable| durable < read)
             });
         }
-        let remember_ns = self.remember_ns();
+        let remember_ns = self.parts.policy.remember_ns();
         let past_max = self.parts.bytes_max / PAST_PART / PAST_BYTES;
         let past_max = past_max / self.partitions.len().max(1);
-        let (mut bytes, mut crowded_out) = (0, 0);
+        let mut crowded_out = 0;
         for Partition { tracker, .. } in self.partitions.values_mut() {
             tracker.forget(now_unix_ns, remember_ns, past_max);
-            bytes += tracker.bytes();
             crowded_out += std::mem::take(&mut tracker.crowded_out);
         }
-        let mut state = self.member.state();
-        state.bytes = bytes;
-        state.crowded_out += crowded_out;
+        self.member.state().crowded_out += crowded_out;
         Ok(())
     }
 }

@@ -374,10 +374,6 @@ impl Tracker {
             }
         }
     }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 /// The traces that are not decided about, but for some.
