@@ -84,6 +84,10 @@ impl KafkaReach {
 }
 
 impl Reach for KafkaReach {
+    fn partitions(&self) -> u64 {
+        u64::from(self.log.partitions())
+    }
+
     fn look(&self) -> Result<(Vec<Reached>, u64), Error> {
         let shared = &self.log.shared;
         let group = shared

@@ -324,4 +324,18 @@ fn after_a_gap_in_the_log_traces_are_kept_for_a_live_window() {
     };
     assert_eq!(verdicts(before_the_first), 500);
     assert_eq!(verdicts(|history| history.world.inner().lost = 1), 500);
+    let of_more_partitions = |history: &mut History| {
+        history.settle();
+        history.world.inner().more = 1;
+    };
+    assert_eq!(verdicts(of_more_partitions), 500);
+    let of_more_since_a_restart = |history: &mut History| {
+        history.settle();
+        history.world.inner().more = 1;
+        for number in 0..MEMBERS {
+            history.world.forget_member(number);
+            history.members[number] = member(&history.world, number, usize::MAX / 2);
+        }
+    };
+    assert_eq!(verdicts(of_more_since_a_restart), 500);
 }

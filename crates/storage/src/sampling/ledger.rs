@@ -22,6 +22,10 @@ pub struct Progress {
     pub durable: u64,
     /// Every trace whose last span arrived by then is decided.
     pub through_unix_ns: u64,
+    /// Partitions that the log had.
+    pub partitions: u64,
+    /// Of traces that begin before this, spans may be where the partition's owner does not see them.
+    pub unseen_until_ns: u64,
     /// Of all rounds.
     pub books: Books,
 }
@@ -119,6 +123,9 @@ pub struct Reached {
 
 /// Looks at the log.
 pub trait Reach: Send + Sync {
+    /// Partitions that the log has. Where they are more than before, traces lie in two of them.
+    fn partitions(&self) -> u64;
+
     /// The partitions that this process owns now. Beside them, records that the log lost so far before
     /// they came to it.
     fn look(&self) -> Result<(Vec<Reached>, u64), Error>;
@@ -150,6 +157,8 @@ impl Progress {
             self.carried_out,
             self.durable,
             self.through_unix_ns,
+            self.partitions,
+            self.unseen_until_ns,
         ];
         head.into_iter().for_each(|number| put(&mut out, number));
         for counts in [&kept[..], &dropped[..]] {
@@ -177,6 +186,8 @@ impl Progress {
             carried_out: r.number()?,
             durable: r.number()?,
             through_unix_ns: r.number()?,
+            partitions: r.number()?,
+            unseen_until_ns: r.number()?,
             books: Books::default(),
         };
         let books = &mut progress.books;
@@ -265,6 +276,8 @@ mod tests {
             carried_out: 6,
             durable: 1_000,
             through_unix_ns: u64::MAX,
+            partitions: 12,
+            unseen_until_ns: 77,
             ..Progress::default()
         };
         progress.books.count(Verdict::Keep(Kept::LateOutlier), 5);

@@ -51,6 +51,27 @@ pub struct Parts {
     pub bytes_max: usize,
 }
 
+impl Parts {
+    fn live_window_from_now(&self) -> u64 {
+        let now_unix_ns = self.clock.unix_ns();
+        now_unix_ns.saturating_add(self.policy.live_window_ns)
+    }
+
+    /// By what all members know. While the log gets more partitions, traces lie in two of them.
+    fn unseen_until_ns(&self) -> Result<u64, Error> {
+        let all = self.ledger.read_all()?;
+        let all = all.iter().map(|(_, progress)| progress);
+        let known = all.clone().map(|progress| progress.unseen_until_ns).max();
+        let partitions = all.map(|progress| progress.partitions).max();
+        Ok(match partitions {
+            Some(partitions) if partitions != self.reach.partitions() => {
+                self.live_window_from_now()
+            }
+            _ => known.unwrap_or(0),
+        })
+    }
+}
+
 /// How a member is, for those who ask from other threads.
 #[derive(Debug, Default)]
 pub struct Member(Mutex<State>);
@@ -91,7 +112,10 @@ pub struct StreamSampler {
     partitions: BTreeMap<u32, Partition>,
     /// The look before: when it was over, and what the stores had then, by partition.
     looked: Option<(u64, BTreeMap<u32, u64>)>,
-    lost_records: u64,
+    /// Partitions that the log has, and records that it lost.
+    seen: Option<(u64, u64)>,
+    /// See [`Progress::unseen_until_ns`].
+    unseen_until_ns: u64,
     /// The last round, on the monotonic clock.
     round_ns: Option<u64>,
     member: Arc<Member>,
@@ -116,6 +140,7 @@ struct Common<'a> {
     pinned: &'a HashSet<TraceId>,
     usual: &'a Usual,
     bytes_max: usize,
+    unseen_until_ns: u64,
 }
 
 impl std::fmt::Debug for Parts {
@@ -189,6 +214,8 @@ impl Partition {
         parts: &Parts,
         common: &Common<'_>,
     ) -> Result<(), Error> {
+        let unseen_until_ns = &mut self.tracker.unseen_until_ns;
+        *unseen_until_ns = common.unseen_until_ns.max(*unseen_until_ns);
         let read_unix_ns = match reached.is_at_end {
             true => common.began_unix_ns,
             false => self.read.map_or(0, |read| read.unix_ns),
@@ -245,6 +272,8 @@ impl Partition {
         let mut progress = self.progress.clone();
         enter(&mut progress.books, due, &verdicts, &self.judge);
         progress.round += 1;
+        progress.partitions = parts.reach.partitions();
+        progress.unseen_until_ns = self.tracker.unseen_until_ns;
         let round = Round {
             number: progress.round,
             at_unix_ns: common.began_unix_ns,
@@ -289,7 +318,8 @@ impl StreamSampler {
             parts,
             partitions: BTreeMap::new(),
             looked: None,
-            lost_records: 0,
+            seen: None,
+            unseen_until_ns: 0,
             round_ns: None,
             member: Arc::default(),
         }
@@ -307,6 +337,7 @@ impl StreamSampler {
             Entry::Vacant(place) => {
                 let mut partition = Partition::new(&self.parts.policy);
                 partition.catch_up(number, &self.parts)?;
+                self.unseen_until_ns = self.parts.unseen_until_ns()?.max(self.unseen_until_ns);
                 Ok(place.insert(partition))
             }
         }
@@ -323,12 +354,9 @@ impl StreamSampler {
         for one in &reached {
             self.partition(one.partition)?;
         }
-        if lost_records > self.lost_records {
-            self.lost_records = lost_records;
-            let until_ns = began_unix_ns.saturating_add(self.parts.policy.live_window_ns);
-            for partition in self.partitions.values_mut() {
-                partition.tracker.unseen_until_ns = until_ns;
-            }
+        let seen = (self.parts.reach.partitions(), lost_records);
+        if self.seen.replace(seen).unwrap_or((seen.0, 0)) != seen {
+            self.unseen_until_ns = self.parts.live_window_from_now();
         }
         let Some((looked_unix_ns, stored)) = before else {
             return Ok(());
@@ -342,6 +370,7 @@ impl StreamSampler {
             pinned: &pinned,
             usual: &usual,
             bytes_max: self.parts.bytes_max / self.partitions.len().max(1),
+            unseen_until_ns: self.unseen_until_ns,
         };
         for one in &reached {
             if let Some(partition) = self.partitions.get_mut(&one.partition) {

@@ -115,6 +115,8 @@ pub(crate) struct Inner {
     known: BTreeMap<TraceId, u64>,
     /// Records that expired before they were read.
     pub(crate) lost: u64,
+    /// Partitions that came while nothing was in them.
+    pub(crate) more: u64,
     pub(crate) kept: BTreeMap<TraceId, Kept>,
     pins: HashSet<TraceId>,
     /// Errors of which the flags are there.
@@ -378,6 +380,10 @@ impl Eraser for Erasing {
 pub(crate) struct View(pub(crate) Arc<World>, pub(crate) usize);
 
 impl Reach for View {
+    fn partitions(&self) -> u64 {
+        u64::from(PARTITIONS) + self.0.inner().more
+    }
+
     fn look(&self) -> Result<(Vec<Reached>, u64), Error> {
         let inner = self.0.inner();
         let Delivered { view, next } = &inner.members[self.1];
