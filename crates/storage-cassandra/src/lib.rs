@@ -6,12 +6,16 @@
 #![warn(missing_docs)]
 
 mod checkup;
+mod eraser;
+mod ledger;
 mod reader;
 pub mod schema;
 mod session;
 mod sink;
 
 pub use checkup::check;
+pub use eraser::CassandraEraser;
+pub use ledger::CassandraLedger;
 pub use reader::CassandraReader;
 pub use session::{Cassandra, Settings};
 pub use sink::CassandraSink;

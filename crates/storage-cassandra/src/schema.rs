@@ -6,9 +6,26 @@ use tracewell_storage::Error;
 use crate::session::{Cassandra, Settings, classify};
 
 /// What each version adds. `KEYSPACE` stands for its name.
-const STEPS: &[&[&str]] = &[&["CREATE TABLE IF NOT EXISTS KEYSPACE.spans (
-    trace_id blob, span_id blob, content bigint, span blob,
-    PRIMARY KEY (trace_id, span_id, content))"]];
+const STEPS: &[&[&str]] = &[
+    &["CREATE TABLE IF NOT EXISTS KEYSPACE.spans (
+        trace_id blob, span_id blob, content bigint, span blob,
+        PRIMARY KEY (trace_id, span_id, content))"],
+    // What the sampler decided (docs/formats/cluster.md).
+    &[
+        "CREATE TABLE IF NOT EXISTS KEYSPACE.sampling (
+            log_partition int, at_round bigint, piece int,
+            at bigint, read_to bigint, as_of bigint, decided blob,
+            round bigint static, progress blob static,
+            PRIMARY KEY (log_partition, at_round, piece))
+            WITH gc_grace_seconds = 10800",
+        "CREATE TABLE IF NOT EXISTS KEYSPACE.kept (trace_id blob PRIMARY KEY, reason tinyint)",
+        "CREATE TABLE IF NOT EXISTS KEYSPACE.pins (
+            hour bigint, trace_id blob, PRIMARY KEY (hour, trace_id))
+            WITH gc_grace_seconds = 10800",
+    ],
+];
+/// Tables that have something for every trace, for as long as spans are kept.
+const LIKE_SPANS: [&str; 2] = ["spans", "kept"];
 
 /// Makes the keyspace and its tables, or brings them up to date, and sets what settings say of them.
 /// Answers the steps that were taken.
@@ -33,10 +50,12 @@ pub fn migrate(cassandra: &Cassandra) -> Result<usize, Error> {
             "INSERT INTO {keyspace}.schema_version (id, version) VALUES (0, {number})"
         ))?;
     }
-    // Cassandra and ScyllaDB name the compressor by different words, and refuse the other's.
-    cassandra
-        .run(&options(settings, "class"))
-        .or_else(|_| cassandra.run(&options(settings, "sstable_compression")))?;
+    for table in LIKE_SPANS {
+        // Cassandra and ScyllaDB name the compressor by different words, and refuse the other's.
+        cassandra
+            .run(&options(settings, table, "class"))
+            .or_else(|_| cassandra.run(&options(settings, table, "sstable_compression")))?;
+    }
     Ok(steps.len())
 }
 
@@ -94,14 +113,15 @@ fn version(cassandra: &Cassandra) -> Result<usize, Error> {
 }
 
 /// Q2: windows of a thirtieth of the time that spans are kept, a day for a month, so that whole
-/// files expire. Tombstones are short-lived: the sampler deletes inside a span's own window.
-fn options(settings: &Settings, compressor: &str) -> String {
+/// files expire. Tombstones are short-lived: the sampler deletes inside a span's own window, whose files
+/// become one when it is over, without what was deleted.
+fn options(settings: &Settings, table: &str, compressor: &str) -> String {
     let Settings {
         keyspace, kept_s, ..
     } = settings;
     let window_h = (kept_s / 3_600).div_ceil(30).max(1);
     format!(
-        "ALTER TABLE {keyspace}.spans WITH default_time_to_live = {kept_s}
+        "ALTER TABLE {keyspace}.{table} WITH default_time_to_live = {kept_s}
         AND compaction = {{'class': 'TimeWindowCompactionStrategy',
             'compaction_window_unit': 'HOURS', 'compaction_window_size': {window_h}}}
         AND compression = {{'{compressor}': 'ZstdCompressor', 'chunk_length_in_kb': 16}}

@@ -1,6 +1,7 @@
 //! Against a real Cassandra, whose address is in `STACK_CASSANDRA`: the suite of every store, with
 //! the memory backend as its finder, and what only a row store can get wrong.
 
+mod sampling;
 mod support;
 
 use std::collections::BTreeSet;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tracewell_model::{Clock, TraceId, TraceSummary};
-use tracewell_storage::sampling::{Books, Bounds, Due, Horizon, Portion, Verdict};
+use tracewell_storage::sampling::{Books, Bounds, Due, Horizon, Kept, Portion, Verdict};
 use tracewell_storage::{Error, ReadContext, SampledStore};
 
 use crate::engine::{self, Engine, View};
@@ -290,7 +290,7 @@ impl SampledStore for EmbeddedSampling {
         for shelf in shelves {
             match shelf.get(self.fs.as_ref(), id) {
                 Ok(None) => {}
-                Ok(Some(reason)) => return Some(Verdict::Keep(book::kept(reason))),
+                Ok(Some(reason)) => return Some(Verdict::Keep(Kept::of_code(reason))),
                 Err(error) => {
                     self.note(Some(format!(
                         "why some traces are kept is not known: {error}"

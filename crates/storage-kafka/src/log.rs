@@ -29,7 +29,7 @@ const FLUSH_WAIT: Duration = Duration::from_secs(10);
 
 /// The span log on Kafka.
 pub struct KafkaLog {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     watch: Mutex<Watch>,
     /// What the last look saw: nobody who asks for it waits for Kafka.
     status: Mutex<LogStatus>,

@@ -77,6 +77,11 @@ impl Partition {
         (self.base + offset + 1, renewed)
     }
 
+    /// Of the last record before this offset.
+    pub(crate) fn position_of(&self, next_offset: u64) -> u64 {
+        self.base.saturating_add(next_offset)
+    }
+
     /// Its record arrived then, by its own word: what the log says never goes back, and rises.
     pub(crate) fn arrive(&mut self, unix_ns: u64) -> u64 {
         self.arrived_unix_ns = unix_ns.max(self.arrived_unix_ns + 1);

@@ -17,6 +17,7 @@ mod bulk;
 mod checkup;
 mod columns;
 mod document;
+mod eraser;
 mod finder;
 mod http;
 mod indices;
@@ -28,6 +29,7 @@ mod settings;
 mod sink;
 
 pub use checkup::check;
+pub use eraser::OpenSearchEraser;
 pub use finder::OpenSearchFinder;
 pub use indices::{expire, migrate};
 pub use settings::{Attributes, Settings};

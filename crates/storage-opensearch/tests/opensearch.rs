@@ -1,6 +1,7 @@
 //! Against a real OpenSearch, whose address is in `STACK_OPENSEARCH`: the suite of every store, with
 //! the memory backend as its reader by id, and what only an index outside can get wrong.
 
+mod erasing;
 mod fixture;
 mod support;
 

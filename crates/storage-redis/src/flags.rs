@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use tracewell_model::TraceId;
-use tracewell_storage::{Error, Position, Record, Sink};
+use tracewell_storage::{Error, KnownErrors, Position, Record, Sink};
 
 use crate::connection::Redis;
 use crate::keys::Keys;
@@ -85,5 +85,11 @@ impl ErrorFlags {
         });
         let flags: Vec<Option<u8>> = self.redis.call(|connection| get.query(connection))?;
         Ok(flags.iter().map(Option::is_some).collect())
+    }
+}
+
+impl KnownErrors for ErrorFlags {
+    fn have_failed(&self, ids: &[TraceId]) -> Result<Vec<bool>, Error> {
+        self.get(ids)
     }
 }

@@ -37,6 +37,7 @@ pub use error::{Class, Error};
 pub use find::{Cursor, Found, Names, Order, TagFilter, TraceFinder, TraceHit, TraceQuery};
 pub use log::{Ack, Completion, Consumer, GroupStatus, LogStatus, Position, Record, SpanLog};
 pub use refusals::{Refusals, RefusedSpan};
+pub use sampling::ledger::{Eraser, KnownErrors, Ledger, Reach};
 pub use sampling::{SampledStore, SamplingReader};
 pub use scan::{ScanQuery, Scanned, SpanScanner};
 pub use sink::Sink;

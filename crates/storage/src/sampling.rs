@@ -2,6 +2,8 @@
 //! decisions are written down, and what everyone may ask of them. Which trace is kept is decided in
 //! one place for all backends (`workers/src/sampler`); here is only what it needs.
 
+pub mod ledger;
+
 use tracewell_model::TraceId;
 
 use crate::context::ReadContext;
@@ -292,8 +294,9 @@ pub trait SamplingReader: Send + Sync {
     /// False where nothing is sampled: then only `what_if` has something to say.
     fn is_on(&self) -> bool;
 
-    /// Why this trace, which starts at that time, is kept; none: it is not decided yet.
-    fn why_kept(&self, id: TraceId, start_unix_ns: u64) -> Option<Kept>;
+    /// Why these traces, each of which starts at that time, are kept, in their order; none: it is not
+    /// decided yet, or not to be had now.
+    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Vec<Option<Kept>>;
 
     /// Keeps a trace that someone opened and that starts at this time. What fails is only counted:
     /// nobody waits for it.

@@ -6,6 +6,8 @@ pub(crate) mod cluster;
 pub(crate) mod engines;
 #[cfg(feature = "cluster")]
 mod late;
+#[cfg(feature = "cluster")]
+mod sampled;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -56,7 +56,7 @@ pub(crate) struct StartArgs {
     /// File of settings (TOML)
     #[arg(long, value_name = "FILE", env = "TRACEWELL_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// What this process does: all, or a list of collector, storage-writer, indexer, aggregator, query
+    /// What this process does: all, or a list of collector, storage-writer, indexer, aggregator, sampler, query
     #[arg(long, value_name = "ROLES")]
     pub(crate) role: Option<String>,
     /// Directory of the embedded log and stores [default: tracewell-data]

@@ -34,7 +34,7 @@ const SETTINGS: &[Setting] = &[
     Setting {
         key: "role",
         default: "all",
-        meaning: "What this process does: `all`, or a list of `collector`, `storage-writer`, `indexer`, `aggregator`, `query`.",
+        meaning: "What this process does: `all`, or a list of `collector`, `storage-writer`, `indexer`, `aggregator`, `sampler`, `query`.",
     },
     Setting {
         key: "data",
@@ -327,6 +327,7 @@ impl Layers {
             cluster: ClusterConfig::parse(&mut parser),
         };
         parser.check_exposure(&config);
+        parser.problems.extend(config.window_of_the_log());
         if config.ack == Ack::Replicated && !config.cluster.is_set() {
             let problem = "ack = \"replicated\": one machine has no replicas; accepted without Kafka: received, logged, durable";
             parser.problems.push(problem.to_owned());
@@ -336,6 +337,21 @@ impl Layers {
         } else {
             Err(parser.problems)
         }
+    }
+}
+
+impl Config {
+    /// In a cluster the sampler reads the live window out of the log again after a restart: what would
+    /// have expired there by then is refused.
+    fn window_of_the_log(&self) -> Option<String> {
+        let live_s = self.sampling.policy.live_window_ns / 1_000_000_000;
+        let (needed_s, kept_s) = (live_s * 4, self.cluster.kafka.retention_s);
+        let is_sampled = self.sampling.is_enabled && self.cluster.is_set();
+        (is_sampled && kept_s < needed_s).then(|| {
+            format!(
+                "live_window is {live_s} s and kafka_retention_s {kept_s}: the sampler needs four live windows of the log, {needed_s} s"
+            )
+        })
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Role {
     Indexer,
     /// Makes rates, errors, latencies and edges from the log.
     Aggregator,
+    /// Decides which traces stay after their live window, and has the others erased.
+    Sampler,
     /// Answers the API and serves the UI.
     Query,
 }
@@ -63,11 +65,16 @@ impl Engine {
 
 impl Role {
     /// Every role with its name and what it needs to run apart from the others.
-    pub(crate) const TABLE: [(Role, &str, &[Engine]); 5] = [
+    pub(crate) const TABLE: [(Role, &str, &[Engine]); 6] = [
         (Role::Collector, "collector", &[Kafka]),
         (Role::StorageWriter, "storage-writer", &[Kafka, Cassandra]),
         (Role::Indexer, "indexer", &[Kafka, OpenSearch]),
         (Role::Aggregator, "aggregator", &[Kafka, Redis]),
+        (
+            Role::Sampler,
+            "sampler",
+            &[Kafka, Cassandra, OpenSearch, Redis],
+        ),
         (Role::Query, "query", &[Cassandra, OpenSearch, Redis, Kafka]),
     ];
 
@@ -101,6 +108,11 @@ impl Role {
             .filter(|(role, ..)| config.roles.contains(role));
         if !config.cluster.is_set() {
             return Role::check_embedded(&config.roles);
+        }
+        if config.roles == [Role::Sampler] && !config.sampling.is_enabled {
+            return Err(
+                "role = sampler: nothing is to be sampled; set sampling_enabled".to_owned(),
+            );
         }
         if !cfg!(feature = "cluster") {
             return Err("kafka_brokers is set, but this build has no external backends; build it with --features cluster".to_owned());

@@ -6,6 +6,9 @@
 //! [`policy`] says which trace is kept, [`usual`] what is usual.
 
 pub mod policy;
+mod shared;
+mod stream;
+mod tracker;
 pub mod usual;
 
 use std::collections::BTreeMap;
@@ -22,19 +25,17 @@ use tracewell_storage::{
 
 use crate::consume::{Options, Worker};
 use policy::{Judge, Policy};
-use usual::Usual;
+pub use shared::SharedSampling;
+pub use stream::{Member, Parts, StreamSampler};
+use usual::{Lately, Usual};
 
 /// The group's name, in the log and in metrics.
 pub const GROUP: &str = "sampler";
 
 /// How often it decides.
-const ROUND_NS: u64 = 10_000_000_000;
+pub(crate) const ROUND_NS: u64 = 10_000_000_000;
 /// Portions of one round: what is left waits for the next.
 const PORTIONS_MAX: usize = 64;
-/// How long figures of few operations are good for, and those of many, which cost more to read.
-const USUAL_NS: [u64; 2] = [ROUND_NS, 6 * ROUND_NS];
-/// From so many operations on they are many.
-const MANY_OPERATIONS: usize = 1_000;
 
 /// The groups that the sampler must not overtake.
 pub struct Behind {
@@ -47,7 +48,7 @@ pub struct Behind {
 /// What decides, shared between the group's sink and those who ask.
 pub struct Sampling {
     store: Arc<dyn SampledStore>,
-    stats: Arc<dyn StatsReader>,
+    usual: Lately,
     behind: Behind,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -57,9 +58,6 @@ pub struct Sampling {
 struct State {
     judge: Judge,
     books: Books,
-    usual: Arc<Usual>,
-    /// When it was read, on the monotonic clock.
-    usual_ns: Option<u64>,
     waiting: Option<String>,
 }
 
@@ -88,13 +86,11 @@ impl Sampling {
         let state = State {
             judge: Judge::new(policy, books.share),
             books,
-            usual: Arc::default(),
-            usual_ns: None,
             waiting: None,
         };
         Arc::new(Sampling {
             store,
-            stats,
+            usual: Lately::new(stats, clock.clone()),
             behind,
             clock,
             state: Mutex::new(state),
@@ -112,23 +108,6 @@ impl Sampling {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What operations take, as of lately.
-    fn usual(&self) -> Result<Arc<Usual>, Error> {
-        let now_ns = self.clock.monotonic_ns();
-        let (usual, read_ns) = {
-            let state = self.state();
-            (state.usual.clone(), state.usual_ns)
-        };
-        let good_for_ns = USUAL_NS[usize::from(usual.operations() >= MANY_OPERATIONS)];
-        if read_ns.is_some_and(|read_ns| now_ns.saturating_sub(read_ns) < good_for_ns) {
-            return Ok(usual);
-        }
-        let usual = Arc::new(Usual::read(self.stats.as_ref(), self.clock.unix_ns())?);
-        let mut state = self.state();
-        (state.usual, state.usual_ns) = (usual.clone(), Some(now_ns));
-        Ok(usual)
-    }
-
     /// Decides about everything that is due, given how far the log was read.
     fn round(&self, read: &BTreeMap<u32, (u64, u64)>) -> Result<(), Error> {
         let horizon = self.horizon(read);
@@ -136,7 +115,7 @@ impl Sampling {
         let is_held = waiting.is_some();
         self.state().waiting = waiting;
         self.state().books.positions = positions(read);
-        let usual = self.usual()?;
+        let usual = self.usual.get()?;
         for _ in 0..PORTIONS_MAX {
             if is_held {
                 break;
@@ -187,13 +166,13 @@ impl Sampling {
             let state = self.state();
             (state.judge.clone(), state.books.clone())
         };
-        let verdicts = judge_all(&mut judge, portion, usual);
-        for (candidate, &verdict) in portion.candidates.iter().zip(&verdicts) {
-            if candidate.before != Some(verdict) {
-                books.count(verdict, candidate.spans);
-            }
-        }
-        books.share = judge.share();
+        let Portion {
+            candidates,
+            operations,
+            ..
+        } = portion;
+        let verdicts = judge_all(&mut judge, candidates, operations, usual);
+        enter(&mut books, candidates, &verdicts, &judge);
         self.store.decide(portion, &verdicts, &books)?;
         let mut state = self.state();
         (state.judge, state.books) = (judge, books);
@@ -203,23 +182,33 @@ impl Sampling {
 
 /// One verdict for each candidate, given in order of arrival: so it does not matter how traces are
 /// cut into portions.
-fn judge_all(judge: &mut Judge, portion: &Portion, usual: &Usual) -> Vec<Verdict> {
-    let candidates = &portion.candidates;
+fn judge_all(
+    judge: &mut Judge,
+    candidates: &[Candidate],
+    operations: &[(String, String)],
+    usual: &Usual,
+) -> Vec<Verdict> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_unstable_by_key(|&at| (candidates[at].arrived_unix_ns, candidates[at].trace_id));
     let mut verdicts = vec![Verdict::Keep(Kept::TooFewSamples); candidates.len()];
     for at in order {
         let candidate = &candidates[at];
-        let root = root_of(portion, candidate);
+        let root = candidate.root.and_then(|at| operations.get(at as usize));
+        let root = root.map(|(service, operation)| (service.as_str(), operation.as_str()));
         let standing = usual.standing(root, candidate.duration_ns);
         verdicts[at] = judge.judge(candidate, root, standing);
     }
     verdicts
 }
 
-fn root_of<'a>(portion: &'a Portion, candidate: &Candidate) -> Option<(&'a str, &'a str)> {
-    let (service, operation) = portion.operations.get(candidate.root? as usize)?;
-    Some((service, operation))
+/// Counts what was judged, but for what had been decided before.
+fn enter(books: &mut Books, candidates: &[Candidate], verdicts: &[Verdict], judge: &Judge) {
+    for (candidate, &verdict) in candidates.iter().zip(verdicts) {
+        if candidate.before != Some(verdict) {
+            books.count(verdict, candidate.spans);
+        }
+    }
+    books.share = judge.share();
 }
 
 fn positions(read: &BTreeMap<u32, (u64, u64)>) -> Vec<(Position, u64)> {
@@ -232,11 +221,12 @@ impl SamplingReader for Sampling {
         self.store.is_on()
     }
 
-    fn why_kept(&self, id: TraceId, start_unix_ns: u64) -> Option<Kept> {
-        match self.store.recall(id, start_unix_ns)? {
+    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Vec<Option<Kept>> {
+        let why = |&(id, start_unix_ns): &_| match self.store.recall(id, start_unix_ns)? {
             Verdict::Keep(reason) => Some(reason),
             Verdict::Drop(_) => None,
-        }
+        };
+        traces.iter().map(why).collect()
     }
 
     fn pin(&self, id: TraceId, start_unix_ns: u64) {
@@ -266,19 +256,29 @@ impl SamplingReader for Sampling {
 
     fn what_if(&self, context: &ReadContext) -> Result<WhatIf, Error> {
         // As of now: who asks may just have loaded what is asked about.
-        let usual = Usual::read(self.stats.as_ref(), self.clock.unix_ns())?;
+        let usual = self.usual.read_now()?;
         let portion = self.store.read_undecided(&usual)?;
         context.check()?;
-        let mut judge = self.state().judge.clone();
-        let verdicts = judge_all(&mut judge, &portion, &usual);
-        Ok(foretell(&portion, &verdicts))
+        let judge = self.state().judge.clone();
+        Ok(foretell(
+            judge,
+            &portion.candidates,
+            &portion.operations,
+            &usual,
+        ))
     }
 }
 
-/// What these verdicts come to, and what a head sampler that keeps as many spans would have lost.
-fn foretell(portion: &Portion, verdicts: &[Verdict]) -> WhatIf {
+/// What a judge would make of these, and what a head sampler that keeps as many spans would have lost.
+fn foretell(
+    mut judge: Judge,
+    candidates: &[Candidate],
+    operations: &[(String, String)],
+    usual: &Usual,
+) -> WhatIf {
+    let verdicts = judge_all(&mut judge, candidates, operations, usual);
     let mut what_if = WhatIf::default();
-    let all = || portion.candidates.iter().zip(verdicts);
+    let all = || candidates.iter().zip(&verdicts);
     for (candidate, &verdict) in all().filter(|(candidate, _)| candidate.before.is_none()) {
         what_if.books.count(verdict, candidate.spans);
     }

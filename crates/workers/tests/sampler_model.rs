@@ -5,22 +5,21 @@
 //! `TRACEWELL_SAMPLER_HISTORIES` says how many; a release runs a million.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test's way to fail
 
+mod last_hour;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use fastrand::Rng;
+use last_hour::{LastHour, OPERATIONS, SERVICE};
 use tracewell_model::clock::ManualClock;
 use tracewell_model::{BatchBuilder, Clock, SpanBatch, TraceId};
-use tracewell_storage::roll::RollCall;
 use tracewell_storage::sampling::{
     Books, Bounds, Candidate, Dropped, Due, Horizon, Kept, Pace, Portion, Verdict,
 };
-use tracewell_storage::stats::{
-    Answer, EdgeFigures, Figures, OperationFigures, ServiceFigures, Window,
-};
 use tracewell_storage::{
     Ack, Completion, Consumer, Error, GroupStatus, LogStatus, Position, Record, SampledStore, Sink,
-    SpanLog, StatsReader,
+    SpanLog,
 };
 use tracewell_workers::Sampling;
 use tracewell_workers::sampler::policy::Policy;
@@ -30,9 +29,6 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 const LIVE: u64 = 60 * SECOND;
 const TRACES: u64 = 8;
-const SERVICE: &str = "shop";
-/// One that is well known, and one of which nobody knows much.
-const OPERATIONS: [&str; 2] = ["known", "rare"];
 
 /// A span as far as it matters.
 #[derive(Clone, Copy, Debug)]
@@ -256,51 +252,6 @@ impl SampledStore for ModelStore {
 
     fn problems(&self) -> Vec<String> {
         Vec::new()
-    }
-}
-
-/// The last hour: the known operation takes 1 to 10 ms.
-struct LastHour;
-
-impl StatsReader for LastHour {
-    fn read_services(&self, _window: &Window) -> Result<Answer<ServiceFigures>, Error> {
-        Ok(Answer::default())
-    }
-
-    fn read_operations(
-        &self,
-        _service: &str,
-        _window: &Window,
-    ) -> Result<Answer<OperationFigures>, Error> {
-        Ok(Answer::default())
-    }
-
-    fn read_every_operation(
-        &self,
-        _window: &Window,
-    ) -> Result<Answer<(String, OperationFigures)>, Error> {
-        static ROWS: OnceLock<Vec<(String, OperationFigures)>> = OnceLock::new();
-        let rows = ROWS.get_or_init(|| {
-            let figures = |operation: &str, count: u64| {
-                let mut figures = Figures::default();
-                (0..count).for_each(|n| figures.record(MS + n % 9_000 * MS / 1_000, false));
-                let operation = operation.to_owned();
-                (SERVICE.to_owned(), OperationFigures { operation, figures })
-            };
-            vec![figures(OPERATIONS[0], 9_000), figures(OPERATIONS[1], 99)]
-        });
-        Ok(Answer {
-            rows: rows.clone(),
-            ..Answer::default()
-        })
-    }
-
-    fn read_graph(&self, _window: &Window) -> Result<Answer<EdgeFigures>, Error> {
-        Ok(Answer::default())
-    }
-
-    fn read_roll(&self, _service: &str) -> Result<RollCall, Error> {
-        Ok(RollCall::default())
     }
 }
 

@@ -80,8 +80,18 @@ impl Ask<'_> {
 
     /// Why this trace is kept, where anyone samples.
     pub(crate) fn why_kept(&self, trace: &TraceSummary) -> Option<Option<Kept>> {
-        let sampling = self.sampling()?;
-        Some(sampling.why_kept(trace.trace_id, trace.start_unix_ns))
+        self.why_all_kept(std::iter::once(trace)).next()
+    }
+
+    /// The same of many, asked at once; nothing where nobody samples.
+    pub(crate) fn why_all_kept<'t>(
+        &self,
+        traces: impl Iterator<Item = &'t TraceSummary>,
+    ) -> impl Iterator<Item = Option<Kept>> {
+        let asked = traces.map(|trace| (trace.trace_id, trace.start_unix_ns));
+        let why =
+            |sampling: &Arc<dyn SamplingReader>| sampling.why_kept(&asked.collect::<Vec<_>>());
+        self.sampling().map(why).unwrap_or_default().into_iter()
     }
 }
 

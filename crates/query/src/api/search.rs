@@ -47,10 +47,11 @@ pub(crate) fn find_traces(ask: &Ask<'_>) -> Result<Answer, Failure> {
         now_unix_ns,
         query_hash,
     });
+    let mut whys = ask.why_all_kept(found.hits.iter().map(|hit| &hit.summary));
     let mut json = Json::default();
     json.object(|json| {
         json.key("traces").array(&found.hits, |json, this| {
-            hit(json, this, ask.why_kept(&this.summary));
+            hit(json, this, whys.next());
         });
         json.key("next_cursor")
             .optional(next, |json, next| json.text(&cursor::encode(&next)));

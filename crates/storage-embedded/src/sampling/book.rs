@@ -296,7 +296,7 @@ impl Book {
     /// What was decided about a trace of late.
     pub(super) fn recent(&self, id: TraceId) -> Option<Verdict> {
         if let Some(reason) = self.kept_reason(id) {
-            return Some(Verdict::Keep(kept(reason)));
+            return Some(Verdict::Keep(Kept::of_code(reason)));
         }
         let is_dropped = self.is_dropped(trace_hash(id));
         is_dropped.then_some(Verdict::Drop(Dropped::NotInShare))
@@ -458,12 +458,6 @@ impl KeptTraces {
         let (from, to) = self.starts.unwrap_or(starts);
         self.starts = Some((from.min(starts.0), to.max(starts.1)));
     }
-}
-
-/// The reason of this code. A later release may know more of them.
-pub(super) fn kept(code: u8) -> Kept {
-    let reason = Kept::ALL.get(usize::from(code)).copied();
-    reason.unwrap_or(Kept::TooFewSamples)
 }
 
 #[cfg(test)]

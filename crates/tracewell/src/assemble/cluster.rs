@@ -7,18 +7,18 @@ use std::sync::{Arc, OnceLock};
 use tracewell_model::Clock;
 use tracewell_query::Readers;
 use tracewell_storage::indexed::Indexed;
-use tracewell_storage::{Error, Refusals, SpanLog};
+use tracewell_storage::{Error, Refusals, SpanLog, SpanScanner, StatsReader};
 use tracewell_storage_cassandra::{Cassandra, CassandraReader, CassandraSink};
 use tracewell_storage_kafka::{KafkaLog, REPUBLISH_GROUP, Republisher};
 use tracewell_storage_opensearch::{OpenSearchFinder, OpenSearchSink};
 use tracewell_storage_redis::{ErrorFlags, Flagging, Redis, RedisReader, RedisWriter};
 use tracewell_workers::{
-    Aggregator, Opening, Options, SdkLosses, Worker, aggregator, indexer, storage_writer,
+    Aggregator, Opening, Options, SdkLosses, Worker, aggregator, indexer, sampler, storage_writer,
 };
 
 use super::engines::{cassandra_settings, kafka_options, opensearch_settings, redis_settings};
 use super::late::Late;
-use super::said;
+use super::{said, sampled};
 use crate::backlog::Behind;
 use crate::config::Config;
 use crate::role::Role;
@@ -28,7 +28,7 @@ use crate::role::Role;
 const GROUPS: [&str; 3] = [storage_writer::GROUP, indexer::GROUP, aggregator::GROUP];
 
 /// A trace's error flag outlives what the log holds of it.
-const FLAGS_KEPT_S: u64 = 7_200;
+pub(super) const FLAGS_KEPT_S: u64 = 7_200;
 
 /// What the roles of this process work with.
 pub(crate) struct Cluster {
@@ -44,6 +44,7 @@ pub(crate) struct Sinks {
     pub(crate) cassandra_retries: Arc<OnceLock<Arc<AtomicU64>>>,
     pub(crate) figures: Arc<OnceLock<Arc<RedisWriter>>>,
     pub(crate) losses: SdkLosses,
+    pub(crate) sampler: Arc<OnceLock<Arc<sampler::Member>>>,
 }
 
 impl Sinks {
@@ -70,13 +71,21 @@ impl Sinks {
                 counted.future,
             ));
         }
+        if let Some(sampler) = self.sampler.get() {
+            counts.push((
+                "tracewell_sampler_crowded_out_traces",
+                "Traces that were kept because there was no room to wait for the rest of them",
+                sampler.crowded_out(),
+            ));
+        }
         counts
     }
 
     /// What an operator should look at, a sentence each.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let figures = self.figures.get();
-        figures.map_or_else(Vec::new, |figures| figures.problems())
+        let figures = self.figures.get().map(|figures| figures.problems());
+        let sampler = self.sampler.get().map(|sampler| sampler.problems());
+        figures.into_iter().chain(sampler).flatten().collect()
     }
 }
 
@@ -156,7 +165,10 @@ fn worker(
                 Worker::join(aggregator::GROUP, &*log, sink, clock.clone(), options())
             })
         }
-        Role::Collector | Role::Query => return Ok(None),
+        Role::Sampler if config.sampling.is_enabled => {
+            return sampled::worker(config, &log, &clock, &sinks).map(Some);
+        }
+        Role::Collector | Role::Sampler | Role::Query => return Ok(None),
     }))
 }
 
@@ -177,11 +189,13 @@ fn readers_of(
     let finder = Arc::new(Late::new(clock.clone(), move || {
         OpenSearchFinder::new(settings.clone())
     }));
-    let indexed = Indexed {
+    let indexed: Arc<dyn SpanScanner> = Arc::new(Indexed {
         finder: finder.clone(),
         store: spans.clone(),
-    };
+    });
     let redis = Redis::new(redis_settings(config), clock.clone())?;
+    let stats: Arc<dyn StatsReader> = Arc::new(RedisReader::new(redis));
+    let sampling = sampled::reader(config, indexed.clone(), stats.clone(), clock);
     let log: Arc<dyn SpanLog> = log.clone();
     Ok(Readers {
         traces: Arc::new(Behind {
@@ -194,10 +208,10 @@ fn readers_of(
             log,
             group: indexer::GROUP,
         }),
-        scanner: Arc::new(indexed),
+        scanner: indexed,
         exporter: spans,
-        stats: Arc::new(RedisReader::new(redis)),
+        stats,
         refusals: Refusals::default(),
-        sampling: None,
+        sampling: Some(sampling),
     })
 }

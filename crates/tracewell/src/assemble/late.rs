@@ -3,12 +3,15 @@
 //! whether it is back: the others are answered at once, and hold no thread that other engines'
 //! questions need.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracewell_model::{Clock, TraceId};
+use tracewell_storage::sampling::Kept;
+use tracewell_storage::sampling::ledger::{Progress, Round};
 use tracewell_storage::scan::Each;
 use tracewell_storage::{
-    Class, Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, SpanScanner,
+    Class, Error, Found, FoundTrace, Ledger, Names, ReadContext, ScanQuery, Scanned, SpanScanner,
     TraceFinder, TraceQuery, TraceReader,
 };
 
@@ -127,6 +130,41 @@ impl<R: TraceFinder> TraceFinder for Late<R> {
         context: &ReadContext,
     ) -> Result<Names, Error> {
         self.ask(|finder| finder.list_tag_values(key, prefix, limit, context))
+    }
+}
+
+impl<L: Ledger> Ledger for Late<L> {
+    fn read(&self, partition: u32, after: u64) -> Result<Option<(Progress, Vec<Round>)>, Error> {
+        self.ask(|ledger| ledger.read(partition, after))
+    }
+
+    fn write(
+        &self,
+        partition: u32,
+        progress: &Progress,
+        round: Option<&Round>,
+    ) -> Result<bool, Error> {
+        self.ask(|ledger| ledger.write(partition, progress, round))
+    }
+
+    fn read_all(&self) -> Result<Vec<(u32, Progress)>, Error> {
+        self.ask(L::read_all)
+    }
+
+    fn note_kept(&self, kept: &[(TraceId, Kept)]) -> Result<(), Error> {
+        self.ask(|ledger| ledger.note_kept(kept))
+    }
+
+    fn why_kept(&self, ids: &[TraceId]) -> Result<Vec<Option<Kept>>, Error> {
+        self.ask(|ledger| ledger.why_kept(ids))
+    }
+
+    fn pin(&self, id: TraceId, at_unix_ns: u64) -> Result<(), Error> {
+        self.ask(|ledger| ledger.pin(id, at_unix_ns))
+    }
+
+    fn pinned(&self, since_unix_ns: u64) -> Result<HashSet<TraceId>, Error> {
+        self.ask(|ledger| ledger.pinned(since_unix_ns))
     }
 }
 

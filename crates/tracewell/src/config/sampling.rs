@@ -59,6 +59,7 @@ impl SamplingConfig {
                 rules: parser.get("sampling_keep_roots", "service,service/operation", |text| {
                     Some(rules(text))
                 }),
+                ..Policy::default()
             },
         }
     }

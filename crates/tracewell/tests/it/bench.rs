@@ -159,8 +159,10 @@ fn roles_apart_have_their_costs_and_answer_as_the_traffic_says() {
             "{row}"
         );
     }
-    let alone = run["alone"].as_array().unwrap();
-    let alone = alone.iter().map(|row| (&row["role"], &row["processes"]));
+    let alone = run["alone"].as_array().unwrap().iter();
+    let alone: Vec<Value> = alone
+        .map(|row| json!([row["role"], row["processes"]]))
+        .collect();
     let expected = [
         ("collector", 1),
         ("storage-writer", 1),
@@ -168,10 +170,7 @@ fn roles_apart_have_their_costs_and_answer_as_the_traffic_says() {
         ("aggregator", 1),
         ("storage-writer", 2),
     ];
-    assert!(
-        alone.eq(expected.map(|(role, count)| (&json!(role), &json!(count)))),
-        "{run}"
-    );
+    assert_eq!(alone, expected.map(|alone| json!(alone)), "{run}");
     assert!(run["bytes"]["opensearch"].as_f64().unwrap() > 0.0, "{run}");
 }
 

@@ -18,6 +18,8 @@ mod cluster_outage;
 mod cluster_roles;
 #[cfg(feature = "cluster")]
 mod cluster_same;
+#[cfg(feature = "cluster")]
+mod cluster_sampling;
 mod cold_reads;
 mod crash;
 mod damage;

@@ -21,18 +21,18 @@ const ON: [&str; 6] = [
 const MS: u64 = 1_000_000;
 
 /// What is sent: of every hundred traces one fails, and one takes ten times as long.
-struct Traffic {
+pub(crate) struct Traffic {
     now_unix_ns: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
+pub(crate) enum Sort {
     Healthy,
     Failed,
     Slow,
 }
 
-fn sort(number: u64) -> Sort {
+pub(crate) fn sort(number: u64) -> Sort {
     match number % 100 {
         7 => Sort::Failed,
         // Few enough that p99 is what healthy ones take.
@@ -41,20 +41,20 @@ fn sort(number: u64) -> Sort {
     }
 }
 
-fn id(number: u64) -> String {
+pub(crate) fn id(number: u64) -> String {
     // Spread as random ids are; the test must not depend on how.
     let spread = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{spread:016x}{number:016x}")
 }
 
 impl Traffic {
-    fn new() -> Traffic {
+    pub(crate) fn new() -> Traffic {
         Traffic {
             now_unix_ns: SystemClock.unix_ns(),
         }
     }
 
-    fn trace(&self, number: u64) -> [Value; 2] {
+    pub(crate) fn trace(&self, number: u64) -> [Value; 2] {
         let (duration_ms, status) = match sort(number) {
             Sort::Healthy => (10.0 + (number % 10) as f64 / 10.0, "ok"),
             Sort::Failed => (10.0, "error"),
@@ -76,7 +76,7 @@ impl Traffic {
         ]
     }
 
-    fn send(&self, server: &Server, numbers: std::ops::Range<u64>) {
+    pub(crate) fn send(&self, server: &Server, numbers: std::ops::Range<u64>) {
         for from in numbers.clone().step_by(250) {
             let these = from..(from + 250).min(numbers.end);
             let spans: Vec<Value> = these.flat_map(|number| self.trace(number)).collect();
@@ -85,11 +85,11 @@ impl Traffic {
     }
 }
 
-fn sampling(server: &Server) -> Value {
+pub(crate) fn sampling(server: &Server) -> Value {
     server.get_json("/api/sampling")
 }
 
-fn sum(reasons: &Value) -> u64 {
+pub(crate) fn sum(reasons: &Value) -> u64 {
     let reasons = reasons.as_object().unwrap().values();
     reasons.map(|count| count.as_u64().unwrap()).sum()
 }
@@ -112,7 +112,7 @@ fn deleted(server: &Server, spans: u64) -> Value {
     })
 }
 
-fn figures(server: &Server) -> Value {
+pub(crate) fn figures(server: &Server) -> Value {
     let mut services = server.get_json("/api/services?window=1h");
     let metrics = services["metrics"].as_array_mut().unwrap();
     let counts = metrics.iter().map(|row| {
@@ -128,13 +128,13 @@ fn figures(server: &Server) -> Value {
     counts.collect()
 }
 
-fn exists(server: &Server, number: u64) -> bool {
+pub(crate) fn exists(server: &Server, number: u64) -> bool {
     let answer = server.get(&format!("/api/traces/{}?pin=false", id(number)));
     answer.status == 200
 }
 
 #[track_caller]
-fn assert_unhealthy_stay(server: &Server, numbers: std::ops::Range<u64>) {
+pub(crate) fn assert_unhealthy_stay(server: &Server, numbers: std::ops::Range<u64>) {
     for number in numbers.filter(|&number| sort(number) != Sort::Healthy) {
         let trace = server.get_json(&format!("/api/traces/{}?pin=false", id(number)));
         let (reason, spans) = (&trace["kept_because"], &trace["span_count"]);

@@ -122,8 +122,14 @@ prefix = "{name}:"
 
     /// A process with these roles, ready.
     pub(crate) fn start(&self, roles: &str) -> Server {
+        self.start_with(roles, &[])
+    }
+
+    /// The same, with more settings.
+    pub(crate) fn start_with(&self, roles: &str, more: &[&str]) -> Server {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        let flags = ["--config", &self.settings(), "--role", roles];
+        let settings = self.settings();
+        let flags = [&["--config", &settings, "--role", roles], more].concat();
         Server::start_with(of_this_build(), dir, &flags)
     }
 

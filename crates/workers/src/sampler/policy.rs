@@ -16,6 +16,9 @@ const DRAWN: (u64, u64) = (4, 5);
 /// window stands for nothing.
 const REPRESENTED_MAX: usize = 65_536;
 
+/// How long decisions are remembered at least.
+const REMEMBER_NS: u64 = 3_600_000_000_000;
+
 /// What the settings ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -27,6 +30,9 @@ pub struct Policy {
     pub diversity: u32,
     /// Roots whose traces are all kept, beside that share.
     pub rules: Vec<Rule>,
+    /// Judges that go by this side by side, each with traces of its own: the few healthy ones of a
+    /// window of which more may stay are divided among them.
+    pub judges: u64,
 }
 
 /// A root whose traces are kept.
@@ -45,11 +51,18 @@ impl Default for Policy {
             healthy_share: 500,
             diversity: 3,
             rules: Vec::new(),
+            judges: 1,
         }
     }
 }
 
 impl Policy {
+    /// How long samplers that share a ledger remember what they decided: the last spans of a trace come
+    /// within seconds, but for a queue that stood still.
+    pub fn remember_ns(&self) -> u64 {
+        REMEMBER_NS.max(self.live_window_ns.saturating_mul(4))
+    }
+
     fn has_rule_for(&self, (service, operation): (&str, &str)) -> bool {
         let fits = |rule: &Rule| {
             let wanted = rule.operation.as_deref();
@@ -160,7 +173,8 @@ impl Judge {
             self.bands = 0;
         }
         self.share.healthy += 1;
-        let room = self.share.healthy.max(FEW_HEALTHY) * self.policy.healthy_share / WHOLE;
+        let few = FEW_HEALTHY / self.policy.judges.max(1);
+        let room = self.share.healthy.max(few) * self.policy.healthy_share / WHOLE;
         let has_room = self.share.kept < room;
         let drawn = self.policy.healthy_share * DRAWN.0 / DRAWN.1;
         let verdict = match is_drawn(candidate.trace_id, drawn) {

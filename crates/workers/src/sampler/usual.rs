@@ -1,12 +1,16 @@
 //! What is usual: how long each operation took over the last hour, by the figures of the stats
 //! group (D16). With too few samples nobody knows, and what nobody knows is kept (P12).
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use hashbrown::HashMap;
+use tracewell_model::Clock;
 use tracewell_model::histogram::{Histogram, bucket_bounds, bucket_of};
 use tracewell_storage::sampling::{Bound, Bounds};
 use tracewell_storage::stats::OTHER;
 use tracewell_storage::{Error, StatsReader, Window};
 
+use super::ROUND_NS;
 use super::policy::Standing;
 
 /// Over how long (D20).
@@ -95,6 +99,56 @@ impl Usual {
             None => Standing::Unknown,
             Some(known) if bucket_of(duration_ns) >= known.outlier => Standing::Outlier,
             Some(_) => Standing::Usual,
+        }
+    }
+}
+
+/// How long figures of few operations are good for, and those of many, which cost more to read.
+const GOOD_FOR_NS: [u64; 2] = [ROUND_NS, 6 * ROUND_NS];
+/// From so many operations on they are many.
+const MANY_OPERATIONS: usize = 1_000;
+
+/// What was usual as of lately, read anew now and then.
+pub(super) struct Lately {
+    stats: Arc<dyn StatsReader>,
+    clock: Arc<dyn Clock>,
+    /// The last figures, and when they were read, on the monotonic clock.
+    last: Mutex<Option<(u64, Arc<Usual>)>>,
+}
+
+impl Lately {
+    pub(super) fn new(stats: Arc<dyn StatsReader>, clock: Arc<dyn Clock>) -> Lately {
+        let last = Mutex::default();
+        Lately { stats, clock, last }
+    }
+
+    /// As of now.
+    pub(super) fn read_now(&self) -> Result<Usual, Error> {
+        Usual::read(self.stats.as_ref(), self.clock.unix_ns())
+    }
+
+    /// As of lately. While the figures are away, those of the last hour do.
+    pub(super) fn get(&self) -> Result<Arc<Usual>, Error> {
+        let now_ns = self.clock.monotonic_ns();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let age_ns = |at: &u64| now_ns.saturating_sub(*at);
+        if let Some((at, usual)) = last.as_ref() {
+            let is_many = usual.operations() >= MANY_OPERATIONS;
+            if age_ns(at) < GOOD_FOR_NS[usize::from(is_many)] {
+                return Ok(usual.clone());
+            }
+        }
+        match (self.read_now(), last.as_ref()) {
+            (Ok(usual), _) => {
+                let usual = Arc::new(usual);
+                *last = Some((now_ns, usual.clone()));
+                Ok(usual)
+            }
+            (Err(error), Some((at, usual))) if age_ns(at) < HOUR_NS => {
+                tracing::warn!(%error, "what is usual is not known anew");
+                Ok(usual.clone())
+            }
+            (Err(error), _) => Err(error),
         }
     }
 }

@@ -1,0 +1,341 @@
+//! Random histories against the sampler of a cluster (P12, D21): two members, of which one may not have
+//! heard that a partition is no longer its own; restarts, redelivery, stores that lag and fail, a ledger
+//! whose answers get lost, flags that are lost. Never is a span erased of a trace that is an error or an
+//! outlier, nothing is decided twice, and in the end index and rows hold the same, and all that is kept.
+//!
+//! `TRACEWELL_SAMPLER_HISTORIES` says how many; a release runs a million.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test's way to fail
+
+mod last_hour;
+mod stream_world;
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use last_hour::LastHour;
+use stream_world::{Erasing, MEMBERS, PARTITIONS, STORES, Span, View, World};
+use tracewell_model::clock::ManualClock;
+use tracewell_model::{Clock, TraceId};
+use tracewell_storage::sampling::{Dropped, Kept, Verdict};
+use tracewell_storage::{Ledger, Sink};
+use tracewell_workers::sampler::policy::Policy;
+use tracewell_workers::sampler::{Parts, StreamSampler};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+const LIVE: u64 = 60 * SECOND;
+const TRACES: u64 = 8;
+
+fn member(world: &Arc<World>, number: usize, bytes_max: usize) -> StreamSampler {
+    StreamSampler::new(Parts {
+        policy: Policy {
+            live_window_ns: LIVE,
+            diversity: 0,
+            judges: u64::from(PARTITIONS),
+            ..Policy::default()
+        },
+        ledger: world.clone(),
+        erasers: (0..STORES)
+            .map(|store| Arc::new(Erasing(world.clone(), store)) as _)
+            .collect(),
+        reach: Arc::new(View(world.clone(), number)),
+        known_errors: world.clone(),
+        stats: Arc::new(LastHour),
+        clock: world.clock.clone(),
+        bytes_max,
+    })
+}
+
+fn id(number: u64) -> TraceId {
+    let mut id = [7; 16];
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    TraceId(id)
+}
+
+/// One history.
+struct History {
+    rng: Rng,
+    world: Arc<World>,
+    members: Vec<StreamSampler>,
+    spans: u64,
+}
+
+impl History {
+    fn new(seed: u64) -> History {
+        let world = World::new(Arc::new(ManualClock::at(1_000 * LIVE)));
+        for partition in 0..PARTITIONS {
+            world.give(partition, partition as usize % MEMBERS, true);
+        }
+        let members = (0..MEMBERS).map(|number| member(&world, number, usize::MAX / 2));
+        History {
+            rng: Rng::with_seed(seed),
+            members: members.collect(),
+            world,
+            spans: 0,
+        }
+    }
+
+    fn step(&mut self) {
+        let (partition, number) = (self.rng.u32(0..PARTITIONS), self.rng.usize(0..MEMBERS));
+        let store = self.rng.usize(0..STORES);
+        match self.rng.u8(0..100) {
+            0..30 => self.arrive(),
+            30..45 => self.deliver(number, partition),
+            45..55 => self.world.store(store, partition, 4),
+            55..62 => self.world.store_commits(store),
+            62..85 => self.tick(number),
+            85..89 => {
+                let is_told = self.rng.bool();
+                self.world.give(partition, number, is_told);
+            }
+            89..92 => {
+                self.world.forget_member(number);
+                self.members[number] = member(&self.world, number, usize::MAX / 2);
+            }
+            92..97 => {
+                let failing = &mut self.world.inner().failing;
+                match self.rng.u8(0..4) {
+                    0 => failing.before_write = true,
+                    1 => failing.after_write = true,
+                    2 => failing.store[store] = true,
+                    _ => failing.flags = true,
+                }
+            }
+            97 => {
+                let opened = self.trace();
+                self.world.pin(opened, 0).unwrap();
+            }
+            _ => {
+                let lost = self.trace();
+                self.world.inner().flags.remove(&lost);
+            }
+        }
+    }
+
+    fn trace(&mut self) -> TraceId {
+        id(1 + self.rng.u64(0..TRACES))
+    }
+
+    fn arrive(&mut self) {
+        self.world.clock.advance(self.rng.u64(1..LIVE / 8));
+        let trace = self.trace();
+        // A trace's root is always of one operation.
+        let is_root = self.rng.u8(0..5) < 3;
+        let operation = usize::from(match is_root {
+            true => trace.0[15] % 8 == 7,
+            false => self.rng.u8(0..30) == 0,
+        });
+        let usual_ns = self.rng.u64(1..9) * MS;
+        self.spans += 1;
+        let span = Span {
+            trace,
+            number: self.spans,
+            arrived_unix_ns: self.world.clock.unix_ns(),
+            is_root,
+            operation,
+            duration_ns: match self.rng.u8(0..40) {
+                0 => usual_ns + 300 * MS,
+                1 => usual_ns + 20 * MS,
+                _ => usual_ns,
+            },
+            is_error: self.rng.u8(0..40) == 0,
+        };
+        if span.is_error && self.rng.bool() {
+            self.world.inner().flags.insert(trace);
+        }
+        self.world.append(span);
+    }
+
+    fn deliver(&mut self, number: usize, partition: u32) {
+        let max = self.rng.u64(1..8);
+        let records = self.world.poll(number, partition, max);
+        self.members[number].apply(&records).unwrap();
+    }
+
+    /// What fails is tried again at a later one.
+    fn tick(&mut self, number: usize) {
+        self.world.clock.advance(10 * SECOND);
+        let _failed = self.members[number].tick(self.world.clock.unix_ns());
+        let durable = self.members[number].durable();
+        self.world.commit(number, &durable);
+    }
+
+    /// All that came is stored, read and decided.
+    fn settle(&mut self) {
+        self.world.inner().failing = Default::default();
+        for _ in 0..12 {
+            for partition in 0..PARTITIONS {
+                for store in 0..STORES {
+                    self.world.store(store, partition, u64::MAX / 2);
+                    self.world.store_commits(store);
+                }
+                for number in 0..MEMBERS {
+                    let records = self.world.poll(number, partition, u64::MAX / 2);
+                    self.members[number].apply(&records).unwrap();
+                }
+            }
+            self.world.clock.advance(LIVE / 4);
+            (0..MEMBERS).for_each(|number| self.tick(number));
+        }
+    }
+
+    fn check(&self, seed: u64) {
+        let inner = self.world.inner();
+        let log: Vec<Span> = inner.log.values().flatten().copied().collect();
+        let verdicts = inner.verdicts.clone();
+        drop(inner);
+        for span in &log {
+            let verdict = verdicts.get(&span.trace);
+            let verdict = verdict.unwrap_or_else(|| panic!("seed {seed}: {span:?} is undecided"));
+            let has = [0, 1].map(|store| self.world.has(store, span));
+            assert_eq!(has[0], has[1], "seed {seed}: index and rows of {span:?}");
+            let is_late = matches!(verdict, Verdict::Keep(Kept::Pinned)) || is_late(verdict);
+            if span.matters() || (matches!(verdict, Verdict::Keep(_)) && !is_late) {
+                assert!(has[0], "seed {seed}: {span:?} is gone, {verdict:?}");
+            }
+            if let Verdict::Drop(_) = verdict {
+                assert!(!has[0], "seed {seed}: {span:?} is left, {verdict:?}");
+            }
+        }
+        let kept = self
+            .world
+            .why_kept(&verdicts.keys().copied().collect::<Vec<_>>());
+        for (verdict, why) in verdicts.values().zip(kept.unwrap()) {
+            match verdict {
+                Verdict::Keep(reason) => assert_eq!(why, Some(*reason), "seed {seed}"),
+                Verdict::Drop(_) => assert_eq!(why, None, "seed {seed}"),
+            }
+        }
+    }
+}
+
+fn is_late(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Keep(reason) if reason.is_late())
+}
+
+fn histories() -> u64 {
+    let usually = if cfg!(debug_assertions) {
+        10_000
+    } else {
+        100_000
+    };
+    let asked = std::env::var("TRACEWELL_SAMPLER_HISTORIES");
+    asked.map_or(usually, |number| number.parse().expect("a number"))
+}
+
+#[test]
+fn members_that_come_and_go_lose_no_error_and_no_outlier_in_any_history() {
+    let (mut erased, mut late, mut dropped) = (0, 0, 0);
+    for seed in 0..histories() {
+        let mut history = History::new(seed);
+        for _ in 0..140 {
+            history.step();
+        }
+        history.settle();
+        history.check(seed);
+        let all = history.world.read_all().unwrap();
+        let books = all.iter().map(|(_, progress)| &progress.books);
+        for books in books {
+            late += books.kept[Kept::LateError as usize];
+            dropped += books.dropped[Dropped::NotInShare as usize];
+        }
+        erased += history.world.inner().erased;
+    }
+    assert!(
+        erased > 0 && late > 0 && dropped > 0,
+        "{erased} {late} {dropped}"
+    );
+}
+
+/// Complete and healthy traces, all at once.
+fn crowd(history: &mut History, traces: u64) {
+    for number in 0..traces {
+        for is_root in [true, false] {
+            history.spans += 1;
+            history.world.append(Span {
+                trace: id((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+                number: history.spans,
+                arrived_unix_ns: history.world.clock.unix_ns() + history.spans,
+                is_root,
+                operation: 0,
+                duration_ns: 5 * MS,
+                is_error: false,
+            });
+        }
+    }
+}
+
+#[test]
+fn of_healthy_traces_one_in_twenty_stays_over_all_members() {
+    let mut history = History::new(1);
+    crowd(&mut history, 4_000);
+    history.settle();
+    let all = history.world.read_all().unwrap();
+    let healthy = all.iter().map(|(_, progress)| progress.books.healthy());
+    let (kept, healthy) = healthy.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    assert_eq!((all.len(), healthy), (PARTITIONS as usize, 4_000));
+    assert!((100..=200).contains(&kept), "{kept} of {healthy}");
+    assert_eq!(history.world.inner().erased, 4 * (healthy - kept));
+}
+
+#[test]
+fn what_there_is_no_room_for_is_kept_and_said() {
+    let mut history = History::new(1);
+    history.members = vec![
+        member(&history.world, 0, 200_000),
+        member(&history.world, 1, usize::MAX / 2),
+    ];
+    crowd(&mut history, 4_000);
+    history.settle();
+    let inner = history.world.inner();
+    let partial = |partition: u32| {
+        let of_partition = |(id, verdict): &(&TraceId, &Verdict)| {
+            u32::from(id.0[15]) % PARTITIONS == partition
+                && **verdict == Verdict::Keep(Kept::Partial)
+        };
+        inner.verdicts.iter().filter(of_partition).count()
+    };
+    assert!(partial(0) > 500 && partial(1) == 0);
+    assert_eq!(inner.verdicts.len(), 4_000);
+    let problems = |number: usize| history.members[number].member().problems();
+    assert!(problems(0)[0].contains("no room"), "{:?}", problems(0));
+    assert!(problems(1).is_empty(), "{:?}", problems(1));
+}
+
+/// Spans may be in what was not seen: of a trace that began before that nobody says that it is healthy.
+#[test]
+fn after_a_gap_in_the_log_traces_are_kept_for_a_live_window() {
+    let verdicts = |prepare: fn(&mut History)| {
+        let mut history = History::new(1);
+        prepare(&mut history);
+        crowd(&mut history, 500);
+        history.settle();
+        let inner = history.world.inner();
+        let verdicts = inner.verdicts.values();
+        verdicts
+            .filter(|&&verdict| verdict == Verdict::Keep(Kept::Partial))
+            .count()
+    };
+    assert_eq!(verdicts(|_| ()), 0);
+    let before_the_first = |history: &mut History| {
+        crowd(history, 10);
+        let mut inner = history.world.inner();
+        inner.members.iter_mut().for_each(|member| member.skip(10));
+    };
+    assert_eq!(verdicts(before_the_first), 500);
+    assert_eq!(verdicts(|history| history.world.inner().lost = 1), 500);
+    let of_more_partitions = |history: &mut History| {
+        history.settle();
+        history.world.inner().more = 1;
+    };
+    assert_eq!(verdicts(of_more_partitions), 500);
+    let of_more_since_a_restart = |history: &mut History| {
+        history.settle();
+        history.world.inner().more = 1;
+        for number in 0..MEMBERS {
+            history.world.forget_member(number);
+            history.members[number] = member(&history.world, number, usize::MAX / 2);
+        }
+    };
+    assert_eq!(verdicts(of_more_since_a_restart), 500);
+}
