@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tracewell_model::{Clock, TraceId};
 use tracewell_storage::scan::Each;
 use tracewell_storage::{
-    Class, Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, SpanScanner,
-    TraceFinder, TraceQuery, TraceReader,
+    Class, Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, Sets, SpanScanner,
+    TraceFinder, TraceQuery, TraceReader, ValueCounts,
 };
 
 /// How long a failure stands for those who ask next.
@@ -94,6 +94,16 @@ impl<R: SpanScanner> SpanScanner for Late<R> {
         each: Each<'_>,
     ) -> Result<Scanned, Error> {
         self.ask(|reader| reader.scan_spans(query, context, each))
+    }
+
+    fn count_values(
+        &self,
+        sets: &Sets<'_>,
+        one_of: u32,
+        context: &ReadContext,
+        counts: &mut ValueCounts,
+    ) -> Result<Scanned, Error> {
+        self.ask(|reader| reader.count_values(sets, one_of, context, counts))
     }
 }
 
