@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use hashbrown::HashMap;
 use tracewell_model::StatusCode;
+use tracewell_storage::span_query::Matcher;
 use tracewell_storage::{Error, ReadContext, Scanned, SpanScanner};
 
-use crate::spans::{Matcher, SpanQuery, as_far_as_read};
+use crate::spans::{SpanQuery, as_far_as_read};
 
 /// Bands of one doubling of the duration.
 const BANDS_PER_OCTAVE: f64 = 2.0;

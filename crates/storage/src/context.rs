@@ -52,6 +52,15 @@ impl ReadContext {
         }
     }
 
+    /// The same bounds, but that end after `budget_ns` from now at the latest.
+    pub fn at_most(&self, budget_ns: u64) -> ReadContext {
+        let own_ns = self.clock.monotonic_ns().saturating_add(budget_ns);
+        ReadContext {
+            deadline_monotonic_ns: own_ns.min(self.deadline_monotonic_ns),
+            ..self.clone()
+        }
+    }
+
     /// Set it to stop the read: for connections that closed.
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         self.cancelled.clone()

@@ -22,8 +22,10 @@ pub mod row;
 pub mod sampling;
 pub mod scan;
 pub mod sink;
+pub mod span_query;
 pub mod stats;
 pub mod traces;
+pub mod value_counts;
 pub mod varint;
 
 #[cfg(feature = "conformance")]
@@ -41,5 +43,7 @@ pub use sampling::ledger::{Eraser, KnownErrors, Ledger, Reach};
 pub use sampling::{SampledStore, SamplingReader};
 pub use scan::{ScanQuery, Scanned, SpanScanner};
 pub use sink::Sink;
+pub use span_query::SpanQuery;
 pub use stats::{StatsDelta, StatsReader, StatsWriter, Window};
 pub use traces::{FoundTrace, TraceReader};
+pub use value_counts::{Sets, ValueCounts};

@@ -6,6 +6,7 @@ use tracewell_model::{SpanBatch, SpanRef};
 
 use crate::context::{ReadContext, Searched};
 use crate::error::Error;
+use crate::value_counts::{Sets, ValueCounts};
 
 /// Takes rows of a batch, in ascending order and at least one; `Break` ends the scan.
 pub type Each<'a> = &'a mut dyn FnMut(&SpanBatch, &[u32]) -> ControlFlow<()>;
@@ -28,6 +29,23 @@ pub trait SpanScanner: Send + Sync {
         context: &ReadContext,
         each: Each<'_>,
     ) -> Result<Scanned, Error>;
+
+    /// Counts the values of every span in two sets, of so many blocks of one: as if each span of the scan
+    /// was taken, which a store that has columns need not make spans for. What was counted when the time
+    /// was up is an even part of everything where the store can; `spans` and `spans_missing` may count
+    /// spans that are in neither set.
+    fn count_values(
+        &self,
+        sets: &Sets<'_>,
+        one_of: u32,
+        context: &ReadContext,
+        counts: &mut ValueCounts,
+    ) -> Result<Scanned, Error> {
+        self.scan_spans(&sets.scan(one_of), context, &mut |batch, rows| {
+            counts.take(batch, rows, sets);
+            ControlFlow::Continue(())
+        })
+    }
 }
 
 /// Which spans: all conditions hold on the span itself, so adjacent ranges of time share no span.
@@ -74,6 +92,8 @@ pub struct Scanned {
     pub searched: Searched,
     /// Of so many blocks one was read, as was enough; 0 and 1: all.
     pub one_of: u32,
+    /// Blocks that were to be looked at when the time was up, where what was looked at is an even part.
+    pub blocks_left: u64,
     /// Why spans are missing; sentences.
     pub incomplete: Vec<String>,
 }

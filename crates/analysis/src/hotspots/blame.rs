@@ -8,11 +8,11 @@
 //! a processor that is slow shows on all calls of one of them. So each is judged by its other
 //! places; in doubt it is who was called.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tracewell_model::histogram::{Histogram, bucket_of};
 
 use super::observe::{Failure, Observed, Place};
-use crate::sample::{Names, Op, Service};
+use crate::sample::{NONE, Names, Op, Service};
 
 /// What a failed request costs at least: nobody waits a second for an error and is content.
 const ERROR_MS_MIN: f64 = 1_000.0;
@@ -32,6 +32,12 @@ const CALLER_PART: f64 = 0.2;
 const USUALLY_ABOVE: f64 = 0.05;
 /// Of what was never seen before, this much counts as new: rare things are always seen first.
 const UNSEEN_PART: f64 = 0.5;
+/// What fails as it always did is told if this part of it fails …
+const STEADY_RATE_MIN: f64 = 0.01;
+/// … or if it is this part of all failures …
+const STEADY_SHARE_MIN: f64 = 0.1;
+/// … and did not happen just once or twice.
+const STEADY_CASES_MIN: f64 = 5.0;
 
 /// Latency or error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +56,8 @@ pub(super) struct Charge {
     pub(super) charged_ms: f64,
     /// What it counts for among others.
     pub(super) score: f64,
+    /// Failures among its spans.
+    failures: f64,
     /// Where it was seen, and how much beyond the normal on each span.
     pub(super) places: Vec<(Place, f64)>,
 }
@@ -111,6 +119,8 @@ struct Side {
     /// Failures that began at a place, and what they cost.
     errors: HashMap<Place, Moments>,
     missing: HashMap<Place, Moments>,
+    /// How long traces took.
+    traces: Moments,
 }
 
 impl Side {
@@ -119,6 +129,9 @@ impl Side {
         for seen in observed {
             let ms = seen.exclusive_ns as f64 / 1e6;
             side.times.entry(seen.place).or_default().add(ms);
+            if seen.parent == NONE {
+                side.traces.add(seen.trace_ns as f64 / 1e6);
+            }
             let cost = (seen.trace_ns as f64 / 1e6).clamp(ERROR_MS_MIN, ERROR_MS_MAX);
             match seen.failure {
                 None => {}
@@ -134,6 +147,12 @@ impl Side {
         }
         side
     }
+
+    /// Spans of a place; of its operation, where it has none.
+    fn count(&self, place: &Place) -> f64 {
+        let times = self.times.get(place).or_else(|| self.by_op.get(&place.op));
+        times.map_or(0.0, |times| times.count)
+    }
 }
 
 /// More than normal at one place.
@@ -146,6 +165,8 @@ struct Excess {
     /// What each of them cost beyond the normal.
     each_ms: f64,
     score: f64,
+    /// Failures among them.
+    failures: f64,
 }
 
 /// How certain a deviation is, 0–1.
@@ -159,7 +180,13 @@ fn confidence(deviations: f64) -> f64 {
     }
 }
 
-fn latency(place: Place, now: &Moments, normal: Option<&Moments>) -> Option<Excess> {
+/// What was never seen before has no past to vary; the traces that it is part of now have.
+fn latency(
+    place: Place,
+    now: &Moments,
+    normal: Option<&Moments>,
+    traces_before: &Moments,
+) -> Option<Excess> {
     let nothing = Moments::default();
     let before = normal.unwrap_or(&nothing);
     let each_ms = now.mean() - before.mean();
@@ -168,7 +195,11 @@ fn latency(place: Place, now: &Moments, normal: Option<&Moments>) -> Option<Exce
     let [now_spread, before_spread] =
         [now, before].map(|m| if m.count < 5.0 { spread } else { m.variance() });
     let error = now_spread / now.count.max(1.0) + before_spread / before.count.max(1.0);
-    let error = error.sqrt() + 0.02 * before.mean() + 1e-6;
+    let unseen = match normal {
+        Some(_) => 0.0,
+        None => (traces_before.variance() / now.count.max(1.0)).sqrt(),
+    };
+    let error = error.sqrt() + 0.02 * before.mean() + unseen + 1e-6;
     let new = match normal {
         Some(_) => each_ms / now.mean().max(1e-9),
         None => UNSEEN_PART,
@@ -181,6 +212,7 @@ fn latency(place: Place, now: &Moments, normal: Option<&Moments>) -> Option<Exce
         count: now.count,
         each_ms,
         score,
+        failures: 0.0,
     })
 }
 
@@ -199,48 +231,101 @@ fn errors(place: Place, (failures, count): (&Moments, f64), before: (f64, f64)) 
         count,
         each_ms: charged / count.max(1.0),
         score,
+        failures: failures.count,
     })
 }
 
-/// All charges, in no order.
-pub(super) fn charges(now: &[Observed<'_>], before: &[Observed<'_>], names: &Names) -> Vec<Charge> {
-    let (now, before) = (Side::of(now), Side::of(before));
-    let mut found = Vec::new();
-    for (&place, moments) in &now.times {
-        let normal = before
-            .times
-            .get(&place)
-            .or_else(|| before.by_op.get(&place.op));
-        found.extend(latency(place, moments, normal));
-    }
-    let count = |side: &Side, place: &Place| {
-        let times = side.times.get(place).or_else(|| side.by_op.get(&place.op));
-        times.map_or(0.0, |times| times.count)
-    };
-    let pairs = [
-        (&now.errors, &before.errors),
-        (&now.missing, &before.missing),
-    ];
-    for (failures_now, failures_before) in pairs {
-        for (&place, failures) in failures_now {
-            let failed_before = failures_before.get(&place).map_or(0.0, |f| f.count);
-            let before = (failed_before, count(&before, &place));
-            found.extend(errors(place, (failures, count(&now, &place)), before));
+/// What is charged, in no order.
+#[derive(Debug)]
+pub(super) struct Charges {
+    /// For what is more than normal.
+    pub(super) changed: Vec<Charge>,
+    /// For failures that are as many as ever: too many.
+    pub(super) steady: Vec<Charge>,
+    /// How long all traces took.
+    pub(super) traces_ms: f64,
+}
+
+impl Charges {
+    pub(super) fn of(now: &[Observed<'_>], before: &[Observed<'_>], names: &Names) -> Charges {
+        let (now, before) = (Side::of(now), Side::of(before));
+        let mut found = Vec::new();
+        for (&place, moments) in &now.times {
+            let normal = before
+                .times
+                .get(&place)
+                .or_else(|| before.by_op.get(&place.op));
+            found.extend(latency(place, moments, normal, &before.traces));
+        }
+        let pairs = [
+            (&now.errors, &before.errors),
+            (&now.missing, &before.missing),
+        ];
+        for (failures_now, failures_before) in pairs {
+            for (&place, failures) in failures_now {
+                let failed_before = failures_before.get(&place).map_or(0.0, |f| f.count);
+                let before = (failed_before, before.count(&place));
+                found.extend(errors(place, (failures, now.count(&place)), before));
+            }
+        }
+        let changed = charged(&found, &now, names);
+        let mut steady = steady(&found, &now, &before, names);
+        steady.retain(|one| {
+            changed
+                .iter()
+                .all(|other| (other.op, other.kind) != (one.op, one.kind))
+        });
+        Charges {
+            changed,
+            steady,
+            traces_ms: now.traces.sum,
         }
     }
-    let judge = Judge::of(&found, &now, names);
+}
+
+/// Of places with no more failures than before those that fail much all the same.
+fn steady(changed: &[Excess], now: &Side, before: &Side, names: &Names) -> Vec<Charge> {
+    let failing = changed.iter().filter(|excess| excess.kind == Kind::Error);
+    let failing: HashSet<Place> = failing.map(|excess| excess.place).collect();
+    let others = now
+        .errors
+        .iter()
+        .filter(|(place, _)| !failing.contains(*place));
+    let found = others.filter_map(|(&place, failures)| {
+        errors(
+            place,
+            (failures, now.count(&place)),
+            (0.0, before.count(&place)),
+        )
+    });
+    let mut charges = charged(&found.collect::<Vec<_>>(), now, names);
+    let all: f64 = now.errors.values().map(|failures| failures.count).sum();
+    charges.retain(|charge| {
+        let spans = now.by_op.get(&charge.op).map_or(0.0, |times| times.count);
+        let is_much =
+            charge.failures >= STEADY_RATE_MIN * spans || charge.failures >= STEADY_SHARE_MIN * all;
+        is_much && charge.failures >= STEADY_CASES_MIN
+    });
+    charges
+}
+
+/// Charges what was found to those who are to blame for it.
+fn charged(found: &[Excess], now: &Side, names: &Names) -> Vec<Charge> {
+    let judge = Judge::of(found, now, names);
     let mut charges: HashMap<(Op, Kind), Charge> = HashMap::new();
-    for excess in &found {
+    for excess in found {
         let op = judge.culprit(excess);
         let charge = charges.entry((op, excess.kind)).or_insert_with(|| Charge {
             op,
             kind: excess.kind,
             charged_ms: 0.0,
             score: 0.0,
+            failures: 0.0,
             places: Vec::new(),
         });
         charge.charged_ms += excess.count * excess.each_ms;
         charge.score += excess.score;
+        charge.failures += excess.failures;
         charge.places.push((excess.place, excess.each_ms));
     }
     charges.into_values().collect()

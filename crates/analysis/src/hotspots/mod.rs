@@ -1,4 +1,5 @@
-//! Hot spots: what is worst now and was not before, causes before victims.
+//! Hot spots: what is worst now and was not before, causes before victims; then what fails as much as
+//! ever.
 
 mod blame;
 mod observe;
@@ -8,18 +9,35 @@ use tracewell_model::{SpanId, TraceId};
 use tracewell_storage::stats::Figures;
 
 pub use self::blame::Kind;
-use self::blame::{Charge, charges};
+use self::blame::{Charge, Charges};
 use self::observe::{Habits, Observed, Observer, Place};
 use crate::sample::{Names, Op, Sample, Service};
 
 /// Hot spots of one answer.
 const HOTSPOTS_MAX: usize = 50;
-/// What is this much less than the worst is not worth a line.
+/// Of them, those that are steady.
+const STEADY_MAX: usize = 10;
+/// What is this much less than the worst is not worth a line …
 const PART_MIN: f64 = 0.001;
+/// … nor this part of all that is charged …
+const SHARE_MIN: f64 = 0.002;
+/// … nor this part of the time that all traces took.
+const TIME_PART_MIN: f64 = 0.000_1;
 /// Victims of one hot spot.
 const VICTIMS_MAX: usize = 10;
 /// Spans of one hot spot whose callers are looked at.
 const WALKS_MAX: usize = 2_000;
+
+/// What is worse than it was, or bad as ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// There was no such operation, or no failure of it.
+    New,
+    /// There was less of it.
+    Worse,
+    /// It fails as it always did.
+    Steady,
+}
 
 /// One hot spot.
 #[derive(Clone, Debug)]
@@ -28,6 +46,8 @@ pub struct Hotspot {
     pub op: Op,
     /// Of what.
     pub kind: Kind,
+    /// Since when.
+    pub change: Change,
     /// Time beyond the normal that is charged to it, in the sample.
     pub charged_ms: f64,
     /// Its part of all that is charged.
@@ -42,20 +62,29 @@ pub struct Hotspot {
     pub sample: Option<(TraceId, SpanId)>,
 }
 
-/// Finds hot spots: what is worse in `now` than in `before`, the worst first. With nothing before,
-/// what is worst.
+/// Finds hot spots: what is worse in `now` than in `before`, the worst first; with nothing before, what
+/// is worst. Beneath them what fails as much as before, and much.
 pub fn find(now: &Sample, before: &Sample, names: &Names) -> Vec<Hotspot> {
     let (mut habits, mut habits_before) = (Habits::default(), Habits::default());
     habits_before.learn(before, names);
     habits.learn(now, names);
     let observer = Observer::new(names, &habits_before, habits.gone_since(&habits_before));
     let (seen, seen_before) = (observer.observe(now), observer.observe(before));
-    let mut charges = charges(&seen, &seen_before, names);
-    rank(&mut charges, names);
-    let total: f64 = charges.iter().map(|charge| charge.charged_ms).sum();
+    let Charges {
+        changed,
+        steady,
+        traces_ms,
+    } = Charges::of(&seen, &seen_before, names);
+    let all = changed.iter().chain(&steady);
+    let total: f64 = all.map(|charge| charge.charged_ms).sum();
+    let [mut charges, mut steady] = [changed, steady].map(|charges| rank(charges, names));
+    let least_ms = (total * SHARE_MIN).max(traces_ms * TIME_PART_MIN);
     let worst = charges.first().map_or(0.0, |worst| worst.score);
-    charges.retain(|charge| charge.score >= worst * PART_MIN);
-    charges.truncate(HOTSPOTS_MAX);
+    charges.retain(|charge| charge.score >= worst * PART_MIN && charge.charged_ms >= least_ms);
+    steady.truncate(STEADY_MAX);
+    charges.truncate(HOTSPOTS_MAX - steady.len());
+    let first_steady = charges.len();
+    charges.append(&mut steady);
 
     let wanted: HashSet<Op> = charges.iter().map(|charge| charge.op).collect();
     let (mut now, mut was) = (figures(&seen, &wanted), figures(&seen_before, &wanted));
@@ -64,11 +93,20 @@ pub fn find(now: &Sample, before: &Sample, names: &Names) -> Vec<Hotspot> {
         let of = |side: &mut HashMap<Op, Figures>| side.get(&op).cloned().unwrap_or_default();
         (of(&mut now), of(&mut was))
     };
-    let hotspot = |(charge, (victims, sample)): (&Charge, _)| {
+    let hotspot = |(at, (charge, (victims, sample))): (usize, (&Charge, _))| {
         let (now, was) = figures(charge.op);
+        let was_there = match charge.kind {
+            Kind::Error => was.error_count,
+            Kind::Latency => was.count,
+        };
         Hotspot {
             op: charge.op,
             kind: charge.kind,
+            change: match was_there {
+                _ if at >= first_steady => Change::Steady,
+                0 => Change::New,
+                _ => Change::Worse,
+            },
             charged_ms: charge.charged_ms,
             share: charge.charged_ms / total.max(f64::MIN_POSITIVE),
             now,
@@ -77,12 +115,13 @@ pub fn find(now: &Sample, before: &Sample, names: &Names) -> Vec<Hotspot> {
             sample,
         }
     };
-    charges.iter().zip(evidence).map(hotspot).collect()
+    let shown = charges.iter().zip(evidence).enumerate();
+    shown.map(hotspot).collect()
 }
 
 /// The worst first. A service is as bad as all that is charged to it; the worst of its operations
 /// stands for it, the others stand for themselves.
-fn rank(charges: &mut [Charge], names: &Names) {
+fn rank(mut charges: Vec<Charge>, names: &Names) -> Vec<Charge> {
     let mut services: HashMap<Service, (f64, Op)> = HashMap::new();
     charges.sort_unstable_by(|a, b| {
         let order = b.score.total_cmp(&a.score);
@@ -102,6 +141,7 @@ fn rank(charges: &mut [Charge], names: &Names) {
         }
     }
     charges.sort_by(|a, b| b.score.total_cmp(&a.score));
+    charges
 }
 
 fn figures(seen: &[Observed<'_>], wanted: &HashSet<Op>) -> HashMap<Op, Figures> {

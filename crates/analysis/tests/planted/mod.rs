@@ -32,6 +32,8 @@ pub enum Fault {
     SlowDatabase,
     /// It answers without doing its work, and calls it a success.
     EarlyReturn,
+    /// No fault: it asks a service that was never there before, and answers in a tenth of a millisecond.
+    Newcomer,
 }
 
 impl Fault {
@@ -53,6 +55,7 @@ impl Fault {
             Fault::Loss => 0.15,
             Fault::Error | Fault::Exception => 0.4,
             Fault::EarlyReturn => 0.6,
+            Fault::Newcomer => 0.0,
         }
     }
 }
@@ -136,7 +139,7 @@ impl System {
                 Fault::Delay | Fault::Loss | Fault::Vanished => operation.service > 0,
                 Fault::SlowDatabase => operation.database,
                 Fault::EarlyReturn => !operation.calls.is_empty(),
-                Fault::Cpu | Fault::Error | Fault::Exception => true,
+                Fault::Cpu | Fault::Error | Fault::Exception | Fault::Newcomer => true,
             };
             *shows.entry(operation.service).or_default() += u64::from(is_shown);
         }
@@ -152,11 +155,12 @@ impl System {
         &self,
         random: &mut Rng,
         requests: usize,
-        fault: Option<(Fault, usize)>,
+        faults: &[(Fault, usize)],
     ) -> MemoryStore {
         let mut builder = BatchBuilder::new(1);
         let scope = builder.scope(&ScopeInput::default());
-        let resources = (0..self.services).map(|at| {
+        // The last one is the newcomer.
+        let resources = (0..=self.services).map(|at| {
             builder.resource(&ResourceInput {
                 service: &name(at),
                 ..ResourceInput::default()
@@ -168,7 +172,7 @@ impl System {
             let mut request = Request {
                 system: self,
                 random,
-                fault,
+                faults,
                 spans: Vec::new(),
             };
             let route = self.routes[at % self.routes.len()];
@@ -224,13 +228,13 @@ struct Made {
 struct Request<'a> {
     system: &'a System,
     random: &'a mut Rng,
-    fault: Option<(Fault, usize)>,
+    faults: &'a [(Fault, usize)],
     spans: Vec<Made>,
 }
 
 impl Request<'_> {
     fn has(&self, fault: Fault, service: usize) -> bool {
-        self.fault == Some((fault, service))
+        self.faults.contains(&(fault, service))
     }
 
     fn chance(&mut self, part: f64) -> bool {
@@ -286,6 +290,20 @@ impl Request<'_> {
         let service = operation.service;
         let id = self.id();
         let mut at = start + self.own_time(service, operation.own_us) / 2;
+        if self.has(Fault::Newcomer, service) {
+            let (asked, end) = (self.id(), at + self.around(100));
+            self.span(Made {
+                id: asked,
+                parent: Some(id),
+                service: self.system.services,
+                name: "authorize".to_owned(),
+                kind: SpanKind::Server,
+                start: at,
+                end,
+                error: false,
+            });
+            at = end;
+        }
         let mut error = self.random.f64() < self.system.noise / 10.0;
         if self.has(Fault::Error, service) && self.chance(Fault::Error.part()) {
             error = true;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tracewell_analysis::difference;
+use tracewell_analysis::difference::{self, DIFFERENCES_MAX};
 use tracewell_analysis::spans::SpanQuery;
 use tracewell_model::limits::SEARCH_TAGS_MAX;
 
@@ -13,7 +13,9 @@ use crate::values;
 
 /// Values of an answer, unless asked otherwise.
 const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
+
+/// No question may take longer in any case.
+const WITHIN_MS_MAX: usize = 60_000;
 
 /// What is posted.
 #[derive(Deserialize)]
@@ -26,6 +28,8 @@ struct Posted {
     limit: Option<usize>,
     #[serde(default)]
     sample: Option<usize>,
+    #[serde(default)]
+    within_ms: Option<usize>,
 }
 
 /// Conditions as a search writes them, all of the span itself.
@@ -101,7 +105,7 @@ impl Conditions {
 
 pub(crate) fn compare(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let posted: Posted = serde_json::from_slice(ask.body).map_err(|error| {
-        let accepted = "{\"a\": {…conditions}, \"b\": {…} or null, \"limit\": 100, \"sample\": 1}";
+        let accepted = "{\"a\": {…conditions}, \"b\": {…} or null, \"limit\": 100, \"sample\": 1, \"within_ms\": 250}";
         Failure::about(
             "body",
             format!("the body is not what is accepted: {error}; accepted: {accepted}"),
@@ -114,13 +118,15 @@ pub(crate) fn compare(ask: &Ask<'_>) -> Result<Answer, Failure> {
             .filter(|number| (1..=max).contains(number))
             .ok_or_else(refused)
     };
-    let limit = within("limit", posted.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let limit = within("limit", posted.limit, LIMIT_DEFAULT, DIFFERENCES_MAX)?;
     let sample = within("sample", posted.sample, 1, scan::SAMPLE_MAX)? as u32;
+    let time_ms = within("within_ms", posted.within_ms, WITHIN_MS_MAX, WITHIN_MS_MAX)?;
     let a = posted.a.query(ask.now_unix_ns)?;
     let b = posted.b.map(|b| b.query(ask.now_unix_ns)).transpose()?;
 
     let scanner = ask.readers.scanner.as_ref();
-    let mut compared = difference::compare(scanner, (&a, b.as_ref()), sample, &scan::bounds(ask))?;
+    let bounds = scan::bounds(ask).at_most(time_ms as u64 * 1_000_000);
+    let mut compared = difference::compare(scanner, (&a, b.as_ref()), sample, &bounds)?;
     let scanned = &mut compared.scanned;
     scan::name_sample(scanned);
     let mut json = Json::default();

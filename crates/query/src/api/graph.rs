@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tracewell_storage::stats::Figures;
 
+use super::past::Past;
 use super::services::{percentiles, rates, window};
 use super::{Answer, Ask};
 use crate::errors::Failure;
@@ -15,7 +16,13 @@ pub(crate) fn get_graph(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let graph = ask.readers.stats.read_graph(&window)?;
     let mut searched = services.searched.clone();
     searched.add(&graph.searched);
-    let incomplete = [services.incomplete, graph.incomplete].concat();
+    let mut incomplete = [services.incomplete, graph.incomplete].concat();
+    let past = Past::read(
+        &window,
+        (&mut searched, &mut incomplete),
+        |window| Ok(vec![ask.readers.stats.read_graph(window)?]),
+        |edge| Some(((edge.parent, edge.child), edge.figures)),
+    )?;
 
     // A service may be an end of an edge without figures of its own, over a cap or just rolled out.
     let empty = Figures::default();
@@ -48,6 +55,8 @@ pub(crate) fn get_graph(ask: &Ask<'_>) -> Result<Answer, Failure> {
                 json.key("error_count").plain(edge.figures.error_count);
                 rates(json, &edge.figures, &window);
                 percentiles(json, &edge.figures);
+                let ends = (edge.parent.clone(), edge.child.clone());
+                json.key("was").object(|json| past.write(json, &ends));
             });
         });
         json.key("unjoined").object(|json| {

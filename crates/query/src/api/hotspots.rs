@@ -1,11 +1,13 @@
-//! `GET /api/hotspots`: what is worst now and was not before, causes before victims.
+//! `GET /api/hotspots`: what is worst now and was not before, causes before victims, and what is bad as ever.
 
-use hashbrown::HashMap;
-use tracewell_analysis::hotspots::{self, Hotspot, Kind};
+use std::collections::BTreeSet;
+
+use tracewell_analysis::hotspots::{self, Change, Hotspot, Kind};
 use tracewell_analysis::sample::{Names, Op, Sample};
-use tracewell_storage::stats::Figures;
+use tracewell_storage::stats::{self, Figures};
 use tracewell_storage::{Searched, Window};
 
+use super::past::Past;
 use super::scan::{self, HOUR_NS};
 use super::services::{percentiles, rates};
 use super::{Answer, Ask};
@@ -23,7 +25,6 @@ pub(crate) const PARAMS: &[Param] = &[
 
 const SECOND_NS: u64 = 1_000_000_000;
 const WINDOW_NS: u64 = 300 * SECOND_NS;
-const DAY_NS: u64 = 24 * HOUR_NS;
 /// What is not yet here of a trace would be missed: the last spans are on their way.
 const SETTLE_NS: u64 = 10 * SECOND_NS;
 
@@ -104,7 +105,13 @@ fn find_in(ask: &Ask<'_>, ranges: &Ranges) -> Result<Answer, Failure> {
     let reasons = before.scanned.incomplete.iter();
     incomplete.extend(reasons.map(|reason| format!("of what was before: {reason}")));
     let past = match ranges.live {
-        true => Past::read(ask, &found, &names, ranges, &mut searched, &mut incomplete)?,
+        true => past(
+            ask,
+            &found,
+            &names,
+            &ranges.now,
+            (&mut searched, &mut incomplete),
+        )?,
         false => Past::default(),
     };
 
@@ -137,7 +144,7 @@ fn hotspot(
     spot: &Hotspot,
     [(now, now_window), (before, before_window)]: [(&Sample, &Window); 2],
     names: &Names,
-    past: &Past,
+    past: &Past<Op>,
 ) {
     json.object(|json| {
         json.key("rank").plain(rank);
@@ -146,12 +153,17 @@ fn hotspot(
             Kind::Error => "error",
             Kind::Latency => "latency",
         });
+        json.key("change").text(match spot.change {
+            Change::New => "new",
+            Change::Worse => "worse",
+            Change::Steady => "steady",
+        });
         json.key("charged_ms").double(spot.charged_ms / now.share());
         json.key("share").double(spot.share);
         figures(json, &spot.now, now_window, now.share());
         json.key("was").object(|json| {
             figures(json, &spot.was, before_window, before.share());
-            past.write(json, spot.op);
+            past.write(json, &spot.op);
         });
         json.key("victims")
             .array(&spot.victims, |json, &(op, traces)| {
@@ -185,61 +197,33 @@ fn figures(json: &mut Json, figures: &Figures, window: &Window, share: f64) {
     percentiles(json, figures);
 }
 
-/// The figures of the aggregator an hour, a day and a week before: exact, of all spans.
-#[derive(Debug, Default)]
-struct Past {
-    windows: Vec<(&'static str, Window, Rows)>,
-}
-
-type Rows = HashMap<Op, Figures>;
-
-impl Past {
-    fn read(
-        ask: &Ask<'_>,
-        found: &[Hotspot],
-        names: &Names,
-        ranges: &Ranges,
-        searched: &mut Searched,
-        incomplete: &mut Vec<String>,
-    ) -> Result<Past, Failure> {
-        let mut services: Vec<_> = found.iter().map(|spot| names.service_of(spot.op)).collect();
-        services.sort_unstable();
-        services.dedup();
-        let mut past = Past::default();
-        for (name, back_ns) in [("hour", HOUR_NS), ("day", DAY_NS), ("week", 7 * DAY_NS)] {
-            let window = Window {
-                from_unix_ns: ranges.now.from_unix_ns.saturating_sub(back_ns),
-                to_unix_ns: ranges.now.to_unix_ns.saturating_sub(back_ns),
-                steps: 0,
-            };
-            let mut rows = Rows::new();
-            for &service in &services {
-                let service = names.service(service);
-                let read = ask.readers.stats.read_operations(service, &window)?;
-                searched.add(&read.searched);
-                for reason in read.incomplete {
-                    if !incomplete.contains(&reason) {
-                        incomplete.push(reason);
-                    }
-                }
-                let row = |row: tracewell_storage::stats::OperationFigures| {
-                    Some((names.find(service, &row.operation)?, row.figures))
-                };
-                rows.extend(read.rows.into_iter().filter_map(row));
-            }
-            past.windows.push((name, window, rows));
-        }
-        Ok(past)
-    }
-
-    fn write(&self, json: &mut Json, op: Op) {
-        for (name, window, rows) in &self.windows {
-            let empty = Figures::default();
-            let figures = rows.get(&op).unwrap_or(&empty);
-            json.key(name).object(|json| {
-                rates(json, figures, window);
-                percentiles(json, figures);
-            });
-        }
-    }
+/// The figures of the operations that were found, an hour, a day and a week before.
+fn past(
+    ask: &Ask<'_>,
+    found: &[Hotspot],
+    names: &Names,
+    now: &Window,
+    outcome: (&mut Searched, &mut Vec<String>),
+) -> Result<Past<Op>, Failure> {
+    let services = found.iter().map(|spot| names.service_of(spot.op));
+    let services: BTreeSet<_> = services.collect();
+    // Operations are names' own: one of another service is another one.
+    let read = |window: &Window| {
+        let of_service = |&service| {
+            let service = names.service(service);
+            let mut answer = ask.readers.stats.read_operations(service, window)?;
+            let rows = std::mem::take(&mut answer.rows).into_iter();
+            let rows =
+                rows.filter_map(|row| Some((names.find(service, &row.operation)?, row.figures)));
+            Ok(stats::Answer {
+                rows: rows.collect(),
+                capped: answer.capped,
+                unjoined: answer.unjoined,
+                searched: answer.searched,
+                incomplete: answer.incomplete,
+            })
+        };
+        services.iter().map(of_service).collect()
+    };
+    Past::read(now, outcome, read, Some)
 }

@@ -10,6 +10,7 @@ pub(crate) mod graph;
 pub(crate) mod heatmap;
 pub(crate) mod hotspots;
 pub(crate) mod openapi;
+mod past;
 pub(crate) mod sampling;
 mod scan;
 pub(crate) mod search;

@@ -62,8 +62,13 @@ pub(super) fn name_sample(scanned: &mut Scanned) {
 
 /// The member `sampled`: the part that was looked at.
 pub(super) fn sampled(json: &mut Json, scanned: &Scanned) {
-    json.key("sampled")
-        .double(1.0 / f64::from(scanned.one_of.max(1)));
+    let read = scanned.searched.blocks_read as f64;
+    let reached = match scanned.blocks_left {
+        0 => 1.0,
+        left => read / (read + left as f64),
+    };
+    let share = reached / f64::from(scanned.one_of.max(1));
+    json.key("sampled").double(share);
 }
 
 impl Answer {

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use tracewell_storage::stats::{self, Basis, Figures, ServiceFigures};
 use tracewell_storage::{Class, Error, Names, Searched, Window};
 
+use super::past::Past;
 use super::{Answer, Ask};
 use crate::errors::Failure;
 use crate::json::Json;
@@ -48,7 +49,6 @@ fn both<T: Default>(
     stats: Result<stats::Answer<T>, Error>,
     name: fn(&T) -> &String,
 ) -> Result<(Names, stats::Answer<T>), Failure> {
-    let is_away = |error: &Error| matches!(error.class, Class::Retryable | Class::Overloaded);
     match (names, stats) {
         (Err(error), Ok(stats)) if is_away(&error) => {
             let names = Names {
@@ -69,6 +69,11 @@ fn both<T: Default>(
     }
 }
 
+/// The store may be back when it is asked again.
+pub(super) fn is_away(error: &Error) -> bool {
+    matches!(error.class, Class::Retryable | Class::Overloaded)
+}
+
 /// What both reads looked at, and what either may lack.
 fn together<T>(names: &Names, stats: &stats::Answer<T>) -> (Searched, Vec<String>) {
     let mut searched = names.searched.clone();
@@ -83,7 +88,13 @@ pub(crate) fn list_operations(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let names = ask.readers.finder.list_operations(service, ask.context);
     let stats = ask.readers.stats.read_operations(service, &window);
     let (names, stats) = both(names, stats, |row| &row.operation)?;
-    let (searched, incomplete) = together(&names, &stats);
+    let (mut searched, mut incomplete) = together(&names, &stats);
+    let past = Past::read(
+        &window,
+        (&mut searched, &mut incomplete),
+        |window| Ok(vec![ask.readers.stats.read_operations(service, window)?]),
+        |row| Some((row.operation, row.figures)),
+    )?;
     let by_name: HashMap<_, _> = stats
         .rows
         .iter()
@@ -100,6 +111,8 @@ pub(crate) fn list_operations(ask: &Ask<'_>) -> Result<Answer, Failure> {
                 json.key("operation").text(name);
                 let of_name = by_name.get(name.as_str()).copied().unwrap_or(&empty);
                 requests(json, of_name, &window);
+                json.key("was")
+                    .object(|json| past.write(json, name.as_str()));
             });
         });
         json.key("window_s").plain(window.seconds());

@@ -81,6 +81,7 @@ async fn what_is_posted_is_read_strictly() {
         (r#"{"a": {"tag": "=x"}}"#, "tag"),
         (r#"{"a": {}, "limit": 0}"#, "limit"),
         (r#"{"a": {}, "sample": 5000}"#, "sample"),
+        (r#"{"a": {}, "within_ms": 0}"#, "within_ms"),
     ] {
         let reply = world.post("/api/difference", body).await;
         assert_eq!(reply.status, 400, "{body}");

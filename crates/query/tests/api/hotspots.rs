@@ -39,6 +39,7 @@ async fn the_slow_service_is_charged_and_its_callers_are_victims() {
         ("service", json!("payment")),
         ("operation", json!("payment server")),
         ("kind", json!("latency")),
+        ("change", json!("worse")),
         ("share", json!(1.0)),
         ("error_rate", json!(0.0)),
         ("rate_per_s", json!(0.1)),
@@ -75,11 +76,31 @@ async fn errors_are_charged_where_they_begin() {
         (&spot["error_rate"], &spot["was"]["error_rate"]),
         (&json!(1.0), &json!(0.0))
     );
+    assert_eq!(spot["change"], "new");
     assert_eq!(
         answer["hotspots"].as_array().map(Vec::len),
         Some(1),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn what_fails_as_ever_is_steady() {
+    let before = (1..=60).flat_map(|at| request(at, 600 + at, 10.0, "error"));
+    let now = (61..=90).flat_map(|at| request(at, at, 10.0, "error"));
+    let world = World::of(&before.chain(now).collect());
+    let answer = world.ok("/api/hotspots").await;
+    let spots = answer["hotspots"].as_array().expect("a list");
+    assert_eq!(spots.len(), 1, "{answer}");
+    for (name, value) in [
+        ("service", json!("payment")),
+        ("kind", json!("error")),
+        ("change", json!("steady")),
+        ("error_rate", json!(1.0)),
+    ] {
+        assert_eq!(spots[0][name], value, "{name}");
+    }
+    assert_eq!(spots[0]["was"]["error_rate"], 1.0);
 }
 
 #[tokio::test]

@@ -77,12 +77,13 @@ fn world() -> World {
 #[tokio::test]
 async fn the_overview_reads_the_stats_once_and_no_trace() {
     let world = world();
-    for uri in ["/api/services", "/api/services/cart/operations"] {
+    // Operations have their figures of an hour, a day and a week before beside them.
+    for (uri, reads) in [("/api/services", 1), ("/api/services/cart/operations", 4)] {
         let before = world.stats_reads.load(Ordering::SeqCst);
         world.ok(uri).await;
         assert_eq!(
             world.stats_reads.load(Ordering::SeqCst),
-            before + 1,
+            before + reads,
             "{uri}"
         );
     }
@@ -132,6 +133,46 @@ async fn services_come_from_the_index_and_figures_from_the_stats() {
             .filter_map(|step| step["count"].as_u64())
             .sum();
         assert_eq!(Some(total), service["request_count"].as_u64());
+    }
+}
+
+/// Other figures an hour, a day and a week before the present ones.
+#[tokio::test]
+async fn operations_and_edges_have_what_was_beside_them() {
+    let world = world();
+    for (back_s, count) in [(3_600, 30), (86_400, 60), (604_800, 90)] {
+        let mut figures = Figures::default();
+        (0..count).for_each(|at| figures.record(2_000_000, at < 3));
+        let step = (NOW / 1_000_000_000 - back_s - 60) * 1_000_000_000 / STEP_NS;
+        let keys = [
+            SeriesKey::Operation {
+                service: "cart".to_owned(),
+                operation: "GET /cart".to_owned(),
+                entry: true,
+            },
+            SeriesKey::Edge {
+                parent: "front".to_owned(),
+                child: "cart".to_owned(),
+            },
+        ];
+        let delta = StatsDelta {
+            figures: keys.map(|key| ((step, key), figures.clone())).into(),
+            now_unix_ns: NOW,
+            ..StatsDelta::default()
+        };
+        world.stats.write(delta).expect("memory takes everything");
+    }
+    let operations = world.ok("/api/services/cart/operations?window=10m").await;
+    let graph = world.ok("/api/graph?window=10m").await;
+    for now in [&operations["metrics"][0], &graph["edges"][0]] {
+        assert_eq!(now["error_rate"], 0.02, "{now}");
+        for (past, count) in [("hour", 30.0), ("day", 60.0), ("week", 90.0)] {
+            let was = &now["was"][past];
+            assert_eq!(was["error_rate"], 3.0 / count, "{past}: {was}");
+            assert_eq!(was["rate_per_s"], count / 600.0, "{past}: {was}");
+            let p95 = was["p95_ms"].as_f64().expect("a number");
+            assert!((1.9..2.1).contains(&p95), "{past}: {was}");
+        }
     }
 }
 

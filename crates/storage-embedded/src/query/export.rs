@@ -40,6 +40,7 @@ pub(super) fn scan_spans(
         spans: export.spans,
         spans_missing: export.spans_missing,
         one_of: query.one_of,
+        blocks_left: 0,
         searched: export.probe.searched,
         incomplete: export.probe.incomplete,
     })
@@ -120,7 +121,7 @@ impl Export<'_, '_> {
 
 /// The batches of a head with their rows, exact repeats left out; each batch is let go of once it
 /// was taken.
-fn distinct_rows(head: HeadView) -> impl Iterator<Item = (Arc<SpanBatch>, Vec<u32>)> {
+pub(super) fn distinct_rows(head: HeadView) -> impl Iterator<Item = (Arc<SpanBatch>, Vec<u32>)> {
     let batches = head.batches().map(|batch| Arc::clone(&batch.batch));
     let batches: Vec<_> = batches.collect();
     drop(head);

@@ -3,6 +3,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod by_id;
+mod count;
 mod export;
 mod failed;
 mod find;
@@ -19,8 +20,8 @@ use std::sync::Arc;
 use tracewell_model::TraceId;
 use tracewell_storage::scan::Each;
 use tracewell_storage::{
-    Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, SpanScanner, TraceFinder,
-    TraceQuery, TraceReader,
+    Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, Sets, SpanScanner,
+    TraceFinder, TraceQuery, TraceReader, ValueCounts,
 };
 
 use crate::engine::Engine;
@@ -88,5 +89,15 @@ impl SpanScanner for EmbeddedTraces {
         each: Each<'_>,
     ) -> Result<Scanned, Error> {
         export::scan_spans(&self.engine, query, context, each)
+    }
+
+    fn count_values(
+        &self,
+        sets: &Sets<'_>,
+        one_of: u32,
+        context: &ReadContext,
+        counts: &mut ValueCounts,
+    ) -> Result<Scanned, Error> {
+        count::count_values(&self.engine, sets, one_of, context, counts)
     }
 }

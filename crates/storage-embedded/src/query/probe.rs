@@ -12,7 +12,7 @@ use tracewell_storage::{Class, Error, ReadContext, Searched};
 use crate::engine::{Engine, View};
 use crate::head::{Extent, HeadView};
 use crate::segment::Segment;
-use crate::segment::block::Block;
+use crate::segment::block::{Block, Body};
 use crate::segment::cache::{Cache, Unit, UnitKey};
 use crate::segment::data::{DataFile, TraceEntry};
 use crate::segment::failed::FailedBlock;
@@ -201,9 +201,19 @@ impl<'a> Probe<'a> {
         let data = self.data(segment, "its spans are missing")?;
         let entry = *data.blocks.get(number)?;
         let key = unit(segment, Unit::Block, number);
-        let (bytes, weigh) = (entry.parts.bytes(), Block::memory_bytes);
+        let (bytes, weigh) = (entry.parts.bytes(), |block: &Block| block.memory_bytes());
         let block = self.load(key, bytes, weigh, || data.read_block(&entry));
         self.or_note(block, key, &cost(entry.parts.rows))
+    }
+
+    /// A block without its ids, which are a third of it.
+    pub(super) fn body(&mut self, segment: &Segment, number: usize, cost: &str) -> Option<Body> {
+        let data = self.data(segment, cost)?;
+        let entry = data.blocks.get(number)?;
+        self.searched.bytes_read += entry.parts.sections_bytes() as u64;
+        self.searched.blocks_read += 1;
+        let body = data.read_body(entry);
+        self.or_note(body, unit(segment, Unit::Block, number), cost)
     }
 
     /// What is decoded of a block that was read.

@@ -168,7 +168,7 @@ fn projected(query: &TraceQuery, span: ProjectedSpan) -> Option<ProjectedRow> {
 }
 
 /// The groups of the service and operation that are asked for.
-fn groups_of(query: &TraceQuery, names: &NameTable) -> BTreeSet<u32> {
+pub(super) fn groups_of(query: &TraceQuery, names: &NameTable) -> BTreeSet<u32> {
     let wanted = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|w| w == name);
     let is_wanted = |group: &u32| {
         names.group(*group).is_some_and(|(service, operation)| {
@@ -179,7 +179,11 @@ fn groups_of(query: &TraceQuery, names: &NameTable) -> BTreeSet<u32> {
 }
 
 /// False when no span of this frame can match.
-fn may_match(query: &TraceQuery, groups: &BTreeSet<u32>, entry: &ProjectionEntry) -> bool {
+pub(super) fn may_match(
+    query: &TraceQuery,
+    groups: &BTreeSet<u32>,
+    entry: &ProjectionEntry,
+) -> bool {
     let mut here = groups.range(entry.first_group..=entry.last_group);
     let long_enough = entry.longest.lies_within(query.min_span_duration_ns, None);
     here.next().is_some()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tracewell_model::{SpanId, TraceId};
 use tracewell_storage::Error;
 
-use super::block::{Block, BlockParts, IDS_PER_CHUNK, ids_of_chunks};
+use super::block::{Block, BlockParts, Body, IDS_PER_CHUNK, ids_of_chunks};
 use super::frame::{self, FrameRef, FrameWriter};
 use super::fuse::{Fuse16, FuseBuilder};
 use super::meta::{SegmentMeta, data_name};
@@ -126,6 +126,12 @@ impl DataFile {
     pub(crate) fn read_block(&self, block: &BlockEntry) -> Result<Block, Error> {
         let bytes = self.read(block.offset, block.parts.bytes())?;
         Block::open(block.parts, bytes)
+    }
+
+    /// Reads a block without its ids.
+    pub(crate) fn read_body(&self, block: &BlockEntry) -> Result<Body, Error> {
+        let bytes = self.read(block.offset, block.parts.sections_bytes())?;
+        Body::open(block.parts, bytes)
     }
 
     /// Reads the bytes of a block as they are.

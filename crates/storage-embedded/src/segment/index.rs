@@ -5,6 +5,7 @@
 //! segment's index is made from those of its inputs without any of them being in memory as a whole.
 #![warn(clippy::indexing_slicing)]
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::fragment::{FragmentPage, PageEntry};
 use super::frame::{self, FrameRef, FrameWriter};
 use super::meta::{SegmentMeta, index_name};
 use super::names::NameTable;
-use super::pages::FragmentWriter;
+use super::pages::{FRAGMENTS_PER_PAGE, FragmentWriter};
 use super::postings::{self, KeyTable, PostingFrame, PostingWriter};
 use super::projection::{ProjectionEntry, ProjectionFrame, ProjectionWriter};
 use crate::codec::{Damaged, Reader, put_varint};
@@ -69,6 +70,15 @@ impl Directory {
                 _ => list(r, 18, FailedEntry::read)?,
             },
         })
+    }
+
+    /// No span of these fragments begins before the first of these times, or ends after the second.
+    pub(crate) fn times_of(&self, fragments: RangeInclusive<u32>) -> Option<(u64, u64)> {
+        let page = |fragment: u32| (fragment / FRAGMENTS_PER_PAGE) as usize;
+        let pages = page(*fragments.start())..=page(*fragments.end());
+        let pages = self.pages.get(pages)?;
+        let first = pages.iter().map(|page| page.start_min_unix_ns).min()?;
+        Some((first, pages.iter().map(|page| page.end_max_unix_ns).max()?))
     }
 }
 

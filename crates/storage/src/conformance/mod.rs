@@ -21,6 +21,7 @@ mod stats;
 mod store;
 mod store_bench;
 pub mod traffic;
+mod values;
 
 use std::fmt;
 
@@ -86,6 +87,12 @@ pub fn store_suite(fixture: &dyn StoreFixture) -> Result<Passed, Failure> {
         &mut passed,
     )?;
     run(durability, scan::CASES, |check| check(fixture), &mut passed)?;
+    run(
+        durability,
+        values::CASES,
+        |check| check(fixture),
+        &mut passed,
+    )?;
     run(
         durability,
         paging::CASES,

@@ -11,8 +11,8 @@ use tracewell_storage::sampling::Kept;
 use tracewell_storage::sampling::ledger::{Progress, Round};
 use tracewell_storage::scan::Each;
 use tracewell_storage::{
-    Class, Error, Found, FoundTrace, Ledger, Names, ReadContext, ScanQuery, Scanned, SpanScanner,
-    TraceFinder, TraceQuery, TraceReader,
+    Class, Error, Found, FoundTrace, Ledger, Names, ReadContext, ScanQuery, Scanned, Sets,
+    SpanScanner, TraceFinder, TraceQuery, TraceReader, ValueCounts,
 };
 
 /// How long a failure stands for those who ask next.
@@ -97,6 +97,16 @@ impl<R: SpanScanner> SpanScanner for Late<R> {
         each: Each<'_>,
     ) -> Result<Scanned, Error> {
         self.ask(|reader| reader.scan_spans(query, context, each))
+    }
+
+    fn count_values(
+        &self,
+        sets: &Sets<'_>,
+        one_of: u32,
+        context: &ReadContext,
+        counts: &mut ValueCounts,
+    ) -> Result<Scanned, Error> {
+        self.ask(|reader| reader.count_values(sets, one_of, context, counts))
     }
 }
 

@@ -24,6 +24,7 @@ mod cold_reads;
 mod crash;
 mod damage;
 mod demo;
+mod difference;
 #[cfg(feature = "cluster")]
 mod engines;
 mod expect;

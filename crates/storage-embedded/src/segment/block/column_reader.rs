@@ -6,17 +6,17 @@ use std::ops::Range;
 
 use tracewell_storage::Error;
 
-use super::column_values::Values;
+use super::column_values::{Coded, Values};
 use super::layout::has_bytes;
-use super::open::Block;
+use super::open::Body;
 use super::parts::Section;
-use super::structure::{Slot, Structure};
+use super::structure::{ColumnPlace, Slot, Structure};
 use crate::codec::Damaged;
 
 /// Reads columns of a block when they are first asked for: the values of some rows.
 #[derive(Debug)]
 pub(super) struct ColumnReader<'b> {
-    block: &'b Block,
+    block: &'b Body,
     /// Where in each column the rows' values begin and end.
     from: Vec<u32>,
     to: Vec<u32>,
@@ -24,7 +24,7 @@ pub(super) struct ColumnReader<'b> {
 }
 
 impl<'b> ColumnReader<'b> {
-    pub(super) fn new(block: &'b Block, rows: &Range<u32>) -> Self {
+    pub(super) fn new(block: &'b Body, rows: &Range<u32>) -> Self {
         let structure = &block.structure;
         let columns = structure.columns.iter().map(|_| OnceCell::new());
         let from = if rows.start == 0 {
@@ -56,6 +56,18 @@ impl<'b> ColumnReader<'b> {
 
     /// Reads values of a column.
     pub(super) fn read(&self, column: usize, values: Range<usize>) -> Result<Values<'b>, Error> {
+        let (place, codes, others) = self.sources(column)?;
+        Ok(Values::read(place, values, codes, others)?)
+    }
+
+    /// Reads the first values of a column, to be counted.
+    pub(super) fn read_coded(&self, column: usize, count: usize) -> Result<Coded<'b>, Error> {
+        let (place, codes, others) = self.sources(column)?;
+        Ok(Coded::read(place, count, codes, others)?)
+    }
+
+    /// What a column lies in: codes, and texts or bits.
+    fn sources(&self, column: usize) -> Result<(&'b ColumnPlace, &'b [u8], &'b [u8]), Error> {
         let place = self.block.structure.columns.get(column);
         let place = place.ok_or(Damaged("column"))?;
         let codes = self.block.section(Section::Codes)?;
@@ -64,7 +76,7 @@ impl<'b> ColumnReader<'b> {
         } else {
             self.block.column_bits()?
         };
-        Ok(Values::read(place, values, codes, others)?)
+        Ok((place, codes, others))
     }
 
     /// Where the first row's value is.
@@ -90,12 +102,28 @@ impl Cursors {
         if let Some(constant) = slot.constant {
             return constant;
         }
-        match self.0.get_mut(slot.column as usize) {
+        self.next_of(slot.column)
+    }
+
+    /// The place of the next value of a varying slot in this column.
+    #[inline]
+    pub(super) fn next_of(&mut self, column: u32) -> u32 {
+        match self.0.get_mut(column as usize) {
             Some(cursor) => {
                 *cursor += 1;
                 *cursor - 1
             }
             None => u32::MAX,
+        }
+    }
+
+    /// Passes over the next values in these columns.
+    #[inline]
+    pub(super) fn pass(&mut self, columns: &[u32]) {
+        for &column in columns {
+            if let Some(cursor) = self.0.get_mut(column as usize) {
+                *cursor += 1;
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ use super::bits;
 use super::layout::has_bytes;
 use super::structure::ColumnPlace;
 use super::symbols::{self, Varints};
+use super::tails::EventValue;
 use crate::codec::{Damaged, Reader};
+use crate::segment::values::word_of;
 
 /// See the module.
 #[derive(Debug)]
@@ -44,6 +46,46 @@ enum Source<'b> {
     },
 }
 
+/// The first values of a column as they are counted: by place a code, by code a value.
+#[derive(Debug)]
+pub(super) enum Coded<'b> {
+    Bytes(Vec<u32>, Dictionary<'b>),
+    Numbers(Vec<u32>, Vec<u64>),
+    /// Of these hardly any two are alike.
+    Distinct(Vec<u64>),
+}
+
+impl<'b> Coded<'b> {
+    /// Reads so many values of a column, given the codes, and the texts or bits.
+    pub(super) fn read(
+        column: &ColumnPlace,
+        count: usize,
+        codes: &'b [u8],
+        others: &'b [u8],
+    ) -> Result<Coded<'b>, Damaged> {
+        Ok(match Source::open(column, codes, others)? {
+            Source::Bytes {
+                symbols,
+                dictionary,
+            } => Coded::Bytes(
+                symbols::read(symbols, 0..count, dictionary.len() as u32)?,
+                dictionary,
+            ),
+            Source::Numbers {
+                symbols,
+                dictionary,
+            } => Coded::Numbers(
+                symbols::read(symbols, 0..count, dictionary.len() as u32)?,
+                dictionary,
+            ),
+            source @ Source::Bits { .. } => match source.read(0..count)? {
+                Read::Numbers(numbers) => Coded::Distinct(numbers),
+                Read::Codes(_) => return Err(Damaged("numbers")),
+            },
+        })
+    }
+}
+
 /// Distinct byte strings.
 #[derive(Debug)]
 pub(super) struct Dictionary<'b> {
@@ -75,22 +117,7 @@ impl<'b> Values<'b> {
         codes: &'b [u8],
         others: &'b [u8],
     ) -> Result<Values<'b>, Damaged> {
-        let cut = Damaged("a column is cut");
-        let codes = codes.get(column.codes.clone()).ok_or(cut)?;
-        let source = match column.distinct {
-            None => Source::Bits {
-                classes: codes,
-                bits: others.get(column.other.clone()).ok_or(cut)?,
-            },
-            Some(distinct) if has_bytes(column.value_type) => {
-                let texts = others.get(column.other.clone()).ok_or(cut)?;
-                Source::Bytes {
-                    symbols: codes,
-                    dictionary: read_dictionary(texts, distinct)?,
-                }
-            }
-            Some(distinct) => read_numbers(codes, distinct, column.value_type)?,
-        };
+        let source = Source::open(column, codes, others)?;
         let read = source.read(place.clone())?;
         Ok(Values {
             place,
@@ -127,6 +154,16 @@ impl<'b> Values<'b> {
         }
     }
 
+    /// The value at this place, as that of an attribute.
+    pub(super) fn value(&self, at: u32, value_type: ValueType) -> Result<EventValue<'b>, Damaged> {
+        match &self.source {
+            Source::Bytes { dictionary, .. } => {
+                Ok(EventValue::Bytes(dictionary.get(self.code(at)?)?))
+            }
+            _ => Ok(EventValue::Number(word_of(value_type, self.number(at)?))),
+        }
+    }
+
     /// The dictionary of texts or bytes.
     pub(super) fn dictionary(&self) -> Result<&Dictionary<'b>, Damaged> {
         match &self.source {
@@ -141,7 +178,30 @@ impl<'b> Values<'b> {
     }
 }
 
-impl Source<'_> {
+impl<'b> Source<'b> {
+    fn open(
+        column: &ColumnPlace,
+        codes: &'b [u8],
+        others: &'b [u8],
+    ) -> Result<Source<'b>, Damaged> {
+        let cut = Damaged("a column is cut");
+        let codes = codes.get(column.codes.clone()).ok_or(cut)?;
+        Ok(match column.distinct {
+            None => Source::Bits {
+                classes: codes,
+                bits: others.get(column.other.clone()).ok_or(cut)?,
+            },
+            Some(distinct) if has_bytes(column.value_type) => {
+                let texts = others.get(column.other.clone()).ok_or(cut)?;
+                Source::Bytes {
+                    symbols: codes,
+                    dictionary: read_dictionary(texts, distinct)?,
+                }
+            }
+            Some(distinct) => read_numbers(codes, distinct, column.value_type)?,
+        })
+    }
+
     fn read(&self, place: Range<usize>) -> Result<Read, Damaged> {
         Ok(match self {
             Source::Bytes {

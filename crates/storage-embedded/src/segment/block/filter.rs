@@ -3,13 +3,12 @@
 //! text, and only columns that matter are read.
 #![warn(clippy::indexing_slicing)]
 
-use tracewell_model::Value;
 use tracewell_model::attribute::ValueType;
 use tracewell_storage::{Error, TagFilter};
 
 use super::column_reader::{ColumnReader, Cursors};
 use super::layout::{class, column, lane};
-use super::open::Block;
+use super::open::Body;
 use super::parts::Section;
 use super::structure::{ColumnPlace, Slot, Structure};
 use super::tails::{EventValue, Tail};
@@ -17,7 +16,7 @@ use crate::codec::Damaged;
 use crate::segment::values::word_of;
 
 /// For each row whether it holds.
-pub(super) fn holding(block: &Block, filter: &TagFilter) -> Result<Vec<bool>, Error> {
+pub(super) fn holding(block: &Body, filter: &TagFilter) -> Result<Vec<bool>, Error> {
     let structure = &block.structure;
     let mut search = Search {
         structure,
@@ -113,18 +112,7 @@ impl Search<'_> {
     }
 
     fn holds(&self, value_type: ValueType, value: EventValue<'_>) -> Result<bool, Damaged> {
-        let value = match (value_type, value) {
-            (ValueType::Str, EventValue::Bytes(bytes)) => {
-                let text = std::str::from_utf8(bytes);
-                Value::Str(text.map_err(|_| Damaged("text is not UTF-8"))?)
-            }
-            (ValueType::Any, EventValue::Bytes(bytes)) => Value::Any(bytes),
-            (_, EventValue::Bytes(bytes)) => Value::Bytes(bytes),
-            (ValueType::Double, EventValue::Number(word)) => Value::Double(f64::from_bits(word)),
-            (ValueType::Bool, EventValue::Number(word)) => Value::Bool(word != 0),
-            (_, EventValue::Number(word)) => Value::Int(word as i64),
-        };
-        Ok(self.filter.condition.holds(&value))
+        Ok(self.filter.condition.holds(&value.typed(value_type)?))
     }
 
     fn has_key(&self, column: u32) -> bool {

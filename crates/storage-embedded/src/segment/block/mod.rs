@@ -3,10 +3,13 @@
 //! byte. Byte by byte: docs/formats/block.md.
 
 mod bits;
+mod chosen;
 mod classes;
 mod column_reader;
 mod column_values;
 mod columns;
+mod count;
+mod counted;
 mod decode;
 mod encode;
 mod filter;
@@ -31,9 +34,10 @@ mod tests;
 mod verbatim;
 mod wide;
 
+pub(crate) use count::count_values;
 pub(crate) use encode::BlockWriter;
 pub(crate) use ids::{IDS_PER_CHUNK, ids_of_chunks};
-pub(crate) use open::{Block, BlockTrace};
+pub(crate) use open::{Block, BlockTrace, Body};
 pub(crate) use parents::ParentRow;
 pub(crate) use parts::BlockParts;
 pub(crate) use verbatim::checked_trace_ids;

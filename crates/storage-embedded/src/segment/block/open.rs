@@ -2,7 +2,7 @@
 //! needs no tails, and most of what is asked needs no span ids.
 #![warn(clippy::indexing_slicing)]
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 
 use tracewell_model::{SpanBatch, SpanId, TraceId};
@@ -28,32 +28,36 @@ pub(crate) struct BlockTrace {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Block {
+    body: Body,
+    traces: Vec<BlockTrace>,
+}
+
+/// A block without its ids: what counting needs.
+#[derive(Debug)]
+pub(crate) struct Body {
     parts: BlockParts,
     /// As they are in the file.
     bytes: Vec<u8>,
     opened: [OnceLock<Vec<u8>>; SECTIONS],
     pub(super) structure: Structure,
-    traces: Vec<BlockTrace>,
+}
+
+impl Deref for Block {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.body
+    }
 }
 
 impl Block {
-    /// A block, given its bytes of the file.
+    /// Opens it, given its bytes of the file.
     pub(crate) fn open(parts: BlockParts, bytes: Vec<u8>) -> Result<Block, Error> {
         if bytes.len() != parts.bytes() {
             return Err(Error::corrupt("the block is cut"));
         }
-        let (_, codes) = parts.section(Section::Codes);
-        let opened: [OnceLock<Vec<u8>>; SECTIONS] = Default::default();
-        let raw = open_section(&parts, &bytes, Section::Structure)?;
-        let structure = Structure::read(&raw, parts.rows, codes.raw as usize)?;
-        if let Some(cell) = opened.get(Section::Structure as usize) {
-            cell.get_or_init(|| raw);
-        }
         let mut block = Block {
-            parts,
-            bytes,
-            opened,
-            structure,
+            body: Body::open(parts, bytes)?,
             traces: Vec::new(),
         };
         block.traces = block.read_traces()?;
@@ -81,11 +85,6 @@ impl Block {
             .collect())
     }
 
-    /// How many rows it has.
-    pub(crate) fn rows(&self) -> u32 {
-        self.parts.rows
-    }
-
     /// Its traces, in order of their rows.
     pub(crate) fn traces(&self) -> &[BlockTrace] {
         &self.traces
@@ -108,77 +107,6 @@ impl Block {
             return Err(Error::corrupt("rows beyond the block"));
         }
         RowReader::new(self, rows).read()
-    }
-
-    /// Each row's duration: for a search whose index cannot decide.
-    pub(crate) fn durations(&self) -> Result<Vec<u64>, Error> {
-        self.durations_of(0..self.parts.rows)
-    }
-
-    pub(super) fn durations_of(&self, rows: Range<u32>) -> Result<Vec<u64>, Error> {
-        let structure = self.section(Section::Structure)?;
-        let classes = structure.get(self.structure.duration_classes.clone());
-        let classes = classes.unwrap_or_default();
-        let bits = self.section(Section::Bits)?;
-        let from = bits.len().checked_sub(bits::bytes_of(classes));
-        let bits = from.and_then(|from| bits.get(from..));
-        let bits = bits.ok_or_else(|| Error::corrupt("bits of durations"))?;
-        let (before, rest) = classes
-            .split_at_checked(rows.start as usize)
-            .unwrap_or_default();
-        let these = rest.get(..rows.len()).unwrap_or_default();
-        let mut durations = Vec::with_capacity(rows.len());
-        bits::read(these, bits, bits::bits_of(before), |number| {
-            durations.push(number);
-        })?;
-        Ok(durations)
-    }
-
-    /// The starts of these rows. Of traces before only the first spans' are read.
-    pub(super) fn starts_of(&self, rows: Range<u32>) -> Result<Vec<u64>, Error> {
-        let structure = self.section(Section::Structure)?;
-        let classes = |place: &Range<usize>| structure.get(place.clone()).unwrap_or_default();
-        let durations = bits::bytes_of(classes(&self.structure.duration_classes));
-        let classes = classes(&self.structure.start_classes);
-        let bits = self.section(Section::Bits)?;
-        let from = bits
-            .len()
-            .checked_sub(bits::bytes_of(classes))
-            .and_then(|from| from.checked_sub(durations));
-        let bits = from.and_then(|from| bits.get(from..));
-        let bits = bits.ok_or_else(|| Error::corrupt("bits of starts"))?;
-        let mut starts = Vec::with_capacity(rows.len());
-        let (mut first, mut at) = (0u64, 0);
-        for trace in &self.traces {
-            if trace.first >= rows.end {
-                break;
-            }
-            let end = trace.first + trace.spans;
-            // Those that are asked for, or the first one, and those before it in the trace.
-            let to = if end > rows.start {
-                end.min(rows.end)
-            } else {
-                trace.first + 1
-            };
-            let these = trace.first as usize..to.min(end) as usize;
-            let mut before = first;
-            let mut row = trace.first;
-            let take = |since: u64| {
-                before = before.wrapping_add(since);
-                if row == trace.first {
-                    first = before;
-                }
-                if rows.contains(&row) {
-                    starts.push(before);
-                }
-                row += 1;
-            };
-            let these = classes.get(these).unwrap_or_default();
-            bits::read(these, bits, at, take)?;
-            let all = trace.first as usize..end as usize;
-            at += bits::bits_of(classes.get(all).unwrap_or_default());
-        }
-        Ok(starts)
     }
 
     /// The ids of these rows.
@@ -225,6 +153,107 @@ impl Block {
             }
         }
         Ok(parents)
+    }
+}
+
+impl Body {
+    /// Opens it, given its bytes of the file, at least those of its sections.
+    pub(crate) fn open(parts: BlockParts, bytes: Vec<u8>) -> Result<Body, Error> {
+        let (_, codes) = parts.section(Section::Codes);
+        let opened: [OnceLock<Vec<u8>>; SECTIONS] = Default::default();
+        let raw = open_section(&parts, &bytes, Section::Structure)?;
+        let structure = Structure::read(&raw, parts.rows, codes.raw as usize)?;
+        if let Some(cell) = opened.get(Section::Structure as usize) {
+            cell.get_or_init(|| raw);
+        }
+        Ok(Body {
+            parts,
+            bytes,
+            opened,
+            structure,
+        })
+    }
+
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> u32 {
+        self.parts.rows
+    }
+
+    /// Each row's duration: for a search whose index cannot decide.
+    pub(crate) fn durations(&self) -> Result<Vec<u64>, Error> {
+        self.durations_of(0..self.parts.rows)
+    }
+
+    /// How many bits each row's duration has.
+    pub(super) fn duration_classes(&self) -> Result<&[u8], Error> {
+        let structure = self.section(Section::Structure)?;
+        let classes = structure.get(self.structure.duration_classes.clone());
+        Ok(classes.unwrap_or_default())
+    }
+
+    pub(super) fn durations_of(&self, rows: Range<u32>) -> Result<Vec<u64>, Error> {
+        let classes = self.duration_classes()?;
+        let bits = self.section(Section::Bits)?;
+        let from = bits.len().checked_sub(bits::bytes_of(classes));
+        let bits = from.and_then(|from| bits.get(from..));
+        let bits = bits.ok_or_else(|| Error::corrupt("bits of durations"))?;
+        let (before, rest) = classes
+            .split_at_checked(rows.start as usize)
+            .unwrap_or_default();
+        let these = rest.get(..rows.len()).unwrap_or_default();
+        let mut durations = Vec::with_capacity(rows.len());
+        bits::read(these, bits, bits::bits_of(before), |number| {
+            durations.push(number);
+        })?;
+        Ok(durations)
+    }
+
+    /// The starts of these rows. Of traces before only the first spans' are read.
+    pub(super) fn starts_of(&self, rows: Range<u32>) -> Result<Vec<u64>, Error> {
+        let structure = self.section(Section::Structure)?;
+        let classes = |place: &Range<usize>| structure.get(place.clone()).unwrap_or_default();
+        let durations = bits::bytes_of(classes(&self.structure.duration_classes));
+        let classes = classes(&self.structure.start_classes);
+        let bits = self.section(Section::Bits)?;
+        let from = bits
+            .len()
+            .checked_sub(bits::bytes_of(classes))
+            .and_then(|from| from.checked_sub(durations));
+        let bits = from.and_then(|from| bits.get(from..));
+        let bits = bits.ok_or_else(|| Error::corrupt("bits of starts"))?;
+        let mut starts = Vec::with_capacity(rows.len());
+        let (mut first, mut at, mut end) = (0u64, 0, 0);
+        for spans in &self.structure.traces {
+            let first_row = end;
+            if first_row >= rows.end {
+                break;
+            }
+            end = first_row + spans;
+            // Those that are asked for, or the first one, and those before it in the trace.
+            let to = if end > rows.start {
+                end.min(rows.end)
+            } else {
+                first_row + 1
+            };
+            let these = first_row as usize..to.min(end) as usize;
+            let mut before = first;
+            let mut row = first_row;
+            let take = |since: u64| {
+                before = before.wrapping_add(since);
+                if row == first_row {
+                    first = before;
+                }
+                if rows.contains(&row) {
+                    starts.push(before);
+                }
+                row += 1;
+            };
+            let these = classes.get(these).unwrap_or_default();
+            bits::read(these, bits, at, take)?;
+            let all = first_row as usize..end as usize;
+            at += bits::bits_of(classes.get(all).unwrap_or_default());
+        }
+        Ok(starts)
     }
 
     /// The bits of columns: they follow the ids.

@@ -62,25 +62,25 @@ impl BlockParts {
         self.sections.iter().map(|s| u64::from(s.raw)).sum()
     }
 
-    /// Where its trace ids begin.
-    fn trace_ids_at(&self) -> usize {
+    /// Bytes of its sections in the file; its trace ids begin behind them.
+    pub(crate) fn sections_bytes(&self) -> usize {
         self.sections.iter().map(|s| s.stored as usize).sum()
     }
 
     /// Where its span ids begin.
     pub(super) fn ids_at(&self) -> usize {
-        self.trace_ids_at() + ids::bytes::<16>(self.traces)
+        self.sections_bytes() + ids::bytes::<16>(self.traces)
     }
 
     /// Where all of its trace ids lie in the block.
     pub(super) fn trace_ids(&self) -> Range<usize> {
-        self.trace_ids_at()..self.ids_at()
+        self.sections_bytes()..self.ids_at()
     }
 
     /// Where the chunk with the id of this trace lies in the block: offset and bytes.
     pub(crate) fn trace_id_chunk(&self, trace: u32) -> (usize, usize) {
         let (from, length) = ids::chunk_of::<16>(self.traces, trace);
-        (self.trace_ids_at() + from, length)
+        (self.sections_bytes() + from, length)
     }
 
     /// Where the chunk with the id of this row lies in the block: offset and bytes.

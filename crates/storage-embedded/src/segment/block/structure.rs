@@ -122,12 +122,11 @@ impl Structure {
         counter.add(column::OPERATION, templates.len() as u64)?;
         let mut places = Vec::with_capacity(templates.len());
         for shape in templates {
-            let columns = shapes.get(shape as usize).into_iter().flatten().copied();
+            let columns = shapes
+                .get(shape as usize)
+                .map_or(&[][..], |columns| columns);
             let (slots_at, varying_at) = (slots.len(), varying.len());
-            read_slots(r, columns, &mut counter, &mut slots)?;
-            let these = slots.get(slots_at..).unwrap_or_default().iter();
-            let these = these.filter(|slot| slot.constant.is_none());
-            varying.extend(these.map(|slot| slot.column));
+            read_slots(r, columns, &mut counter, (&mut slots, &mut varying))?;
             places.push(TemplatePlace {
                 shape,
                 slots: slots_at as u32,
@@ -377,23 +376,31 @@ fn read_positions(r: &mut Reader<'_>, bound: usize) -> Result<Vec<u32>, Damaged>
     Ok(positions)
 }
 
-/// The slots of a template: a bit each, set when it varies.
+/// The slots of a template: a bit each, set when it varies; and the columns of those that do.
 fn read_slots(
     r: &mut Reader<'_>,
-    columns: impl Iterator<Item = u32>,
+    columns: &[u32],
     counter: &mut Counter,
-    slots: &mut Vec<Slot>,
+    (slots, varying): (&mut Vec<Slot>, &mut Vec<u32>),
 ) -> Result<(), Damaged> {
-    let lanes = (column::LANES..column::LANES + lane::COUNT).map(|at| at as u32);
-    let mut mask = 0u8;
-    for (at, column) in lanes.chain(columns).enumerate() {
-        if at % 8 == 0 {
-            mask = r.byte()?;
-        }
-        let constant = if mask >> (at % 8) & 1 == 1 {
-            None
-        } else {
-            Some(counter.add(column as usize, 1)?)
+    const LANES: [u32; lane::COUNT] = [
+        column::LANES as u32,
+        column::LANES as u32 + 1,
+        column::LANES as u32 + 2,
+    ];
+    let count = lane::COUNT + columns.len();
+    let masks = r.take(count.div_ceil(8))?;
+    slots.reserve(count);
+    let bits = masks
+        .iter()
+        .flat_map(|mask| (0..8).map(move |bit| mask >> bit & 1));
+    for (&column, bit) in LANES.iter().chain(columns).zip(bits) {
+        let constant = match bit {
+            1 => {
+                varying.push(column);
+                None
+            }
+            _ => Some(counter.add(column as usize, 1)?),
         };
         slots.push(Slot { column, constant });
     }

@@ -2,6 +2,7 @@
 //! were lifted out of the rest, so a text is mostly told by where it stands there.
 #![warn(clippy::indexing_slicing)]
 
+use tracewell_model::Value;
 use tracewell_model::attribute::ValueType;
 use tracewell_model::batch::Columns;
 
@@ -106,6 +107,23 @@ impl Places<'_> {
 pub(super) enum EventValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
+}
+
+impl<'a> EventValue<'a> {
+    /// What it is as an attribute's value of this type.
+    pub(super) fn typed(self, value_type: ValueType) -> Result<Value<'a>, Damaged> {
+        Ok(match (value_type, self) {
+            (ValueType::Str, EventValue::Bytes(bytes)) => {
+                let text = std::str::from_utf8(bytes);
+                Value::Str(text.map_err(|_| Damaged("text is not UTF-8"))?)
+            }
+            (ValueType::Any, EventValue::Bytes(bytes)) => Value::Any(bytes),
+            (_, EventValue::Bytes(bytes)) => Value::Bytes(bytes),
+            (ValueType::Double, EventValue::Number(word)) => Value::Double(f64::from_bits(word)),
+            (ValueType::Bool, EventValue::Number(word)) => Value::Bool(word != 0),
+            (_, EventValue::Number(word)) => Value::Int(word as i64),
+        })
+    }
 }
 
 /// A tail that is read.

@@ -18,6 +18,7 @@ use crate::memory::MemoryStore;
 use crate::scan::{Each, ScanQuery, Scanned, SpanScanner};
 use crate::sink::Sink;
 use crate::traces::{FoundTrace, TraceReader};
+use crate::value_counts::{Sets, ValueCounts};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +63,13 @@ pub enum StoreFault {
     ScansPastTheEnd,
     /// Goes on scanning when told to end.
     ScansOn,
+    /// Counts what is in the first set in the rest too.
+    CountsTheRestTwice,
 }
 
 impl StoreFault {
     /// Every fault.
-    pub const ALL: [StoreFault; 20] = [
+    pub const ALL: [StoreFault; 21] = [
         StoreFault::DropsEveryThousandth,
         StoreFault::ForgetsOnRestart,
         StoreFault::DurableTooEarly,
@@ -87,6 +90,7 @@ impl StoreFault {
         StoreFault::ScansWithoutHead,
         StoreFault::ScansPastTheEnd,
         StoreFault::ScansOn,
+        StoreFault::CountsTheRestTwice,
     ];
 }
 
@@ -407,5 +411,17 @@ impl SpanScanner for Broken {
             }),
             _ => self.inner.scan_spans(query, context, each),
         }
+    }
+
+    fn count_values(
+        &self,
+        sets: &Sets<'_>,
+        one_of: u32,
+        context: &ReadContext,
+        counts: &mut ValueCounts,
+    ) -> Result<Scanned, Error> {
+        let is_rest = sets.is_rest && self.fault != StoreFault::CountsTheRestTwice;
+        let sets = Sets { is_rest, ..*sets };
+        self.inner.count_values(&sets, one_of, context, counts)
     }
 }
