@@ -90,8 +90,7 @@ pub(crate) struct RunValues<'a> {
     high_base: u32,
     shapes: Vec<Box<[u32]>>,
     shape_of: HashMap<Box<[u32]>, u32>,
-    resources: Origins,
-    scopes: Origins,
+    origins: [Origins; 2],
     /// What was read only to have it near.
     touched: u32,
     groups: Vec<(u32, u32)>,
@@ -199,8 +198,7 @@ impl<'a> RunValues<'a> {
             high_base: HIGH,
             shapes: Vec::new(),
             shape_of: HashMap::new(),
-            resources: Origins::default(),
-            scopes: Origins::default(),
+            origins: Default::default(),
             touched: 0,
             groups: Vec::new(),
             group_of: HashMap::new(),
@@ -291,11 +289,11 @@ impl<'a> RunValues<'a> {
     }
 
     pub(crate) fn resource(&self, resource: u32) -> &Origin {
-        self.resources.get(resource)
+        self.origins[origin::RESOURCES].get(resource)
     }
 
     pub(crate) fn scope(&self, scope: u32) -> &Origin {
-        self.scopes.get(scope)
+        self.origins[origin::SCOPES].get(scope)
     }
 
     /// What a word of a column with texts or bytes stands for.
