@@ -53,15 +53,24 @@ export interface Figures {
   p99_ms: number | null;
 }
 
+/** The figures of the same window before. */
+export interface Was {
+  hour?: Figures;
+  day?: Figures;
+  week?: Figures;
+}
+
 export interface Hotspot extends Figures {
   rank: number;
   service: string;
   operation: string;
   kind: "error" | "latency";
+  /** Steady: it fails as much as before; these stand beneath what changed. */
+  change: "new" | "worse" | "steady";
   /** Time beyond the normal that is charged to it, and its part of all that is charged. */
   charged_ms: number;
   share: number;
-  was: Figures & { hour?: Figures; day?: Figures; week?: Figures };
+  was: Figures & Was;
   victims: { service: string; operation: string; traces: number }[];
   sample_trace_id: string | null;
   span_id: string | null;
@@ -119,6 +128,8 @@ export interface DifferenceAnswer extends Answer {
   attributes: DifferentValue[];
   /** Keys with too many values to say anything. */
   left_out: string[];
+  /** The part that was counted: 1 is all. */
+  sampled: number;
 }
 
 export interface NamedCount {
@@ -204,6 +215,7 @@ export interface ServicesAnswer extends Answer {
 
 export interface OperationRed extends Red {
   operation: string;
+  was?: Was;
 }
 
 export interface OperationsAnswer extends Answer {
@@ -233,6 +245,7 @@ export interface GraphEdge {
   p50_ms: number | null;
   p95_ms: number | null;
   p99_ms: number | null;
+  was?: Was;
 }
 
 export interface GraphAnswer extends Answer {

@@ -1,5 +1,6 @@
 import { A as a, C as href, H as $, T as route, a as duration, c as percent, h as zone, i as count, l as plural, m as now, r as clock, s as milliseconds, u as rate } from "./index.js";
 import { c as Sparkline, d as serviceHref, l as Swatch, s as ServiceLink, u as When } from "./notes.js";
+import { t as past } from "./past.js";
 // src/parts/hotspots.tsx
 var SHOWN = 8;
 var VICTIMS_SHOWN = 3;
@@ -13,21 +14,13 @@ function comparison({ now, against }) {
 	const part = Math.min(now.sampled, against.sampled);
 	return `${lengthOf(now)} against ${lengthOf(against)} before${part < 1 ? `, from ${percent(part)} of the traces` : ""}`;
 }
-function past(spot, show) {
-	const { hour, day, week } = spot.was;
-	return [
-		["hour", hour],
-		["day", day],
-		["week", week]
-	].flatMap(([name, figures]) => figures ? [`${show(figures)} a ${name} ago`] : []).join(", ");
-}
 function NowAndWas({ spot, by, show, bad }) {
 	return /* @__PURE__ */ a($, { children: [/* @__PURE__ */ a("td", {
 		class: bad ? "number bad" : "number",
 		children: /* @__PURE__ */ a("b", { children: show(by(spot)) })
 	}), /* @__PURE__ */ a("td", {
 		class: "number dim",
-		title: past(spot, (figures) => show(by(figures))),
+		title: past(spot.was, (figures) => show(by(figures))),
 		children: show(by(spot.was))
 	})] });
 }
@@ -89,15 +82,23 @@ function Row$1({ spot }) {
 			class: "name",
 			children: [/* @__PURE__ */ a("div", {
 				class: "hotspot-name",
-				children: [/* @__PURE__ */ a("span", {
-					class: failing ? "badge error" : "badge partial",
-					children: failing ? "Errors" : "Slow"
-				}), /* @__PURE__ */ a("a", {
-					href: sample ?? serviceHref(spot.service),
-					"data-row-link": "",
-					title: sample ? "Open the trace that shows it best, at the guilty span" : "No sample trace; to the service",
-					children: name
-				})]
+				children: [
+					/* @__PURE__ */ a("span", {
+						class: failing ? "badge error" : "badge partial",
+						children: failing ? "Errors" : "Slow"
+					}),
+					spot.change !== "worse" && /* @__PURE__ */ a("span", {
+						class: "badge off",
+						title: spot.change === "steady" ? "It fails as much as it did before" : "There was none of it before",
+						children: spot.change === "steady" ? "as ever" : "new"
+					}),
+					/* @__PURE__ */ a("a", {
+						href: sample ?? serviceHref(spot.service),
+						"data-row-link": "",
+						title: sample ? "Open the trace that shows it best, at the guilty span" : "No sample trace; to the service",
+						children: name
+					})
+				]
 			}), /* @__PURE__ */ a(Victims, { spot })]
 		}),
 		/* @__PURE__ */ a(NowAndWas, {
@@ -118,7 +119,7 @@ function Row$1({ spot }) {
 		}),
 		/* @__PURE__ */ a("td", {
 			class: "number",
-			title: `${milliseconds(spot.charged_ms)} beyond the normal`,
+			title: `${milliseconds(spot.charged_ms)} ${spot.change === "steady" ? "as ever" : "beyond the normal"}`,
 			children: percent(spot.share)
 		}),
 		/* @__PURE__ */ a("td", {

@@ -2,6 +2,7 @@ import { A as a, C as href, D as withChanges, E as setParams, H as $, N as useGe
 import { d as serviceHref, r as Problem, s as ServiceLink, t as Incomplete } from "./notes.js";
 import { t as FirstSpan } from "./firstspan.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
+import { n as wasColumn } from "./past.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";
 import { t as SortTable } from "./sorttable.js";
 // src/map/layout.ts
@@ -261,13 +262,15 @@ var COLUMNS = [
 			children: percent(edge.error_rate)
 		})
 	},
+	wasColumn("errors", (figures) => figures.error_rate, percent),
 	{
 		key: "p95",
 		name: "p95",
 		number: true,
 		by: (edge) => edge.p95_ms,
 		show: (edge) => milliseconds(edge.p95_ms)
-	}
+	},
+	wasColumn("p95", (figures) => figures.p95_ms, milliseconds)
 ];
 function shown(graph, focus, hops) {
 	if (focus) return {

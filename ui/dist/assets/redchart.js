@@ -1,12 +1,28 @@
-import { A as a, B as d, C as href, H as $, N as useGet, P as stringifyExact, a as duration, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, y as filterOf } from "./index.js";
+import { A as a, B as d, C as href, H as $, N as useGet, P as stringifyExact, a as duration, c as percent, h as zone, i as count, j as refresh, l as plural, m as now, r as clock, s as milliseconds, y as filterOf } from "./index.js";
 import { a as CopyButton, n as Lacking, o as Part, t as Incomplete } from "./notes.js";
 // src/parts/difference.tsx
 var SHOWN = 12;
+/** The first answer is of what the server can count in this time; then it is asked for everything. */
+var FIRST_MS = 250;
 /** The key of the cache: a POST with this body. */
-var differenceKey = (a, b) => `/api/difference\n${stringifyExact({
+var differenceKey = (a, b, within_ms) => `/api/difference\n${stringifyExact({
 	a,
-	b
+	b,
+	...within_ms ? { within_ms } : {}
 })}`;
+/** A first answer soon, and exact counts when they are there. */
+function useDifference(a, b) {
+	const [soon, all] = [differenceKey(a, b, FIRST_MS), differenceKey(a, b)];
+	const first = useGet(soon, { keep: true });
+	const isPart = first.data?.complete === false;
+	const exact = useGet(isPart ? all : null, { keep: true });
+	return {
+		data: exact.data ?? first.data,
+		error: exact.error ?? first.error,
+		isPart: isPart && !exact.data,
+		retry: () => void refresh(isPart ? all : soon)
+	};
+}
 /** The same conditions as the address of /search has them. */
 var asSearch = (query) => Object.fromEntries(Object.entries(query).map(([key, value]) => [key === "start" ? "from" : key === "end" ? "to" : key, String(value)]));
 /** The second set without the first, which is in it: then the counts are of the rest. */
@@ -95,14 +111,13 @@ function Row({ one, answer, search }) {
 	] });
 }
 function Difference({ a: a$2, b, overlaps, names, search }) {
-	const key = differenceKey(a$2, b);
-	const { data: answered, error } = useGet(key, { keep: true });
+	const { data: answered, error, isPart, retry } = useDifference(a$2, b);
 	const data = answered && overlaps ? withoutFirst(answered) : answered;
 	const [all, setAll] = d(false);
 	if (error) return /* @__PURE__ */ a(Lacking, {
 		what: "differences",
 		error,
-		retry: () => void refresh(key)
+		retry
 	});
 	if (!data) return /* @__PURE__ */ a("p", {
 		class: "loading room",
@@ -110,7 +125,7 @@ function Difference({ a: a$2, b, overlaps, names, search }) {
 	});
 	const shown = all ? data.attributes : data.attributes.slice(0, SHOWN);
 	return /* @__PURE__ */ a($, { children: [
-		/* @__PURE__ */ a(Incomplete, { answer: data }),
+		!isPart && /* @__PURE__ */ a(Incomplete, { answer: data }),
 		/* @__PURE__ */ a("p", {
 			class: "quiet-text",
 			role: "status",
@@ -121,7 +136,8 @@ function Difference({ a: a$2, b, overlaps, names, search }) {
 				", ",
 				count(data.n_b),
 				" ",
-				names[1]
+				names[1],
+				isPart && ` so far${data.sampled < 1 ? `, in ${percent(data.sampled)} of all` : ""}; counting the rest…`
 			]
 		}),
 		data.attributes.length === 0 ? /* @__PURE__ */ a("p", {

@@ -4,6 +4,7 @@ import { t as Changes } from "./changes.js";
 import { i as asSearch, n as RedCharts, r as Difference } from "./redchart.js";
 import { n as useWidth, t as prepare } from "./canvas.js";
 import { n as useLive, t as LiveSwitch } from "./live.js";
+import { n as wasColumn, t as past } from "./past.js";
 import { n as WindowPicker, r as currentWindow } from "./pickers.js";
 import { t as SortTable } from "./sorttable.js";
 import { t as TraceList } from "./tracelist.js";
@@ -692,6 +693,7 @@ function operationColumns(service) {
 				children: percent(row.error_rate)
 			})
 		},
+		wasColumn("errors", (figures) => figures.error_rate, percent),
 		{
 			key: "p50",
 			name: "p50",
@@ -706,6 +708,7 @@ function operationColumns(service) {
 			by: (row) => row.p95_ms,
 			show: (row) => milliseconds(row.p95_ms)
 		},
+		wasColumn("p95", (figures) => figures.p95_ms, milliseconds),
 		{
 			key: "p99",
 			name: "p99",
@@ -729,15 +732,17 @@ function Neighbours({ title, edges, other, none }) {
 				/* @__PURE__ */ a(ServiceLink, { service: other(edge) }),
 				/* @__PURE__ */ a("span", {
 					class: "number",
+					title: past(edge.was, (figures) => `${rate(figures.rate_per_s)}/s`),
 					children: [rate(edge.rate_per_s), "/s"]
 				}),
 				/* @__PURE__ */ a("span", {
 					class: edge.error_count > 0 ? "number bad" : "number dim",
+					title: past(edge.was, (figures) => percent(figures.error_rate)),
 					children: percent(edge.error_rate)
 				}),
 				/* @__PURE__ */ a("span", {
 					class: "number",
-					title: "p95",
+					title: ["p95", past(edge.was, (figures) => milliseconds(figures.p95_ms))].filter(Boolean).join("; "),
 					children: milliseconds(edge.p95_ms)
 				})
 			] }, other(edge)))

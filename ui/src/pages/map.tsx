@@ -6,6 +6,7 @@ import { serviceHref, ServiceLink } from "../parts/bits";
 import { FirstSpan } from "../parts/firstspan";
 import { LiveSwitch, useLive } from "../parts/live";
 import { Incomplete, Problem } from "../parts/notes";
+import { wasColumn } from "../parts/past";
 import { currentWindow, WindowPicker } from "../parts/pickers";
 import { SortTable, type Column } from "../parts/sorttable";
 import { href, route, setParams, withChanges } from "../router";
@@ -97,7 +98,9 @@ const COLUMNS: Column<GraphEdge>[] = [
   { key: "child", name: "Callee", by: (edge) => edge.child, show: (edge) => <ServiceLink service={edge.child} /> },
   { key: "rate", name: "Calls/s", number: true, by: (edge) => edge.rate_per_s, show: (edge) => rate(edge.rate_per_s) },
   { key: "errors", name: "Errors", number: true, by: (edge) => edge.error_rate, show: (edge) => <span class={edge.error_count > 0 ? "bad" : "dim"}>{percent(edge.error_rate)}</span> },
+  wasColumn("errors", (figures) => figures.error_rate, percent),
   { key: "p95", name: "p95", number: true, by: (edge) => edge.p95_ms, show: (edge) => milliseconds(edge.p95_ms) },
+  wasColumn("p95", (figures) => figures.p95_ms, milliseconds),
 ];
 
 function shown(graph: GraphAnswer, focus: string, hops: number): { names: Set<string>; cut: boolean } {

@@ -6,6 +6,7 @@ import { ServiceLink, Swatch } from "../parts/bits";
 import { heatmapUrl, isFixed, Latency } from "../parts/latency";
 import { LiveSwitch, useLive } from "../parts/live";
 import { Incomplete, Problem } from "../parts/notes";
+import { past, wasColumn } from "../parts/past";
 import { currentWindow, WindowPicker } from "../parts/pickers";
 import { RedCharts } from "../parts/redchart";
 import { Spent } from "../parts/spent";
@@ -65,8 +66,10 @@ function operationColumns(service: string): Column<OperationRed>[] {
           <span class="dim">{percent(row.error_rate)}</span>
         ),
     },
+    wasColumn("errors", (figures) => figures.error_rate, percent),
     { key: "p50", name: "p50", number: true, by: (row) => row.p50_ms, show: (row) => milliseconds(row.p50_ms) },
     { key: "p95", name: "p95", number: true, by: (row) => row.p95_ms, show: (row) => milliseconds(row.p95_ms) },
+    wasColumn("p95", (figures) => figures.p95_ms, milliseconds),
     { key: "p99", name: "p99", number: true, by: (row) => row.p99_ms, show: (row) => milliseconds(row.p99_ms) },
   ];
 }
@@ -85,9 +88,13 @@ function Neighbours({ title, edges, other, none }: { title: string; edges?: Grap
           {sorted.map((edge) => (
             <li key={other(edge)}>
               <ServiceLink service={other(edge)} />
-              <span class="number">{rate(edge.rate_per_s)}/s</span>
-              <span class={edge.error_count > 0 ? "number bad" : "number dim"}>{percent(edge.error_rate)}</span>
-              <span class="number" title="p95">
+              <span class="number" title={past(edge.was, (figures) => `${rate(figures.rate_per_s)}/s`)}>
+                {rate(edge.rate_per_s)}/s
+              </span>
+              <span class={edge.error_count > 0 ? "number bad" : "number dim"} title={past(edge.was, (figures) => percent(figures.error_rate))}>
+                {percent(edge.error_rate)}
+              </span>
+              <span class="number" title={["p95", past(edge.was, (figures) => milliseconds(figures.p95_ms))].filter(Boolean).join("; ")}>
                 {milliseconds(edge.p95_ms)}
               </span>
             </li>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { refresh, useGet } from "../api";
 import { filterOf } from "../filter";
-import { count, plural } from "../format";
+import { count, percent, plural } from "../format";
 import { stringifyExact } from "../json";
 import { href } from "../router";
 import type { DifferenceAnswer, DifferentValue, SpanQuery } from "../types";
@@ -11,8 +11,20 @@ import { Incomplete, Lacking } from "./notes";
 
 const SHOWN = 12;
 
+/** The first answer is of what the server can count in this time; then it is asked for everything. */
+const FIRST_MS = 250;
+
 /** The key of the cache: a POST with this body. */
-export const differenceKey = (a: SpanQuery, b: SpanQuery | null): string => `/api/difference\n${stringifyExact({ a, b })}`;
+export const differenceKey = (a: SpanQuery, b: SpanQuery | null, within_ms?: number): string => `/api/difference\n${stringifyExact({ a, b, ...(within_ms ? { within_ms } : {}) })}`;
+
+/** A first answer soon, and exact counts when they are there. */
+function useDifference(a: SpanQuery, b: SpanQuery | null) {
+  const [soon, all] = [differenceKey(a, b, FIRST_MS), differenceKey(a, b)];
+  const first = useGet<DifferenceAnswer>(soon, { keep: true });
+  const isPart = first.data?.complete === false;
+  const exact = useGet<DifferenceAnswer>(isPart ? all : null, { keep: true });
+  return { data: exact.data ?? first.data, error: exact.error ?? first.error, isPart: isPart && !exact.data, retry: () => void refresh(isPart ? all : soon) };
+}
 
 /** The same conditions as the address of /search has them. */
 export const asSearch = (query: SpanQuery): Record<string, string> =>
@@ -77,18 +89,18 @@ interface Props {
 }
 
 export function Difference({ a, b, overlaps, names, search }: Props) {
-  const key = differenceKey(a, b);
-  const { data: answered, error } = useGet<DifferenceAnswer>(key, { keep: true });
+  const { data: answered, error, isPart, retry } = useDifference(a, b);
   const data = answered && overlaps ? withoutFirst(answered) : answered;
   const [all, setAll] = useState(false);
-  if (error) return <Lacking what="differences" error={error} retry={() => void refresh(key)} />;
+  if (error) return <Lacking what="differences" error={error} retry={retry} />;
   if (!data) return <p class="loading room">Comparing…</p>;
   const shown = all ? data.attributes : data.attributes.slice(0, SHOWN);
   return (
     <>
-      <Incomplete answer={data} />
+      {!isPart && <Incomplete answer={data} />}
       <p class="quiet-text" role="status">
         {plural(data.n_a, "span")} {names[0]}, {count(data.n_b)} {names[1]}
+        {isPart && ` so far${data.sampled < 1 ? `, in ${percent(data.sampled)} of all` : ""}; counting the rest…`}
       </p>
       {data.attributes.length === 0 ? (
         <p class="quiet-text">{data.n_a === 0 ? "No span is in it: nothing to compare." : "No attribute differs."}</p>

@@ -3,6 +3,7 @@ import { count, duration, milliseconds, percent, plural, rate } from "../format"
 import { href } from "../router";
 import type { Figures, Hotspot, HotspotsAnswer, Looked } from "../types";
 import { serviceHref, Swatch } from "./bits";
+import { past } from "./past";
 
 const SHOWN = 8;
 const VICTIMS_SHOWN = 3;
@@ -20,20 +21,13 @@ export function comparison({ now, against }: HotspotsAnswer): string {
   return `${lengthOf(now)} against ${lengthOf(against)} before${part < 1 ? `, from ${percent(part)} of the traces` : ""}`;
 }
 
-function past(spot: Hotspot, show: (figures: Figures) => string): string {
-  const { hour, day, week } = spot.was;
-  return [["hour", hour], ["day", day], ["week", week]]
-    .flatMap(([name, figures]) => (figures ? [`${show(figures as Figures)} a ${name as string} ago`] : []))
-    .join(", ");
-}
-
 function NowAndWas({ spot, by, show, bad }: { spot: Hotspot; by: (figures: Figures) => number | null; show: (value: number | null) => string; bad: boolean }) {
   return (
     <>
       <td class={bad ? "number bad" : "number"}>
         <b>{show(by(spot))}</b>
       </td>
-      <td class="number dim" title={past(spot, (figures) => show(by(figures)))}>
+      <td class="number dim" title={past(spot.was, (figures) => show(by(figures)))}>
         {show(by(spot.was))}
       </td>
     </>
@@ -69,6 +63,11 @@ function Row({ spot }: { spot: Hotspot }) {
       <td class="name">
         <div class="hotspot-name">
           <span class={failing ? "badge error" : "badge partial"}>{failing ? "Errors" : "Slow"}</span>
+          {spot.change !== "worse" && (
+            <span class="badge off" title={spot.change === "steady" ? "It fails as much as it did before" : "There was none of it before"}>
+              {spot.change === "steady" ? "as ever" : "new"}
+            </span>
+          )}
           <a href={sample ?? serviceHref(spot.service)} data-row-link="" title={sample ? "Open the trace that shows it best, at the guilty span" : "No sample trace; to the service"}>
             {name}
           </a>
@@ -78,7 +77,7 @@ function Row({ spot }: { spot: Hotspot }) {
       <NowAndWas spot={spot} by={(figures) => figures.error_rate} show={percent} bad={failing} />
       <NowAndWas spot={spot} by={(figures) => figures.p99_ms} show={milliseconds} bad={!failing} />
       <td class="number">{rate(spot.rate_per_s)}</td>
-      <td class="number" title={`${milliseconds(spot.charged_ms)} beyond the normal`}>
+      <td class="number" title={`${milliseconds(spot.charged_ms)} ${spot.change === "steady" ? "as ever" : "beyond the normal"}`}>
         {percent(spot.share)}
       </td>
       <td class="number nowrap">
