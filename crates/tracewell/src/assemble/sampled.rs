@@ -33,8 +33,7 @@ pub(super) fn worker(
     let index: Arc<OpenSearchEraser> =
         Arc::new(OpenSearchEraser::new(opensearch_settings(config))?);
     let redis = Redis::new(redis_settings(config), clock.clone())?;
-    // Tables take more than what is in them.
-    let bytes_max = config.memory_bytes_max / 3;
+    let bytes_max = config.memory_bytes_max / 2;
     let (log, clock, sinks) = (log.clone(), clock.clone(), sinks.clone());
     let open = move || {
         let cassandra = Cassandra::connect(cassandra.clone())?;

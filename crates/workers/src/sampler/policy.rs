@@ -86,15 +86,19 @@ pub enum Standing {
 /// True when this id is among so many parts of [`WHOLE`] of all ids. The bits are mixed first: ids
 /// that count up, or that begin with a date, are drawn like others.
 pub fn is_drawn(id: TraceId, share: u64) -> bool {
-    let (high, low) = id.0.split_at(8);
-    let number = |half: &[u8]| half.try_into().map_or(0, u64::from_be_bytes);
-    let mixed = mix(mix(number(high)) ^ number(low));
-    let drawn = (u128::from(mixed) * u128::from(WHOLE)) >> 64;
+    let drawn = (u128::from(mixed(id)) * u128::from(WHOLE)) >> 64;
     (drawn as u64) < share
 }
 
+/// A number of all of an id's bits.
+pub(super) fn mixed(id: TraceId) -> u64 {
+    let (high, low) = id.0.split_at(8);
+    let number = |half: &[u8]| half.try_into().map_or(0, u64::from_be_bytes);
+    mix(mix(number(high)) ^ number(low))
+}
+
 /// The finalizer of SplitMix64: every bit of the answer depends on every bit of the number.
-fn mix(number: u64) -> u64 {
+pub(super) fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

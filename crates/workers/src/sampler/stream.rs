@@ -18,7 +18,7 @@ use tracewell_storage::{
 };
 
 use super::policy::{Judge, Policy};
-use super::tracker::{Limits, Seen, Tracker};
+use super::tracker::{Limits, PAST_BYTES, Seen, Tracker};
 use super::usual::{Lately, Usual};
 use super::{PORTIONS_MAX, ROUND_NS, enter, judge_all};
 
@@ -26,8 +26,6 @@ use super::{PORTIONS_MAX, ROUND_NS, enter, judge_all};
 const PORTION: usize = 4_096;
 /// What is remembered takes this part of the memory at most.
 const PAST_PART: usize = 4;
-/// Bytes of a trace that is remembered, about.
-const PAST_BYTES: usize = 64;
 
 /// What a sampler works with.
 #[derive(Clone)]
@@ -227,6 +225,7 @@ impl Partition {
             live_ns: parts.policy.live_window_ns,
             bytes_max: common.bytes_max,
         };
+        self.tracker.learn(common.usual);
         for _ in 0..PORTIONS_MAX {
             let mut due = self.tracker.due(&limits, PORTION);
             let is_last = due.len() < PORTION;

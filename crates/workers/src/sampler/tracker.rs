@@ -9,15 +9,17 @@ use tracewell_model::{SpanId, SpanRef, TraceId};
 use tracewell_storage::sampling::ledger::Round;
 use tracewell_storage::sampling::{Bound, Bounds, Candidate, Pace, Verdict};
 
+use super::policy::{mix, mixed};
+
 /// Spans of a trace of which it is known what they are; of more it is not known whether any is missing.
 const SPANS_MAX: usize = 10_000;
 /// Operations that are told apart. Of others nobody knows what is usual.
 const NAMES_MAX: usize = 65_536;
 /// A trace that goes on is decided about so many live windows after it began, in halves.
 const LONGEST_HALVES: u64 = 3;
-/// About what a trace takes beside its lists, with its places in the tables.
-const TRACK_BYTES: usize = 256;
-const PAST_BYTES: usize = 64;
+/// About what a trace takes beside its lists, with its places in the tables; and one that is decided.
+const TRACK_BYTES: usize = size_of::<Track>() + 96;
+pub(super) const PAST_BYTES: usize = 40;
 /// In place of an operation's number.
 const NO_NAME: u32 = u32::MAX;
 
@@ -43,10 +45,10 @@ pub(super) struct Limits {
 /// What was decided about a trace.
 #[derive(Clone, Copy, Debug)]
 struct Past {
-    verdict: Verdict,
     /// Of spans up to here.
     read: u64,
-    at_unix_ns: u64,
+    at_unix_s: u32,
+    verdict: Verdict,
 }
 
 #[derive(Debug)]
@@ -55,25 +57,27 @@ struct Track {
     last: Seen,
     start_unix_ns: u64,
     end_unix_ns: u64,
-    spans: u64,
-    /// Start, id and operation of the earliest span without a parent.
-    root: Option<(u64, SpanId, u32)>,
+    /// Start and operation of the earliest span without a parent.
+    root: Option<(u64, u32)>,
+    spans: u32,
     has_error: bool,
     before: Option<Verdict>,
-    ids: Vec<SpanId>,
+    /// Half a hash of each span's id: among those of one trace two are hardly ever alike.
+    ids: Vec<u32>,
     /// Parents that were not there when they were named.
-    wanted: Vec<SpanId>,
-    /// The longest span of each operation.
+    wanted: Vec<u32>,
+    /// The longest span of each operation, where it is not [ordinary](Names::ordinary_ns).
     longest: Vec<(u32, u64)>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    tracks: HashMap<TraceId, Track>,
+    tracks: HashMap<TraceId, Box<Track>>,
     /// In the order in which they came. What is decided stays until it is at the front.
     queue: VecDeque<(Seen, TraceId)>,
-    past: HashMap<TraceId, Past>,
+    /// By hashes of ids.
+    past: HashMap<u64, Past>,
     names: Names,
     bytes: usize,
     /// Of traces that begin before this spans may have come that nobody has seen.
@@ -86,6 +90,8 @@ pub(super) struct Tracker {
 #[derive(Debug, Default)]
 struct Names {
     all: Vec<(String, String)>,
+    /// Spans shorter than this would not be slow if all else took half its time: they need not be held.
+    ordinary_ns: Vec<u64>,
     numbers: HashMap<String, HashMap<String, u32>>,
 }
 
@@ -100,6 +106,7 @@ impl Names {
         }
         let number = self.all.len() as u32;
         self.all.push((service.to_owned(), operation.to_owned()));
+        self.ordinary_ns.push(0);
         let of_service = self.numbers.entry_ref(service).or_default();
         of_service.insert(operation.to_owned(), number);
         number
@@ -113,8 +120,8 @@ impl Track {
             last: at,
             start_unix_ns: u64::MAX,
             end_unix_ns: 0,
-            spans: 0,
             root: None,
+            spans: 0,
             has_error: false,
             before,
             ids: Vec::new(),
@@ -125,33 +132,36 @@ impl Track {
 
     fn bytes(&self) -> usize {
         let ids = self.ids.capacity() + self.wanted.capacity();
-        TRACK_BYTES + ids * size_of::<SpanId>() + self.longest.capacity() * 16
+        TRACK_BYTES + ids * size_of::<u32>() + self.longest.capacity() * size_of::<(u32, u64)>()
     }
 
-    fn add(&mut self, span: SpanRef<'_>, name: u32, at: Seen) {
+    fn add(&mut self, span: SpanRef<'_>, name: u32, is_ordinary: bool, at: Seen) {
         self.last = at;
-        self.spans += 1;
-        let (start, id) = (span.start_unix_ns(), span.span_id());
+        self.spans = self.spans.saturating_add(1);
+        let (start, id) = (span.start_unix_ns(), half_hash(span.span_id()));
         self.start_unix_ns = self.start_unix_ns.min(start);
         self.end_unix_ns = self.end_unix_ns.max(span.end_unix_ns());
         self.has_error |= span.is_error();
-        if self.ids.len() < SPANS_MAX {
-            self.ids.push(id);
-        }
-        match span.parent() {
+        note(&mut self.ids, id);
+        match span.parent().map(half_hash) {
             None => {
-                let root = (start, id, name);
+                let root = (start, name);
                 self.root = Some(self.root.map_or(root, |known| known.min(root)));
             }
             // Most come right after their parent, or before it.
             Some(parent) if self.ids.iter().rev().take(8).any(|id| *id == parent) => {}
-            Some(parent) if self.wanted.len() < SPANS_MAX => self.wanted.push(parent),
-            Some(_) => {}
+            Some(parent) => note(&mut self.wanted, parent),
+        }
+        if is_ordinary {
+            return;
         }
         let longest = self.longest.iter_mut().find(|(known, _)| *known == name);
         match longest {
             Some((_, ns)) => *ns = span.duration_ns().max(*ns),
-            None => self.longest.push((name, span.duration_ns())),
+            None => {
+                self.longest.reserve_exact(1);
+                self.longest.push((name, span.duration_ns()));
+            }
         }
     }
 
@@ -163,7 +173,7 @@ impl Track {
         if self.wanted.is_empty() {
             return false;
         }
-        let ids: HashSet<&SpanId> = self.ids.iter().collect();
+        let ids: HashSet<&u32> = self.ids.iter().collect();
         self.wanted.iter().any(|parent| !ids.contains(parent))
     }
 
@@ -181,6 +191,20 @@ impl Track {
     }
 }
 
+fn half_hash(id: SpanId) -> u32 {
+    mix(u64::from_be_bytes(id.0)) as u32
+}
+
+/// Adds to a list that most traces have few of: not more room than it takes.
+fn note(list: &mut Vec<u32>, id: u32) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(4.max(list.len() / 4));
+    }
+    if list.len() < SPANS_MAX {
+        list.push(id);
+    }
+}
+
 impl Limits {
     /// The live window is over of what arrived by then.
     pub(super) fn over_unix_ns(&self) -> u64 {
@@ -195,7 +219,7 @@ impl Tracker {
         let track = match self.tracks.entry(id) {
             Entry::Occupied(track) => track.into_mut(),
             Entry::Vacant(place) => {
-                let past = self.past.get(&id);
+                let past = self.past.get(&mixed(id));
                 let is_known = |past: &Past| {
                     at.position <= past.read || matches!(past.verdict, Verdict::Keep(_))
                 };
@@ -204,12 +228,14 @@ impl Tracker {
                 }
                 self.queue.push_back((at, id));
                 self.bytes += TRACK_BYTES;
-                place.insert(Track::new(at, past.map(|past| past.verdict)))
+                place.insert(Box::new(Track::new(at, past.map(|past| past.verdict))))
             }
         };
         let bytes = track.bytes();
         let name = self.names.number(span.service(), span.operation());
-        track.add(span, name, at);
+        let ordinary_ns = self.names.ordinary_ns.get(name as usize);
+        let is_ordinary = ordinary_ns.is_some_and(|&ns| span.duration_ns() < ns);
+        track.add(span, name, is_ordinary, at);
         self.bytes += track.bytes() - bytes;
     }
 
@@ -255,8 +281,8 @@ impl Tracker {
             arrived_unix_ns: track.first.unix_ns,
             start_unix_ns: track.start_unix_ns,
             duration_ns: track.end_unix_ns.saturating_sub(track.start_unix_ns),
-            spans: track.spans,
-            root: track.root.map(|(.., name)| name),
+            spans: u64::from(track.spans),
+            root: track.root.map(|(_, name)| name),
             has_error: track.has_error,
             is_partial: track.first.unix_ns < self.unseen_until_ns || track.is_partial(),
             pace: Pace::Usual,
@@ -285,6 +311,19 @@ impl Tracker {
             .unwrap_or_default()
     }
 
+    /// Takes note of what is usual now, for spans to come.
+    pub(super) fn learn(&mut self, bounds: &dyn Bounds) {
+        let Names {
+            all, ordinary_ns, ..
+        } = &mut self.names;
+        for ((service, operation), ordinary_ns) in all.iter().zip(ordinary_ns) {
+            *ordinary_ns = match bounds.bound(service, operation) {
+                Bound::Beyond(ns) => ns / 2,
+                Bound::Unknown => 0,
+            };
+        }
+    }
+
     /// Services and operations of roots.
     pub(super) fn operations(&self) -> &[(String, String)] {
         &self.names.all
@@ -301,11 +340,11 @@ impl Tracker {
         for decided in &round.decided {
             let id = decided.trace_id;
             let past = Past {
-                verdict: decided.verdict,
                 read: round.read,
-                at_unix_ns: round.at_unix_ns,
+                at_unix_s: seconds(round.at_unix_ns),
+                verdict: decided.verdict,
             };
-            if self.past.insert(id, past).is_none() {
+            if self.past.insert(mixed(id), past).is_none() {
                 self.bytes += PAST_BYTES;
             }
             let Entry::Occupied(mut track) = self.tracks.entry(id) else {
@@ -348,8 +387,8 @@ impl Tracker {
         let mut remember_ns = remember_ns;
         let count = self.past.len();
         loop {
-            let from = now_unix_ns.saturating_sub(remember_ns);
-            self.past.retain(|_, past| past.at_unix_ns >= from);
+            let from = seconds(now_unix_ns.saturating_sub(remember_ns));
+            self.past.retain(|_, past| past.at_unix_s >= from);
             if self.past.len() <= max || remember_ns == 0 {
                 break;
             }
@@ -366,7 +405,7 @@ impl Tracker {
         }
         let old = std::mem::take(&mut self.names);
         for track in self.tracks.values_mut() {
-            let root = track.root.iter_mut().map(|(.., name)| name);
+            let root = track.root.iter_mut().map(|(_, name)| name);
             for name in root.chain(track.longest.iter_mut().map(|(name, _)| name)) {
                 if let Some((service, operation)) = old.all.get(*name as usize) {
                     *name = self.names.number(service, operation);
@@ -374,6 +413,10 @@ impl Tracker {
             }
         }
     }
+}
+
+fn seconds(unix_ns: u64) -> u32 {
+    u32::try_from(unix_ns / 1_000_000_000).unwrap_or(u32::MAX)
 }
 
 /// The traces that are not decided about, but for some.
@@ -388,7 +431,7 @@ impl Rest<'_> {
         let left = queue.filter(|(_, id)| !self.decided.contains(id));
         left.filter_map(|(first, id)| {
             let track = self.tracker.tracks.get(id);
-            track.filter(|track| track.first == *first)
+            track.filter(|track| track.first == *first).map(Box::as_ref)
         })
     }
 
