@@ -19,7 +19,9 @@ use crate::session::{Cassandra, classify};
 
 /// Traces of one row.
 const PIECE: usize = 1_000;
-const PAGE_ROWS: i32 = 100;
+/// Rows of a page: of rounds, which are long, and of others.
+const PAGE_ROUNDS: i32 = 100;
+const PAGE_ROWS: i32 = 5_000;
 const HOUR_NS: u64 = 3_600_000_000_000;
 
 /// The ledger in the tables of a cluster.
@@ -47,7 +49,8 @@ struct Statements {
 impl Statements {
     fn prepare(cassandra: &Cassandra) -> Result<Statements, Error> {
         let keyspace = &cassandra.settings().keyspace;
-        let prepare = |cql: &str| cassandra.prepare(&cql.replace("KS", keyspace), PAGE_ROWS);
+        let paged = |cql: &str, page| cassandra.prepare(&cql.replace("KS", keyspace), page);
+        let prepare = |cql: &str| paged(cql, PAGE_ROWS);
         let mut read = prepare(
             "SELECT DISTINCT log_partition, round, progress FROM KS.sampling WHERE log_partition = ?",
         )?;
@@ -63,9 +66,10 @@ impl Statements {
             )?,
             read,
             read_all: prepare("SELECT DISTINCT log_partition, round, progress FROM KS.sampling")?,
-            rounds: prepare(
+            rounds: paged(
                 "SELECT at_round, at, read_to, as_of, decided FROM KS.sampling
                 WHERE log_partition = ? AND at_round > ?",
+                PAGE_ROUNDS,
             )?,
             keep: prepare("INSERT INTO KS.kept (trace_id, reason) VALUES (?, ?)")?,
             why: prepare("SELECT reason FROM KS.kept WHERE trace_id = ?")?,

@@ -179,6 +179,28 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "cluster")]
+    fn a_sampler_with_nothing_to_sample_is_refused() {
+        let check = |roles: &str, is_enabled: &str| {
+            let flags = [
+                ("role", roles),
+                ("sampling_enabled", is_enabled),
+                ("kafka_brokers", "k:9092"),
+                ("cassandra_nodes", "c:9042"),
+                ("opensearch_url", "http://o:9200"),
+                ("redis_url", "redis://r:6379"),
+            ];
+            let flags = flags.map(|(key, value)| (key, Some(value.to_owned())));
+            let config = crate::config::Layers::defaults().flags(flags).parse();
+            Role::check(&config.unwrap())
+        };
+        let refused = check("sampler", "false").unwrap_err();
+        assert!(refused.contains("set sampling_enabled"), "{refused}");
+        assert_eq!(check("sampler", "true"), Ok(()));
+        assert_eq!(check("all", "false"), Ok(()));
+    }
+
+    #[test]
     fn every_role_is_deployed_from_one_file() {
         let compose = include_str!("../../../deploy/compose.yaml");
         for (_, name, _) in Role::TABLE {

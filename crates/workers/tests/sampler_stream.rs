@@ -16,10 +16,11 @@ use last_hour::LastHour;
 use stream_world::{Erasing, MEMBERS, PARTITIONS, STORES, Span, View, World};
 use tracewell_model::clock::ManualClock;
 use tracewell_model::{Clock, TraceId};
+use tracewell_storage::memory::MemoryStore;
 use tracewell_storage::sampling::{Dropped, Kept, Verdict};
-use tracewell_storage::{Ledger, Sink};
+use tracewell_storage::{Ledger, ReadContext, SamplingReader, Sink};
 use tracewell_workers::sampler::policy::Policy;
-use tracewell_workers::sampler::{Parts, StreamSampler};
+use tracewell_workers::sampler::{Parts, SharedSampling, StreamSampler};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -300,6 +301,54 @@ fn what_there_is_no_room_for_is_kept_and_said() {
     let problems = |number: usize| history.members[number].member().problems();
     assert!(problems(0)[0].contains("no room"), "{:?}", problems(0));
     assert!(problems(1).is_empty(), "{:?}", problems(1));
+}
+
+#[test]
+fn readers_are_told_what_all_members_did_and_what_they_would() {
+    let mut history = History::new(1);
+    let store = MemoryStore::new();
+    let ledger: Arc<dyn Ledger> = history.world.clone();
+    let policy = Policy {
+        live_window_ns: LIVE,
+        diversity: 0,
+        ..Policy::default()
+    };
+    let clock = history.world.clock.clone();
+    let shared = |ledger| {
+        let scanner = Arc::new(store.clone());
+        let stats = Arc::new(LastHour);
+        SharedSampling::new(policy.clone(), ledger, scanner, stats, clock.clone())
+    };
+    let (reader, off) = (shared(Some(ledger)), shared(None));
+    assert!(reader.is_on() && !off.is_on());
+    assert_eq!(off.report().waiting, None);
+    let waiting = reader.report().waiting.unwrap();
+    assert!(waiting.contains("no sampler"), "{waiting}");
+
+    crowd(&mut history, 4_000);
+    let now = clock.unix_ns();
+    for span in history.world.inner().log.values().flatten() {
+        store.push(span.batch(now - LIVE / 2), span.arrived_unix_ns);
+    }
+    let context = ReadContext::new(clock.clone(), u64::MAX);
+    let what_if = off.what_if(&context).unwrap();
+    let (kept, healthy) = what_if.books.healthy();
+    assert!(
+        healthy == 4_000 && (100..=200).contains(&kept),
+        "{what_if:?}"
+    );
+
+    history.settle();
+    let report = reader.report();
+    assert_eq!(report.waiting, None);
+    assert_eq!(report.books.healthy().1, 4_000);
+    let verdicts = history.world.inner().verdicts.clone();
+    let ids: Vec<_> = verdicts.keys().map(|id| (*id, 0)).collect();
+    let kept = reader.why_kept(&ids).into_iter().flatten().count() as u64;
+    assert_eq!(kept, report.books.healthy().0);
+    clock.advance(10 * LIVE);
+    let waiting = reader.report().waiting.unwrap();
+    assert!(waiting.contains("nothing was decided for"), "{waiting}");
 }
 
 /// Spans may be in what was not seen: of a trace that began before that nobody says that it is healthy.

@@ -132,6 +132,24 @@ mod tests {
     }
 
     #[test]
+    fn in_a_cluster_the_log_holds_four_live_windows() {
+        let problems = |live_window: &str, brokers: &str| {
+            let flags = [
+                ("sampling_enabled", "true"),
+                ("kafka_brokers", brokers),
+                ("live_window", live_window),
+            ];
+            let flags = flags.map(|(key, value)| (key, Some(value.to_owned())));
+            let parsed = Layers::defaults().flags(flags).parse();
+            parsed.err().unwrap_or_default()
+        };
+        assert_eq!(problems("15m", "k:9092"), [""; 0]);
+        assert_eq!(problems("2h", ""), [""; 0]);
+        let refused = problems("16m", "k:9092");
+        assert!(refused[0].contains("3840 s"), "{refused:?}");
+    }
+
+    #[test]
     fn windows_shares_and_roots_are_read_or_refused() {
         let window = |text| {
             let config = parse("live_window", text).ok();

@@ -360,7 +360,9 @@ impl StreamSampler {
         let Some((looked_unix_ns, stored)) = before else {
             return Ok(());
         };
-        let since_unix_ns = began_unix_ns.saturating_sub(self.parts.policy.remember_ns());
+        // Nothing that is undecided is older.
+        let undecided_ns = self.parts.policy.live_window_ns.saturating_mul(2);
+        let since_unix_ns = began_unix_ns.saturating_sub(undecided_ns);
         let pinned = self.parts.ledger.pinned(since_unix_ns)?;
         let usual = self.usual.get()?;
         let common = Common {

@@ -43,7 +43,7 @@ impl Span {
     }
 
     /// Children hang under the root, whose id is that of the trace.
-    fn batch(&self) -> SpanBatch {
+    pub(crate) fn batch(&self, start_unix_ns: u64) -> SpanBatch {
         let mut builder = BatchBuilder::new(1);
         let resource = builder.resource(&ResourceInput {
             service: SERVICE,
@@ -59,7 +59,7 @@ impl Span {
             parent: (!self.is_root).then_some(SpanId(root)),
             resource,
             scope,
-            start_unix_ns: 1,
+            start_unix_ns,
             duration_ns: self.duration_ns,
             operation: OPERATIONS[self.operation],
             kind: SpanKind::Server,
@@ -201,7 +201,7 @@ impl World {
                 offset: at + 1,
             },
             arrived_unix_ns: log[at as usize].arrived_unix_ns,
-            batch: Arc::new(log[at as usize].batch()),
+            batch: Arc::new(log[at as usize].batch(1)),
         });
         records.collect()
     }
