@@ -301,6 +301,12 @@ fn what_there_is_no_room_for_is_kept_and_said() {
     let problems = |number: usize| history.members[number].member().problems();
     assert!(problems(0)[0].contains("no room"), "{:?}", problems(0));
     assert!(problems(1).is_empty(), "{:?}", problems(1));
+    drop(inner);
+    history.world.inner().failing.flags = true;
+    history.tick(1);
+    assert!(history.members[1].member().problems()[0].contains("without flags"));
+    history.tick(1);
+    assert!(history.members[1].member().problems().is_empty());
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(super) fn worker(
     let index: Arc<OpenSearchEraser> =
         Arc::new(OpenSearchEraser::new(opensearch_settings(config))?);
     let redis = Redis::new(redis_settings(config), clock.clone())?;
-    let bytes_max = config.memory_bytes_max / 2;
+    // The rest is for records on their way, and for what tables take beside what is in them.
+    let bytes_max = config.memory_bytes_max / 3;
     let (log, clock, sinks) = (log.clone(), clock.clone(), sinks.clone());
     let open = move || {
         let cassandra = Cassandra::connect(cassandra.clone())?;

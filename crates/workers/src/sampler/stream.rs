@@ -6,6 +6,7 @@
 //! partition reads the live window once more out of the log, and the rounds of it out of the ledger. Two
 //! who both think that a partition is theirs cannot both write its next round.
 
+use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,6 +79,8 @@ pub struct Member(Mutex<State>);
 struct State {
     crowded_out: u64,
     waiting: Option<String>,
+    /// Why others who know of errors were not heard.
+    unheard: Option<String>,
 }
 
 impl Member {
@@ -99,7 +102,13 @@ impl Member {
                 state.crowded_out
             )
         });
-        state.waiting.into_iter().chain(crowded).collect()
+        let unheard = state.unheard.map(|error| {
+            format!("the sampler goes by the log alone, without flags of failed traces: {error}")
+        });
+        [state.waiting, crowded, unheard]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -139,6 +148,7 @@ struct Common<'a> {
     usual: &'a Usual,
     bytes_max: usize,
     unseen_until_ns: u64,
+    unheard: RefCell<Option<String>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -244,7 +254,7 @@ impl Partition {
         let failed = match parts.known_errors.have_failed(&ids) {
             Ok(failed) => failed,
             Err(error) => {
-                tracing::debug!(%error, "error flags are not to be had");
+                *common.unheard.borrow_mut() = Some(error.message);
                 Vec::new()
             }
         };
@@ -372,6 +382,7 @@ impl StreamSampler {
             usual: &usual,
             bytes_max: self.parts.bytes_max / self.partitions.len().max(1),
             unseen_until_ns: self.unseen_until_ns,
+            unheard: RefCell::default(),
         };
         for one in &reached {
             if let Some(partition) = self.partitions.get_mut(&one.partition) {
@@ -379,6 +390,7 @@ impl StreamSampler {
                 partition.round(one, stored, &self.parts, &common)?;
             }
         }
+        self.member.state().unheard = common.unheard.into_inner();
         self.carry_out()?;
         self.forget(began_unix_ns, &reached)
     }
