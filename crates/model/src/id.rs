@@ -57,17 +57,34 @@ impl SpanId {
     }
 }
 
+/// The value of each byte that is a hex digit.
+const HEX: [u8; 256] = {
+    let (mut values, mut byte) = ([NO_DIGIT; 256], 0);
+    while byte < values.len() {
+        if let Some(value) = (byte as u8 as char).to_digit(16) {
+            values[byte] = value as u8;
+        }
+        byte += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = u8::MAX;
+
 /// Reads up to `2 * N` hex digits, right-aligned.
 fn parse_hex<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
     if hex.is_empty() || hex.len() > 2 * N {
         return None;
     }
-    let mut id = [0u8; N];
-    for (i, digit) in hex.iter().rev().enumerate() {
-        let value = (*digit as char).to_digit(16)? as u8;
-        id[N - 1 - i / 2] |= value << (4 * (i % 2));
+    // Whether all are digits is asked once, at the end.
+    let (mut id, mut seen) = ([0u8; N], 0);
+    for (byte, digits) in id.iter_mut().rev().zip(hex.rchunks(2)) {
+        let values = digits.iter().map(|&digit| HEX[usize::from(digit)]);
+        for value in values {
+            seen |= value;
+            *byte = *byte << 4 | value;
+        }
     }
-    Some(id)
+    (seen != NO_DIGIT).then_some(id)
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,6 +144,10 @@ mod tests {
             &"a".repeat(33),
         ] {
             assert_eq!(TraceId::from_hex(bad), None, "{bad:?}");
+        }
+        for byte in '\0'..='\u{ff}' {
+            let read = SpanId::from_hex(&format!("{byte}1"));
+            assert_eq!(read.is_some(), byte.is_ascii_hexdigit(), "{byte:?}");
         }
         assert_eq!(SpanId::from_slice(&[0; 8]), None);
         assert_eq!(SpanId::from_slice(&[1; 7]), None);
