@@ -134,7 +134,7 @@ fn a_span_goes_from_a_collector_through_kafka_into_the_store() {
     };
     let collector = cluster.collector();
     assert_eq!(get(&collector.url("admin", "/readyz")).status, 200);
-    collector.send_spans(&[span(7, 1, None, "checkout"), span(7, 2, Some(1), "payment")]);
+    collector.send_patiently(&[span(7, 1, None, "checkout"), span(7, 2, Some(1), "payment")]);
     let (log, store) = (cluster.log(), MemoryStore::new());
     work(&mut worker(&log, &store), 2);
     assert_eq!(spans_of(&store, 7).len(), 2);

@@ -81,7 +81,7 @@ fn a_record_that_no_group_can_use_is_set_aside_by_each_and_holds_up_none() {
     let Some(stack) = Stack::new() else { return };
     let one = stack.start("all");
     put(&stack, b"\x0a\xffgarbage");
-    one.send_spans(&[span(1, 1, None, "after")]);
+    one.send_patiently(&[span(1, 1, None, "after")]);
     is_everywhere(&one, 1, "after");
     let letters = eventually("three dead letters", || {
         Some(dead_letters(&stack)).filter(|letters| letters.len() == 3)
@@ -106,7 +106,7 @@ fn a_topic_that_is_made_anew_is_gone_on_with() {
     let before: Vec<Value> = (1..=40)
         .map(|trace| span(trace, 1, None, "before"))
         .collect();
-    one.send_spans(&before);
+    one.send_patiently(&before);
     is_everywhere(&one, 40, "before");
     let admin: AdminClient<DefaultClientContext> = client(&stack).create().unwrap();
     let topic = [stack.topic.as_str()];
@@ -137,7 +137,7 @@ fn a_topic_that_is_made_anew_is_gone_on_with() {
     assert!(one.terminate().success());
     // And by processes that know nothing of the topic before.
     let next = stack.start("all");
-    next.send_spans(&[span(78, 1, None, "later")]);
+    next.send_patiently(&[span(78, 1, None, "later")]);
     is_everywhere(&next, 78, "later");
 }
 
@@ -148,12 +148,12 @@ fn what_retention_takes_from_a_group_is_told_before_and_counted_after() {
     };
     let (collector, query) = (stack.start("collector"), stack.start("query"));
     let writer = stack.start("storage-writer");
-    collector.send_spans(&[span(1, 1, None, "first")]);
+    collector.send_patiently(&[span(1, 1, None, "first")]);
     query.trace(&format!("{:032x}", 1));
     // Stopped with everything committed; what comes now waits for a writer.
     assert!(writer.terminate().success());
     for trace in 2..=4 {
-        collector.send_spans(&[span(trace, 1, None, "lost")]);
+        collector.send_patiently(&[span(trace, 1, None, "lost")]);
     }
     let warned = |status: &Value| problem(status, "the storage group is").is_some();
     // The last half of the retention is time enough for two looks.
@@ -165,7 +165,7 @@ fn what_retention_takes_from_a_group_is_told_before_and_counted_after() {
     assert!(page.contains(line), "{page}");
     // The group goes on with what comes.
     let writer = stack.start("storage-writer");
-    collector.send_spans(&[span(5, 1, None, "kept")]);
+    collector.send_patiently(&[span(5, 1, None, "kept")]);
     query.trace(&format!("{:032x}", 5));
     assert_eq!(query.get(&format!("/api/traces/{:032x}", 2)).status, 404);
     assert!(writer.terminate().success());

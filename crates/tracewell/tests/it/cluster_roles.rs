@@ -1,38 +1,37 @@
 //! Every role apart: one span followed through five processes and four engines, and what an operator
 //! is told of them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::server::{JSON, get};
+use crate::server::get;
 use crate::stack::{Stack, answer_when, now_ns};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// A trace of two spans, in two services, that failed a second ago.
-fn body() -> String {
+fn spans() -> [Value; 2] {
     let start = now_ns() - 1_000_000_000;
-    json!([{
-        "trace_id": TRACE, "span_id": "00f067aa0ba902b6",
-        "service_name": "web", "operation_name": "GET /",
-        "start_time_unix_ns": start, "duration_ms": 20.0, "status": "ok",
-        "tags": {"user_id": "u-17"}
-    }, {
-        "trace_id": TRACE, "span_id": "00f067aa0ba902b7", "parent_span_id": "00f067aa0ba902b6",
-        "service_name": "checkout", "operation_name": "POST /checkout",
-        "start_time_unix_ns": start + 1_000_000, "duration_ms": 12.5, "status": "error",
-        "tags": {"http.status_code": 500, "user_id": "u-17"}
-    }])
-    .to_string()
+    [
+        json!({
+            "trace_id": TRACE, "span_id": "00f067aa0ba902b6",
+            "service_name": "web", "operation_name": "GET /",
+            "start_time_unix_ns": start, "duration_ms": 20.0, "status": "ok",
+            "tags": {"user_id": "u-17"}
+        }),
+        json!({
+            "trace_id": TRACE, "span_id": "00f067aa0ba902b7", "parent_span_id": "00f067aa0ba902b6",
+            "service_name": "checkout", "operation_name": "POST /checkout",
+            "start_time_unix_ns": start + 1_000_000, "duration_ms": 12.5, "status": "error",
+            "tags": {"http.status_code": 500, "user_id": "u-17"}
+        }),
+    ]
 }
 
 #[test]
 fn one_span_goes_through_a_process_of_every_role() {
     let Some(stack) = Stack::new() else { return };
     let roles = stack.start_all();
-    let answer = roles
-        .collector
-        .post("/v1/spans", &[JSON], body().as_bytes());
-    assert_eq!(answer.status, 202, "{}", answer.text());
+    roles.collector.send_patiently(&spans());
 
     // By id, from Cassandra: everything, as it was sent.
     let trace = roles.query.trace(TRACE);
@@ -87,8 +86,7 @@ fn one_span_goes_through_a_process_of_every_role() {
 fn several_roles_in_one_process_do_what_each_does_apart() {
     let Some(stack) = Stack::new() else { return };
     let one = stack.start("all");
-    let answer = one.post("/v1/spans", &[JSON], body().as_bytes());
-    assert_eq!(answer.status, 202, "{}", answer.text());
+    one.send_patiently(&spans());
     assert_eq!(one.trace(TRACE)["spans"].as_array().unwrap().len(), 2);
     let found = |page: &serde_json::Value| page["traces"][0]["trace_id"] == TRACE;
     answer_when(&one, "/api/traces?error=true", found);

@@ -132,7 +132,7 @@ fn late_spans(collector: &Server, query: &Server, traffic: &Traffic, count: u64)
         span["status"] = json!(status);
         span
     };
-    collector.send_spans(&[late(failed, "error"), late(healthy, "ok")]);
+    collector.send_patiently(&[late(failed, "error"), late(healthy, "ok")]);
     eventually_within(MINUTES, "a late error", || {
         let path = format!("/api/traces/{}", id(failed));
         let trace = query.get(&path);

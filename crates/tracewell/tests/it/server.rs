@@ -197,6 +197,16 @@ impl Server {
         assert_eq!(answer.headers.get("tracewell-refused"), None);
     }
 
+    /// The same on a log that may be slow: what is turned away for now is sent again, as OTLP prescribes.
+    pub(crate) fn send_patiently(&self, spans: &[Value]) {
+        let body = json!(spans).to_string();
+        let answer = eventually("spans are taken", || {
+            let answer = self.post("/v1/spans", &[JSON], body.as_bytes());
+            (!matches!(answer.status, 429 | 503)).then_some(answer)
+        });
+        assert_eq!(answer.status, 202, "{}", answer.text());
+    }
+
     /// The trace, once it is there (D8: within a second of its acknowledgement).
     pub(crate) fn trace(&self, id: &str) -> Value {
         eventually(id, || {
