@@ -295,8 +295,8 @@ pub trait SamplingReader: Send + Sync {
     fn is_on(&self) -> bool;
 
     /// Why these traces, each of which starts at that time, are kept, in their order; none: it is not
-    /// decided yet, or not to be had now.
-    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Vec<Option<Kept>>;
+    /// decided yet.
+    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Result<Vec<Option<Kept>>, Error>;
 
     /// Keeps a trace that someone opened and that starts at this time. What fails is only counted:
     /// nobody waits for it.

@@ -221,12 +221,12 @@ impl SamplingReader for Sampling {
         self.store.is_on()
     }
 
-    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Vec<Option<Kept>> {
+    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Result<Vec<Option<Kept>>, Error> {
         let why = |&(id, start_unix_ns): &_| match self.store.recall(id, start_unix_ns)? {
             Verdict::Keep(reason) => Some(reason),
             Verdict::Drop(_) => None,
         };
-        traces.iter().map(why).collect()
+        Ok(traces.iter().map(why).collect())
     }
 
     fn pin(&self, id: TraceId, start_unix_ns: u64) {

@@ -350,7 +350,7 @@ fn readers_are_told_what_all_members_did_and_what_they_would() {
     assert_eq!(report.books.healthy().1, 4_000);
     let verdicts = history.world.inner().verdicts.clone();
     let ids: Vec<_> = verdicts.keys().map(|id| (*id, 0)).collect();
-    let kept = reader.why_kept(&ids).into_iter().flatten().count() as u64;
+    let kept = reader.why_kept(&ids).unwrap().into_iter().flatten().count() as u64;
     assert_eq!(kept, report.books.healthy().0);
     clock.advance(10 * LIVE);
     let waiting = reader.report().waiting.unwrap();

@@ -78,24 +78,34 @@ impl Ask<'_> {
         sampling.filter(|sampling| sampling.is_on())
     }
 
-    /// Why this trace is kept, where anyone samples.
-    pub(crate) fn why_kept(&self, trace: &TraceSummary) -> Option<Option<Kept>> {
-        self.why_all_kept(std::iter::once(trace)).next()
+    /// Why this trace is kept, where anyone samples. Where that cannot be read, the reason is noted.
+    pub(crate) fn why_kept(
+        &self,
+        trace: &TraceSummary,
+        incomplete: &mut Vec<String>,
+    ) -> Option<Option<Kept>> {
+        self.why_all_kept(std::iter::once(trace), incomplete).next()
     }
 
-    /// The same of many, asked at once; nothing where nobody samples.
+    /// The same of many, asked at once.
     pub(crate) fn why_all_kept<'t>(
         &self,
         traces: impl Iterator<Item = &'t TraceSummary>,
-    ) -> impl Iterator<Item = Option<Kept>> {
+        incomplete: &mut Vec<String>,
+    ) -> std::vec::IntoIter<Option<Kept>> {
         let asked = traces.map(|trace| (trace.trace_id, trace.start_unix_ns));
         let why =
             |sampling: &Arc<dyn SamplingReader>| sampling.why_kept(&asked.collect::<Vec<_>>());
-        self.sampling().map(why).unwrap_or_default().into_iter()
+        let known = self.sampling().map_or_else(|| Ok(Vec::new()), why);
+        let known = known.unwrap_or_else(|error| {
+            incomplete.push(format!("why traces are kept cannot be read now: {error}"));
+            Vec::new()
+        });
+        known.into_iter()
     }
 }
 
-/// The member `kept_because`, where anyone samples: null until it is decided.
+/// The member `kept_because`, where anyone samples: null until it is decided, left out where it cannot be read.
 pub(crate) fn kept_because(json: &mut Json, why: Option<Option<Kept>>) {
     if let Some(why) = why {
         json.key("kept_because")

@@ -40,14 +40,15 @@ pub(crate) fn find_traces(ask: &Ask<'_>) -> Result<Answer, Failure> {
     query.order = order;
     query.cursor = bookmark.map(|bookmark| bookmark.cursor);
 
-    let found = ask.readers.finder.find_traces(&query, ask.context)?;
+    let mut found = ask.readers.finder.find_traces(&query, ask.context)?;
     let next = found.next.map(|cursor| Bookmark {
         cursor,
         order,
         now_unix_ns,
         query_hash,
     });
-    let mut whys = ask.why_all_kept(found.hits.iter().map(|hit| &hit.summary));
+    let summaries = found.hits.iter().map(|hit| &hit.summary);
+    let mut whys = ask.why_all_kept(summaries, &mut found.incomplete);
     let mut json = Json::default();
     json.object(|json| {
         json.key("traces").array(&found.hits, |json, this| {

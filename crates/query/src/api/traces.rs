@@ -3,8 +3,8 @@
 use hashbrown::HashSet;
 use tracewell_model::trace::Row;
 use tracewell_model::{SpanId, Trace, TraceStatus};
-use tracewell_storage::FoundTrace;
 use tracewell_storage::sampling::Kept;
+use tracewell_storage::{FoundTrace, Searched};
 use tracewell_wire::json::excerpt;
 
 use super::{Answer, Ask};
@@ -90,12 +90,13 @@ pub(crate) fn get_trace(ask: &Ask<'_>) -> Result<Answer, Failure> {
             &found.incomplete,
         ));
     }
-    let why_kept = ask.why_kept(summary);
+    let mut incomplete = found.incomplete.clone();
+    let why_kept = ask.why_kept(summary, &mut incomplete);
     let (json, verdict) = if as_columns {
-        let verdict = Verdict::of(ask, &trace, found.incomplete.clone(), why_kept);
+        let verdict = Verdict::of(ask, &trace, incomplete, why_kept);
         (columns(&trace, &verdict, &found.searched), verdict)
     } else {
-        whole(ask, &trace, &found, why_kept)
+        whole(ask, &trace, &found.searched, incomplete, why_kept)
     };
     Ok(Answer::new(json, &found.searched, &verdict.incomplete))
 }
@@ -119,20 +120,20 @@ fn otlp(trace: &Trace<'_>) -> String {
 fn whole(
     ask: &Ask<'_>,
     trace: &Trace<'_>,
-    found: &FoundTrace,
+    searched: &Searched,
+    mut incomplete: Vec<String>,
     why_kept: Option<Option<Kept>>,
 ) -> (String, Verdict) {
     let mut json = Json::with_capacity((trace.rows.len() * SPAN_BYTES).min(ANSWER_BYTES_MAX));
     let shown = json
         .key("spans")
         .array_until(ANSWER_BYTES_MAX, &trace.rows, Json::span);
-    let mut incomplete = found.incomplete.clone();
     if shown < trace.rows.len() {
         let all = trace.rows.len();
         incomplete.push(format!("the answer is cut after {shown} of {all} spans; view=columns has all, and spans?rows= the others in full"));
     }
     let verdict = Verdict::of(ask, trace, incomplete, why_kept);
-    json.outcome(&found.searched, &verdict.incomplete);
+    json.outcome(searched, &verdict.incomplete);
     (json.headed(|json| head(json, trace, &verdict)), verdict)
 }
 

@@ -7,6 +7,7 @@ mod documented;
 mod errors;
 mod export;
 mod hotspots;
+mod kept;
 mod overview;
 mod paging;
 mod partial;

@@ -73,14 +73,12 @@ impl SamplingReader for SharedSampling {
         self.ledger.is_some()
     }
 
-    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Vec<Option<Kept>> {
+    fn why_kept(&self, traces: &[(TraceId, u64)]) -> Result<Vec<Option<Kept>>, Error> {
         let ids: Vec<TraceId> = traces.iter().map(|(id, _)| *id).collect();
-        let ledger = self.ledger.as_ref();
-        let known = ledger.map_or_else(|| Ok(Vec::new()), |ledger| ledger.why_kept(&ids));
-        known.unwrap_or_else(|error| {
-            tracing::warn!(%error, "why traces are kept is not known now");
-            vec![None; ids.len()]
-        })
+        match &self.ledger {
+            Some(ledger) => ledger.why_kept(&ids),
+            None => Ok(vec![None; ids.len()]),
+        }
     }
 
     fn pin(&self, id: TraceId, _start_unix_ns: u64) {
