@@ -1,10 +1,6 @@
 //! How durations lie over time: spans and errors by step of time and band of duration.
 
-use std::ops::ControlFlow;
-
 use hashbrown::HashMap;
-use tracewell_model::StatusCode;
-use tracewell_storage::span_query::Matcher;
 use tracewell_storage::{Error, ReadContext, Scanned, SpanScanner};
 
 use crate::spans::{SpanQuery, as_far_as_read};
@@ -57,24 +53,14 @@ pub fn map(
     context: &ReadContext,
 ) -> Result<Heatmap, Error> {
     let mut cells: HashMap<(u32, u32), Cell> = HashMap::new();
-    let mut scan = query.scan();
-    scan.one_of = one_of;
-    let read = scanner.scan_spans(&scan, context, &mut |batch, rows| {
-        let (matcher, columns) = (Matcher::new(query, batch), batch.columns());
-        if matcher.is_hopeless() {
-            return ControlFlow::Continue(());
-        }
-        for &row in rows.iter().filter(|&&row| matcher.matches(row)) {
-            let at = row as usize;
-            let since_ns = columns.start_unix_ns[at].saturating_sub(from_unix_ns);
+    let read = scanner.scan_points(query, one_of, context, &mut |points| {
+        for point in points {
+            let since_ns = point.start_unix_ns.saturating_sub(from_unix_ns);
             let step = (since_ns / step_ns.max(1)) as u32;
-            let cell = cells
-                .entry((step, band_of(columns.duration_ns[at])))
-                .or_default();
+            let cell = cells.entry((step, band_of(point.duration_ns))).or_default();
             cell.count += 1;
-            cell.errors += u64::from(columns.status[at] == StatusCode::Error as u8);
+            cell.errors += u64::from(point.error);
         }
-        ControlFlow::Continue(())
     });
     let scanned = as_far_as_read(read)?;
     let mut cells: Vec<_> = cells.into_iter().collect();

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use tracewell_model::{SpanBatch, SpanRef};
+use tracewell_model::{SpanBatch, SpanRef, StatusCode};
 
 use crate::context::{ReadContext, Searched};
 use crate::error::Error;
+use crate::span_query::{Matcher, SpanQuery};
 use crate::value_counts::{Sets, ValueCounts};
 
 /// Takes rows of a batch, in ascending order and at least one; `Break` ends the scan.
@@ -30,6 +31,26 @@ pub trait SpanScanner: Send + Sync {
         each: Each<'_>,
     ) -> Result<Scanned, Error>;
 
+    /// Hands over start, duration and status of every span that is asked for, of so many blocks of one: as
+    /// the scan would, which a store that has columns need not make spans for. What was handed over when the
+    /// time was up is an even part of everything where the store can.
+    fn scan_points(
+        &self,
+        query: &SpanQuery,
+        one_of: u32,
+        context: &ReadContext,
+        each: &mut dyn FnMut(&[Point]),
+    ) -> Result<Scanned, Error> {
+        let scan = ScanQuery {
+            one_of,
+            ..query.scan()
+        };
+        self.scan_spans(&scan, context, &mut |batch, rows| {
+            each(&points(query, batch, rows));
+            ControlFlow::Continue(())
+        })
+    }
+
     /// Counts the values of every span in two sets, of so many blocks of one: as if each span of the scan
     /// was taken, which a store that has columns need not make spans for. What was counted when the time
     /// was up is an even part of everything where the store can; `spans` and `spans_missing` may count
@@ -46,6 +67,35 @@ pub trait SpanScanner: Send + Sync {
             ControlFlow::Continue(())
         })
     }
+}
+
+/// A span as a point: when, how long, and whether it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    /// Start.
+    pub start_unix_ns: u64,
+    /// Duration.
+    pub duration_ns: u64,
+    /// Its status is an error.
+    pub error: bool,
+}
+
+/// The points of those rows that are asked for.
+pub fn points(query: &SpanQuery, batch: &SpanBatch, rows: &[u32]) -> Vec<Point> {
+    let (matcher, columns) = (Matcher::new(query, batch), batch.columns());
+    if matcher.is_hopeless() {
+        return Vec::new();
+    }
+    let matching = rows.iter().filter(|&&row| matcher.matches(row));
+    let point = |&row: &u32| {
+        let at = row as usize;
+        Point {
+            start_unix_ns: columns.start_unix_ns[at],
+            duration_ns: columns.duration_ns[at],
+            error: columns.status[at] == StatusCode::Error as u8,
+        }
+    };
+    matching.map(point).collect()
 }
 
 /// Which spans: all conditions hold on the span itself, so adjacent ranges of time share no span.

@@ -1,11 +1,13 @@
-//! Values counted in two sets of spans: the head's batches span by span, the segments' blocks by their
-//! columns. Blocks that cannot have such a span are not read. The others are taken in an order in which
-//! any beginning is an even part of all: what is counted when the time is up says something about the
-//! whole.
+//! Values counted in two sets of spans, and points of spans: the head's batches span by span, the
+//! segments' blocks by their columns. Blocks that cannot have such a span are not read. The others are
+//! taken in an order in which any beginning is an even part of all: what was counted when the time is up
+//! says something about the whole.
 #![warn(clippy::indexing_slicing)]
 
 use std::sync::Arc;
 
+use tracewell_model::SpanBatch;
+use tracewell_storage::scan::{Point, points};
 use tracewell_storage::{Error, ReadContext, Scanned, Sets, SpanQuery, TraceQuery, ValueCounts};
 
 use super::export::distinct_rows;
@@ -14,7 +16,7 @@ use super::projected::{groups_of, may_match};
 use crate::engine::Engine;
 use crate::head::HeadView;
 use crate::segment::Segment;
-use crate::segment::block::count_values as count_block;
+use crate::segment::block::{self, Body};
 use crate::segment::data::DataFile;
 
 /// Of an operation that has more than this part of a segment's spans nearly every block has some.
@@ -29,6 +31,7 @@ struct Waiting {
     is_timed: bool,
 }
 
+/// Counts the spans of two sets.
 pub(super) fn count_values(
     engine: &Engine,
     sets: &Sets<'_>,
@@ -36,40 +39,115 @@ pub(super) fn count_values(
     context: &ReadContext,
     counts: &mut ValueCounts,
 ) -> Result<Scanned, Error> {
-    context.check()?;
-    let mut probe = Probe::passing(engine, context);
-    let range = sets.scan(one_of);
-    (probe.searched.from_unix_ns, probe.searched.to_unix_ns) =
-        (range.start_unix_ns, range.end_unix_ns);
-    let (head, segments) = probe.take_view();
-    let mut scanned = Scanned {
-        one_of,
-        ..Scanned::default()
+    let mut walk = Walk::new(engine, sets, one_of, context)?;
+    walk.head(&mut |batch, rows| counts.take(batch, rows, sets));
+    walk.blocks(&mut |body, is_timed| block::count_values(body, sets, is_timed, counts));
+    Ok(walk.finish())
+}
+
+/// Hands over the points of spans.
+pub(super) fn scan_points(
+    engine: &Engine,
+    query: &SpanQuery,
+    one_of: u32,
+    context: &ReadContext,
+    each: &mut dyn FnMut(&[Point]),
+) -> Result<Scanned, Error> {
+    let sets = Sets {
+        a: query,
+        b: query,
+        is_rest: true,
     };
-    let mut waiting = Vec::new();
-    for segment in segments {
-        scanned.spans_missing += blocks_of(&mut probe, segment, sets, one_of, &mut waiting);
-    }
-    scanned.spans = count_head(&mut probe, head, sets, one_of, counts);
-    let all = waiting.len();
-    for (done, at) in spread(all).enumerate() {
-        let Some(block) = waiting.get(at) else {
-            continue;
+    let mut walk = Walk::new(engine, &sets, one_of, context)?;
+    walk.head(&mut |batch, rows| each(&points(query, batch, rows)));
+    walk.blocks(&mut |body, is_timed| {
+        each(&block::points(body, query, is_timed)?);
+        Ok(())
+    });
+    Ok(walk.finish())
+}
+
+/// A walk over all that may have a span of two sets.
+struct Walk<'a> {
+    probe: Probe<'a>,
+    one_of: u32,
+    head: Option<HeadView>,
+    waiting: Vec<Waiting>,
+    scanned: Scanned,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        engine: &'a Engine,
+        sets: &Sets<'_>,
+        one_of: u32,
+        context: &'a ReadContext,
+    ) -> Result<Self, Error> {
+        context.check()?;
+        let mut probe = Probe::passing(engine, context);
+        let range = sets.scan(one_of);
+        (probe.searched.from_unix_ns, probe.searched.to_unix_ns) =
+            (range.start_unix_ns, range.end_unix_ns);
+        let (head, segments) = probe.take_view();
+        let mut walk = Walk {
+            probe,
+            one_of,
+            head: Some(head),
+            waiting: Vec::new(),
+            scanned: Scanned {
+                one_of,
+                ..Scanned::default()
+            },
         };
-        if let Err(stopped) = context.check() {
-            scanned.blocks_left = (all - done) as u64;
-            let reason = format!("{done} of {all} blocks were counted: {}", stopped.message);
-            probe.note(reason);
-            break;
+        for segment in segments {
+            walk.scanned.spans_missing +=
+                blocks_of(&mut walk.probe, segment, sets, one_of, &mut walk.waiting);
         }
-        match count(&mut probe, block, sets, counts) {
-            Some(()) => scanned.spans += u64::from(block.rows),
-            None => scanned.spans_missing += u64::from(block.rows),
+        Ok(walk)
+    }
+
+    /// The head's batches and their rows, exact repeats left out.
+    fn head(&mut self, each: &mut dyn FnMut(&SpanBatch, &[u32])) {
+        let Some(head) = self.head.take() else { return };
+        self.probe.searched.head_spans = head.spans();
+        for (batch, rows) in distinct_rows(head).step_by(self.one_of.max(1) as usize) {
+            self.scanned.spans += rows.len() as u64;
+            each(&batch, &rows);
         }
     }
-    scanned.searched = probe.searched;
-    scanned.incomplete = probe.incomplete;
-    Ok(scanned)
+
+    /// The blocks, and whether the starts of their spans are to be looked at.
+    fn blocks(&mut self, each: &mut dyn FnMut(&Body, bool) -> Result<(), Error>) {
+        let all = self.waiting.len();
+        for (done, at) in spread(all).enumerate() {
+            let Some(block) = self.waiting.get(at) else {
+                continue;
+            };
+            if let Err(stopped) = self.probe.context.check() {
+                self.scanned.blocks_left = (all - done) as u64;
+                let reason = format!("{done} of {all} blocks were counted: {}", stopped.message);
+                self.probe.note(reason);
+                return;
+            }
+            let cost = format!("{} spans are missing", block.rows);
+            let body = self.probe.body(&block.segment, block.number, &cost);
+            let counted = body.and_then(|body| {
+                let counted = each(&body, block.is_timed);
+                self.probe
+                    .decoded(&block.segment, block.number, counted, &cost)
+            });
+            match counted {
+                Some(()) => self.scanned.spans += u64::from(block.rows),
+                None => self.scanned.spans_missing += u64::from(block.rows),
+            }
+        }
+    }
+
+    fn finish(mut self) -> Scanned {
+        self.scanned.searched = self.probe.searched;
+        self.scanned.incomplete = self.probe.incomplete;
+        self.scanned
+    }
 }
 
 /// Lists the blocks of a segment that may have a span of the sets; answers how many spans cannot be read.
@@ -175,35 +253,6 @@ fn blocks_with(
         }
     }
     Some(holding)
-}
-
-/// The head's spans, exact repeats among them left out; answers how many were looked at.
-fn count_head(
-    probe: &mut Probe<'_>,
-    head: HeadView,
-    sets: &Sets<'_>,
-    one_of: u32,
-    counts: &mut ValueCounts,
-) -> u64 {
-    probe.searched.head_spans = head.spans();
-    let mut spans = 0;
-    for (batch, rows) in distinct_rows(head).step_by(one_of.max(1) as usize) {
-        spans += rows.len() as u64;
-        counts.take(&batch, &rows, sets);
-    }
-    spans
-}
-
-fn count(
-    probe: &mut Probe<'_>,
-    block: &Waiting,
-    sets: &Sets<'_>,
-    counts: &mut ValueCounts,
-) -> Option<()> {
-    let cost = format!("{} spans are missing", block.rows);
-    let body = probe.body(&block.segment, block.number, &cost)?;
-    let counted = count_block(&body, sets, block.is_timed, counts);
-    probe.decoded(&block.segment, block.number, counted, &cost)
 }
 
 /// All places below `count`, so that any first ones of them lie evenly: each is a golden section on from

@@ -18,9 +18,9 @@ mod scan;
 use std::sync::Arc;
 
 use tracewell_model::TraceId;
-use tracewell_storage::scan::Each;
+use tracewell_storage::scan::{Each, Point};
 use tracewell_storage::{
-    Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, Sets, SpanScanner,
+    Error, Found, FoundTrace, Names, ReadContext, ScanQuery, Scanned, Sets, SpanQuery, SpanScanner,
     TraceFinder, TraceQuery, TraceReader, ValueCounts,
 };
 
@@ -89,6 +89,16 @@ impl SpanScanner for EmbeddedTraces {
         each: Each<'_>,
     ) -> Result<Scanned, Error> {
         export::scan_spans(&self.engine, query, context, each)
+    }
+
+    fn scan_points(
+        &self,
+        query: &SpanQuery,
+        one_of: u32,
+        context: &ReadContext,
+        each: &mut dyn FnMut(&[Point]),
+    ) -> Result<Scanned, Error> {
+        count::scan_points(&self.engine, query, one_of, context, each)
     }
 
     fn count_values(

@@ -1,4 +1,4 @@
-//! Cases of a store that counts values: by chance, and against a count span by span of what its scan
+//! Cases of a store that counts values and hands over points: by chance, and against a count span by span of what its scan
 //! hands over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use super::random::Random;
 use super::store_bench::{Bench, NOW};
 use super::{Case, Durability, StoreCheck, StoreFixture, ensure, worked};
 use crate::find::TraceQuery;
-use crate::scan::ScanQuery;
+use crate::scan::{Point, ScanQuery};
 use crate::span_query::SpanQuery;
 use crate::value_counts::{Counts, Sets, Source, ValueCounts};
 
@@ -31,6 +31,8 @@ pub(super) const CASES: &[Case<StoreCheck>] = &[
 #[derive(Default)]
 struct ByHand {
     spans: Counts,
+    /// Of the first set.
+    points: Vec<Point>,
     values: BTreeMap<(Source, String, String), Counts>,
 }
 
@@ -42,6 +44,13 @@ impl ByHand {
             return;
         }
         add(&mut self.spans);
+        if sides[0] > 0 {
+            self.points.push(Point {
+                start_unix_ns: span.start_unix_ns(),
+                duration_ns: span.duration_ns(),
+                error: span.is_error(),
+            });
+        }
         let mut count = |source, key: &str, value: &str| {
             add(self
                 .values
@@ -112,6 +121,18 @@ fn check(bench: &mut Bench, sets: &Sets<'_>) -> Result<u64, String> {
         ControlFlow::Continue(())
     });
     worked("scan_spans", scanned)?;
+    let mut points: Vec<Point> = Vec::new();
+    let pointed = scanner.scan_points(sets.a, 1, &context, &mut |some| points.extend(some));
+    worked("scan_points", pointed)?;
+    points.sort_unstable();
+    by_hand.points.sort_unstable();
+    ensure!(
+        points == by_hand.points,
+        "{} points of {} for {:?}",
+        points.len(),
+        by_hand.points.len(),
+        sets.a
+    );
     let mut counts = ValueCounts::default();
     let counted = worked(
         "count_values",

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tracewell_model::{Clock, TraceId};
 use tracewell_storage::sampling::Kept;
 use tracewell_storage::sampling::ledger::{Progress, Round};
-use tracewell_storage::scan::Each;
+use tracewell_storage::scan::{Each, Point};
 use tracewell_storage::{
     Class, Error, Found, FoundTrace, Ledger, Names, ReadContext, ScanQuery, Scanned, Sets,
-    SpanScanner, TraceFinder, TraceQuery, TraceReader, ValueCounts,
+    SpanQuery, SpanScanner, TraceFinder, TraceQuery, TraceReader, ValueCounts,
 };
 
 /// How long a failure stands for those who ask next.
@@ -97,6 +97,16 @@ impl<R: SpanScanner> SpanScanner for Late<R> {
         each: Each<'_>,
     ) -> Result<Scanned, Error> {
         self.ask(|reader| reader.scan_spans(query, context, each))
+    }
+
+    fn scan_points(
+        &self,
+        query: &SpanQuery,
+        one_of: u32,
+        context: &ReadContext,
+        each: &mut dyn FnMut(&[Point]),
+    ) -> Result<Scanned, Error> {
+        self.ask(|reader| reader.scan_points(query, one_of, context, each))
     }
 
     fn count_values(

@@ -84,6 +84,20 @@ impl<'b> Coded<'b> {
             },
         })
     }
+
+    /// The number at this place.
+    #[inline]
+    pub(super) fn number(&self, at: u32) -> Result<u64, Damaged> {
+        let number = match self {
+            Coded::Bytes(..) => None,
+            Coded::Numbers(codes, dictionary) => {
+                let code = codes.get(at as usize);
+                code.and_then(|&code| dictionary.get(code as usize).copied())
+            }
+            Coded::Distinct(numbers) => numbers.get(at as usize).copied(),
+        };
+        number.ok_or(Damaged("place of a number"))
+    }
 }
 
 /// Distinct byte strings.

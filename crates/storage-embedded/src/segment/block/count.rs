@@ -11,7 +11,7 @@ use tracewell_storage::value_counts::{Counts, FieldCounts, Sets, Source, ValueCo
 
 use super::chosen::{Chosen, Sides};
 use super::column_reader::{ColumnReader, Cursors};
-use super::column_values::Values;
+use super::column_values::{Coded, Values};
 use super::counted::CountedColumn;
 use super::layout::{class, column, lane};
 use super::open::Body;
@@ -48,7 +48,7 @@ struct BlockCounts<'b, 'c> {
     /// By column: those of attributes that are counted.
     columns: Vec<Option<CountedColumn<'b>>>,
     /// Resources and classes.
-    lanes: [Values<'b>; 2],
+    lanes: [Coded<'b>; 2],
     fields: FieldCounts,
     templates: Vec<Counts>,
     resources: Vec<Counts>,
@@ -70,8 +70,9 @@ struct Plan {
     /// The sets that some of its rows may be in.
     sides: Sides,
     lanes: [Slot; 2],
-    /// Where its varying slots lie that are counted. Of rows that are in no set they are passed over, and
-    /// their lanes too.
+    /// How many values its rows have in the columns of these: one, or none.
+    lane_values: [u32; 2],
+    /// Where its varying slots lie that are counted. Of rows that are in no set they are passed over.
     varying: Range<usize>,
     /// A key stands twice: with one value it counts once.
     repeats: bool,
@@ -95,7 +96,7 @@ impl<'b, 'c> BlockCounts<'b, 'c> {
         let structure = &body.structure;
         let lane = |lane| {
             let column = column::LANES + lane;
-            constants.read(column, 0..structure.values_of_column(column) as usize)
+            constants.read_coded(column, structure.values_of_column(column) as usize)
         };
         let lanes = [lane(lane::RESOURCE)?, lane(lane::CLASS)?];
         let events = constants.get(column::CLASSES + class::EVENTS)?;
@@ -131,15 +132,23 @@ impl<'b, 'c> BlockCounts<'b, 'c> {
     fn rows(&mut self, sets: &Sets<'_>) -> Result<(), Error> {
         let bits = self.body.duration_classes()?;
         let mut cursors = Cursors::at(self.structure, 0);
+        let constants = |lane: usize| {
+            let column = self.structure.columns.get(column::LANES + lane);
+            column.map_or(0, |column| column.constants)
+        };
+        let mut lanes_at = [constants(lane::RESOURCE), constants(lane::CLASS)];
         let rows = self.structure.rows.iter().zip(bits).enumerate();
         for (row, (&template, &bits)) in rows {
             let at = template as usize;
             let (plan, varying) = self.plans.get(at).ok_or(Damaged("template"))?;
+            let here = lanes_at;
+            let [resources, classes] = plan.lane_values;
+            lanes_at = [here[0] + resources, here[1] + classes];
             if plan.sides == [false; 2] {
                 cursors.pass(varying);
                 continue;
             }
-            let [resource, class] = self.lanes_of(plan, &mut cursors)?;
+            let [resource, class] = self.lanes_of(plan, here)?;
             let [a, b] = self.chosen.row(row, resource, class)?;
             let sides = sets.sides(plan.sides[0] && a, plan.sides[1] && b);
             if sides == [0; 2] {
@@ -171,12 +180,14 @@ impl<'b, 'c> BlockCounts<'b, 'c> {
         Ok(())
     }
 
-    fn lanes_of(&self, plan: &Plan, cursors: &mut Cursors) -> Result<[usize; 2], Damaged> {
-        let mut lanes = [0; 2];
-        for ((number, slot), values) in lanes.iter_mut().zip(plan.lanes).zip(&self.lanes) {
-            *number = values.number(cursors.next(slot))? as usize;
-        }
-        Ok(lanes)
+    /// The resource and the class of a row, whose values stand here if they vary.
+    fn lanes_of(&self, plan: &Plan, here: [u32; 2]) -> Result<[usize; 2], Damaged> {
+        let [resource, class] = plan.lanes;
+        let [resources, classes] = &self.lanes;
+        Ok([
+            resources.number(resource.constant.unwrap_or(here[0]))? as usize,
+            classes.number(class.constant.unwrap_or(here[1]))? as usize,
+        ])
     }
 
     /// Counts what is the same in all rows of a template.
@@ -277,7 +288,7 @@ impl<'b, 'c> BlockCounts<'b, 'c> {
         let tails = self.body.section(Section::Rest)?;
         let column = column::LANES + lane::TAIL;
         let all = self.structure.values_of_column(column) as usize;
-        let lengths = self.constants.read(column, 0..all)?;
+        let lengths = self.constants.read_coded(column, all)?;
         let mut cursors = Cursors::at(self.structure, 0);
         let slots = self.structure.templates.iter().map(|template| {
             let slot = self.structure.slots(template).get(lane::TAIL);
@@ -291,6 +302,9 @@ impl<'b, 'c> BlockCounts<'b, 'c> {
             if let Some((_, shape, of)) = waiting.next_if(|(waiting, ..)| *waiting == row) {
                 let tail = tails.get(from..to).ok_or(Damaged("bytes of a tail"))?;
                 self.events_of(*shape, tail, *of, counts)?;
+                if waiting.peek().is_none() {
+                    break;
+                }
             }
             from = to;
         }
@@ -368,19 +382,17 @@ fn plans(
     for (template, &sides) in structure.templates.iter().zip(&chosen.templates) {
         let slots = structure.slots(template);
         let lanes = slots.first_chunk::<2>().ok_or(Damaged("lanes"))?;
-        let is_passed = sides == [false; 2];
-        let passed = lanes.iter().filter(|_| is_passed);
         let own = slots.iter().skip(lane::COUNT).filter(is_counted);
         let from = plans.varying.len();
-        let varying = passed
-            .chain(own.clone())
-            .filter(|slot| slot.constant.is_none());
+        let varying = own.clone().filter(|slot| slot.constant.is_none());
         plans.varying.extend(varying.map(|slot| slot.column));
-        let mut own: Vec<u32> = own.filter(|_| !is_passed).map(|slot| slot.column).collect();
+        let is_chosen = sides != [false; 2];
+        let mut own: Vec<u32> = own.filter(|_| is_chosen).map(|slot| slot.column).collect();
         own.sort_unstable();
         plans.by_template.push(Plan {
             sides,
             lanes: *lanes,
+            lane_values: lanes.map(|slot| u32::from(slot.constant.is_none())),
             varying: from..plans.varying.len(),
             repeats: own.windows(2).any(|pair| pair.first() == pair.last()),
         });

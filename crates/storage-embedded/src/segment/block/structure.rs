@@ -211,6 +211,9 @@ impl Structure {
     /// How many values of each column stand before those of the row at this place.
     pub(super) fn values_before(&self, row: usize) -> Vec<u32> {
         let mut values: Vec<u32> = self.columns.iter().map(|column| column.constants).collect();
+        if row == 0 {
+            return values;
+        }
         for (template, count) in self.templates.iter().zip(self.rows_of_templates(row)) {
             for &column in self.varying(template) {
                 if let Some(values) = values.get_mut(column as usize) {
