@@ -7,7 +7,8 @@ use super::parts::SectionBytes;
 use crate::format;
 use crate::segment::frame;
 
-/// zstd's level: 3 costs a third more time for 2 % fewer bytes of a block, measured.
+/// zstd's level, measured: 3 costs a third more time for 2 % fewer bytes of a block; -1 saves 1 % of a
+/// seal's instructions for 10 % more bytes, -3 saves 4 % for 14 %.
 const LEVEL: i32 = 1;
 
 /// Compresses sections; making one costs more than compressing a block.
