@@ -291,7 +291,8 @@ impl Request<'_> {
         let id = self.id();
         let mut at = start + self.own_time(service, operation.own_us) / 2;
         if self.has(Fault::Newcomer, service) {
-            let (asked, end) = (self.id(), at + self.around(100));
+            // Always the same: it deviates from nothing for certain.
+            let (asked, end) = (self.id(), at + 100_000 + self.around(5));
             self.span(Made {
                 id: asked,
                 parent: Some(id),
