@@ -104,7 +104,8 @@ impl History {
             }
             97 => {
                 let opened = self.trace();
-                self.world.pin(opened, 0).unwrap();
+                let now = self.world.clock.unix_ns();
+                self.world.pin(opened, now).unwrap();
             }
             _ => {
                 let lost = self.trace();
@@ -307,6 +308,19 @@ fn what_there_is_no_room_for_is_kept_and_said() {
     assert!(history.members[1].member().problems()[0].contains("without flags"));
     history.tick(1);
     assert!(history.members[1].member().problems().is_empty());
+}
+
+#[test]
+fn what_was_opened_is_kept_however_late_the_stores_let_it_be_decided() {
+    let mut history = History::new(1);
+    crowd(&mut history, 100);
+    let opened = history.world.inner().log[&0][0].trace;
+    let now = history.world.clock.unix_ns();
+    history.world.pin(opened, now).unwrap();
+    history.world.clock.advance(10 * LIVE);
+    history.settle();
+    let verdicts = history.world.inner().verdicts.clone();
+    assert_eq!(verdicts[&opened], Verdict::Keep(Kept::Pinned));
 }
 
 #[test]

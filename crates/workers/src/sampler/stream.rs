@@ -370,9 +370,9 @@ impl StreamSampler {
         let Some((looked_unix_ns, stored)) = before else {
             return Ok(());
         };
-        // Nothing that is undecided is older.
-        let undecided_ns = self.parts.policy.live_window_ns.saturating_mul(2);
-        let since_unix_ns = began_unix_ns.saturating_sub(undecided_ns);
+        // All that are known: while stores are behind, what is undecided may be old.
+        let remember_ns = self.parts.policy.remember_ns();
+        let since_unix_ns = began_unix_ns.saturating_sub(remember_ns);
         let pinned = self.parts.ledger.pinned(since_unix_ns)?;
         let usual = self.usual.get()?;
         let common = Common {

@@ -118,7 +118,7 @@ pub(crate) struct Inner {
     /// Partitions that came while nothing was in them.
     pub(crate) more: u64,
     pub(crate) kept: BTreeMap<TraceId, Kept>,
-    pins: HashSet<TraceId>,
+    pins: BTreeMap<TraceId, u64>,
     /// Errors of which the flags are there.
     pub(crate) flags: HashSet<TraceId>,
     /// What fails next.
@@ -327,13 +327,15 @@ impl Ledger for World {
         Ok(ids.iter().map(|id| inner.kept.get(id).copied()).collect())
     }
 
-    fn pin(&self, id: TraceId, _at_unix_ns: u64) -> Result<(), Error> {
-        self.inner().pins.insert(id);
+    fn pin(&self, id: TraceId, at_unix_ns: u64) -> Result<(), Error> {
+        self.inner().pins.insert(id, at_unix_ns);
         Ok(())
     }
 
-    fn pinned(&self, _since_unix_ns: u64) -> Result<HashSet<TraceId>, Error> {
-        Ok(self.inner().pins.clone())
+    fn pinned(&self, since_unix_ns: u64) -> Result<HashSet<TraceId>, Error> {
+        let inner = self.inner();
+        let since = inner.pins.iter().filter(|(_, at)| **at >= since_unix_ns);
+        Ok(since.map(|(&id, _)| id).collect())
     }
 }
 
