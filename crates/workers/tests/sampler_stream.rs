@@ -18,7 +18,7 @@ use tracewell_model::clock::ManualClock;
 use tracewell_model::{Clock, TraceId};
 use tracewell_storage::memory::MemoryStore;
 use tracewell_storage::sampling::{Dropped, Kept, Verdict};
-use tracewell_storage::{Ledger, ReadContext, SamplingReader, Sink};
+use tracewell_storage::{Ledger, ReadContext, Record, SamplingReader, Sink};
 use tracewell_workers::sampler::policy::Policy;
 use tracewell_workers::sampler::{Parts, SharedSampling, StreamSampler};
 
@@ -152,6 +152,14 @@ impl History {
         let max = self.rng.u64(1..8);
         let records = self.world.poll(number, partition, max);
         self.members[number].apply(&records).unwrap();
+    }
+
+    /// All that is new in these partitions, at once; given back where it cannot be taken in.
+    fn deliver_all(&mut self, number: usize, partitions: &[u32]) -> Result<(), Vec<Record>> {
+        let new = |&partition: &u32| self.world.poll(number, partition, u64::MAX / 2);
+        let records: Vec<Record> = partitions.iter().flat_map(new).collect();
+        let taken = self.members[number].apply(&records);
+        taken.map_err(|_| records)
     }
 
     /// What fails is tried again at a later one.
@@ -321,6 +329,39 @@ fn what_was_opened_is_kept_however_late_the_stores_let_it_be_decided() {
     history.settle();
     let verdicts = history.world.inner().verdicts.clone();
     assert_eq!(verdicts[&opened], Verdict::Keep(Kept::Pinned));
+}
+
+/// A worker ticks its sink also while records wait that it could not take in.
+#[test]
+fn nothing_is_decided_past_records_that_could_not_be_taken_in() {
+    let mut history = History::new(1);
+    crowd(&mut history, 2);
+    let mut late = history.world.inner().log[&0][1];
+    history.deliver_all(0, &[0]).unwrap();
+    history.world.store(0, 0, 9);
+    history.world.store(1, 0, 9);
+    history.tick(0);
+
+    (late.is_error, late.number) = (true, 99);
+    late.arrived_unix_ns = history.world.clock.unix_ns();
+    history.world.append(late);
+    for store in 0..STORES {
+        history.world.store(store, 0, 9);
+        history.world.store_commits(store);
+    }
+    history.tick(0);
+    // Another partition comes with them, of which nobody can say what was decided.
+    history.world.give(1, 0, true);
+    history.world.inner().failing.read = true;
+    let waiting = history.deliver_all(0, &[1, 0]).unwrap_err();
+    history.world.clock.advance(2 * LIVE);
+    history.tick(0);
+    assert_eq!(history.world.inner().verdicts.len(), 0);
+
+    history.members[0].apply(&waiting).unwrap();
+    history.settle();
+    let verdicts = history.world.inner().verdicts.clone();
+    assert_eq!(verdicts[&late.trace], Verdict::Keep(Kept::Error));
 }
 
 #[test]

@@ -123,6 +123,8 @@ pub struct StreamSampler {
     seen: Option<(u64, u64)>,
     /// See [`Progress::unseen_until_ns`].
     unseen_until_ns: u64,
+    /// Records that the log counts as delivered wait to be taken in.
+    is_owing: bool,
     /// The last round, on the monotonic clock.
     round_ns: Option<u64>,
     member: Arc<Member>,
@@ -148,6 +150,7 @@ struct Common<'a> {
     usual: &'a Usual,
     bytes_max: usize,
     unseen_until_ns: u64,
+    is_owing: bool,
     unheard: RefCell<Option<String>>,
 }
 
@@ -224,7 +227,7 @@ impl Partition {
     ) -> Result<(), Error> {
         let unseen_until_ns = &mut self.tracker.unseen_until_ns;
         *unseen_until_ns = common.unseen_until_ns.max(*unseen_until_ns);
-        let read_unix_ns = match reached.is_at_end {
+        let read_unix_ns = match reached.is_at_end && !common.is_owing {
             true => common.began_unix_ns,
             false => self.read.map_or(0, |read| read.unix_ns),
         };
@@ -329,6 +332,7 @@ impl StreamSampler {
             looked: None,
             seen: None,
             unseen_until_ns: 0,
+            is_owing: false,
             round_ns: None,
             member: Arc::default(),
         }
@@ -382,6 +386,7 @@ impl StreamSampler {
             usual: &usual,
             bytes_max: self.parts.bytes_max / self.partitions.len().max(1),
             unseen_until_ns: self.unseen_until_ns,
+            is_owing: self.is_owing,
             unheard: RefCell::default(),
         };
         for one in &reached {
@@ -465,12 +470,14 @@ impl StreamSampler {
 impl Sink for StreamSampler {
     fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
         let live_ns = self.parts.policy.live_window_ns;
+        self.is_owing = true;
         for record in records {
             // All fails here that can: what is in the log is taken in whole, or again later.
             let partition = self.partition(record.position.partition);
             let partition = partition.map_err(|error| Error::retryable(error.message))?;
             partition.take(record, live_ns);
         }
+        self.is_owing = false;
         Ok(())
     }
 

@@ -129,6 +129,7 @@ pub(crate) struct Inner {
 /// Failures to come, each once.
 #[derive(Default)]
 pub(crate) struct Failing {
+    pub(crate) read: bool,
     pub(crate) before_write: bool,
     pub(crate) after_write: bool,
     pub(crate) store: [bool; STORES],
@@ -262,7 +263,8 @@ impl World {
 
 impl Ledger for World {
     fn read(&self, partition: u32, after: u64) -> Result<Option<(Progress, Vec<Round>)>, Error> {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        failure(&mut inner.failing.read, "the ledger is away")?;
         let rounds = inner.rounds.get(&partition).into_iter().flatten();
         let rounds = rounds.filter(|round| round.number > after).cloned();
         let progress = inner.progress.get(&partition).cloned();
