@@ -364,6 +364,46 @@ fn nothing_is_decided_past_records_that_could_not_be_taken_in() {
     assert_eq!(verdicts[&late.trace], Verdict::Keep(Kept::Error));
 }
 
+/// A root ends last: with it, what comes of a trace after hours looks like all of it.
+#[test]
+fn the_end_of_a_trace_whose_beginning_is_not_known_is_kept() {
+    // It was decided about and is forgotten, also by the ledger, or it was never seen.
+    let cases = [(120, false, true), (120, true, true), (40, false, false)];
+    for (minutes, is_restarted, is_seen) in cases {
+        let mut history = History::new(1);
+        crowd(&mut history, 4);
+        let mut inner = history.world.inner();
+        let mut log = inner.log.insert(0, Vec::new()).unwrap();
+        let others = log.split_off(2);
+        let mut failed = log[1];
+        (failed.is_error, failed.number) = (true, 99);
+        inner.log.insert(0, [vec![failed], others].concat());
+        if !is_seen {
+            inner.members[0].skip(1);
+        }
+        drop(inner);
+        history.settle();
+
+        history.world.inner().verdicts.clear();
+        history.world.clock.advance(minutes * 60 * SECOND);
+        history.tick(0);
+        if is_restarted {
+            history.world.forget_member(0);
+            history.members[0] = member(&history.world, 0, usize::MAX / 2);
+        }
+        // All of this took some minutes, too.
+        (log[0].operation, log[0].duration_ns) = (2, (minutes + 10) * 60 * SECOND);
+        for mut span in log {
+            span.arrived_unix_ns = history.world.clock.unix_ns();
+            history.world.append(span);
+        }
+        history.settle();
+        assert!(history.world.has(0, &failed) && history.world.has(1, &failed));
+        let verdicts = history.world.inner().verdicts.clone();
+        assert_eq!(verdicts[&failed.trace], Verdict::Keep(Kept::Partial));
+    }
+}
+
 #[test]
 fn readers_are_told_what_all_members_did_and_what_they_would() {
     let mut history = History::new(1);

@@ -350,6 +350,10 @@ impl StreamSampler {
             Entry::Vacant(place) => {
                 let mut partition = Partition::new(&self.parts.policy);
                 partition.catch_up(number, &self.parts)?;
+                let (now, policy) = (self.parts.clock.unix_ns(), &self.parts.policy);
+                // What is older the ledger has forgotten.
+                let tracker = &mut partition.tracker;
+                tracker.forget(now, policy.remember_ns(), usize::MAX);
                 self.unseen_until_ns = self.parts.unseen_until_ns()?.max(self.unseen_until_ns);
                 Ok(place.insert(partition))
             }

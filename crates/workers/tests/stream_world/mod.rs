@@ -38,7 +38,7 @@ impl Span {
     /// Whether it alone makes its trace worth keeping.
     pub(crate) fn matters(&self) -> bool {
         let is_slow = self.operation == 0 && self.duration_ns > 250 * MS;
-        let is_outlier = self.is_root && self.duration_ns > 15 * MS;
+        let is_outlier = self.is_root && self.operation < 2 && self.duration_ns > 15 * MS;
         self.is_error || is_slow || is_outlier
     }
 
