@@ -259,7 +259,11 @@ fn members_that_come_and_go_lose_no_error_and_no_outlier_in_any_history() {
 
 /// Complete and healthy traces, all at once.
 fn crowd(history: &mut History, traces: u64) {
-    for number in 0..traces {
+    crowd_of(history, 0..traces);
+}
+
+fn crowd_of(history: &mut History, traces: std::ops::Range<u64>) {
+    for number in traces {
         for is_root in [true, false] {
             history.spans += 1;
             history.world.append(Span {
@@ -316,6 +320,18 @@ fn what_there_is_no_room_for_is_kept_and_said() {
     assert!(history.members[1].member().problems()[0].contains("without flags"));
     history.tick(1);
     assert!(history.members[1].member().problems().is_empty());
+}
+
+#[test]
+fn what_a_new_member_is_told_crowds_nothing_out() {
+    let mut history = History::new(1);
+    crowd(&mut history, 4_000);
+    history.settle();
+    history.world.forget_member(0);
+    history.members[0] = member(&history.world, 0, 70_000);
+    crowd_of(&mut history, 5_000..5_100);
+    history.settle();
+    assert_eq!(history.members[0].member().crowded_out(), 0);
 }
 
 #[test]

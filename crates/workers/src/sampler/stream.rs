@@ -19,14 +19,12 @@ use tracewell_storage::{
 };
 
 use super::policy::{Judge, Policy};
-use super::tracker::{Limits, PAST_BYTES, Seen, Tracker};
+use super::tracker::{Limits, PAST_BYTES, PAST_PART, Seen, Tracker};
 use super::usual::{Lately, Usual};
 use super::{PORTIONS_MAX, ROUND_NS, enter, judge_all};
 
 /// Traces of one round of a partition.
 const PORTION: usize = 4_096;
-/// What is remembered takes this part of the memory at most.
-const PAST_PART: usize = 4;
 
 /// What a sampler works with.
 #[derive(Clone)]

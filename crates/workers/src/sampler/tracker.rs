@@ -20,6 +20,8 @@ const LONGEST_HALVES: u64 = 3;
 /// About what a trace takes beside its lists, with its places in the tables; and one that is decided.
 const TRACK_BYTES: usize = size_of::<Track>() + 96;
 pub(super) const PAST_BYTES: usize = 40;
+/// What is remembered takes this part of the memory at most, but for a moment.
+pub(super) const PAST_PART: usize = 4;
 const SECOND_NS: u64 = 1_000_000_000;
 /// In place of an operation's number.
 const NO_NAME: u32 = u32::MAX;
@@ -262,7 +264,9 @@ impl Tracker {
     /// caller's part.
     pub(super) fn due(&mut self, limits: &Limits, max: usize) -> Vec<Candidate> {
         self.drop_decided();
-        let mut bytes = self.bytes;
+        // Who takes a partition over is told more than stays: no trace has to go for it.
+        let past = self.past.len() * PAST_BYTES;
+        let mut bytes = self.bytes - past + past.min(limits.bytes_max / PAST_PART);
         let mut due = Vec::new();
         for (first, id) in &self.queue {
             let is_crowded = bytes > limits.bytes_max;
