@@ -18,7 +18,7 @@ use tracewell_model::clock::ManualClock;
 use tracewell_model::{Clock, TraceId};
 use tracewell_storage::memory::MemoryStore;
 use tracewell_storage::sampling::{Dropped, Kept, Verdict};
-use tracewell_storage::{Ledger, ReadContext, SamplingReader, Sink};
+use tracewell_storage::{Ledger, ReadContext, Record, SamplingReader, Sink};
 use tracewell_workers::sampler::policy::Policy;
 use tracewell_workers::sampler::{Parts, SharedSampling, StreamSampler};
 
@@ -104,7 +104,8 @@ impl History {
             }
             97 => {
                 let opened = self.trace();
-                self.world.pin(opened, 0).unwrap();
+                let now = self.world.clock.unix_ns();
+                self.world.pin(opened, now).unwrap();
             }
             _ => {
                 let lost = self.trace();
@@ -151,6 +152,14 @@ impl History {
         let max = self.rng.u64(1..8);
         let records = self.world.poll(number, partition, max);
         self.members[number].apply(&records).unwrap();
+    }
+
+    /// All that is new in these partitions, at once; given back where it cannot be taken in.
+    fn deliver_all(&mut self, number: usize, partitions: &[u32]) -> Result<(), Vec<Record>> {
+        let new = |&partition: &u32| self.world.poll(number, partition, u64::MAX / 2);
+        let records: Vec<Record> = partitions.iter().flat_map(new).collect();
+        let taken = self.members[number].apply(&records);
+        taken.map_err(|_| records)
     }
 
     /// What fails is tried again at a later one.
@@ -250,7 +259,11 @@ fn members_that_come_and_go_lose_no_error_and_no_outlier_in_any_history() {
 
 /// Complete and healthy traces, all at once.
 fn crowd(history: &mut History, traces: u64) {
-    for number in 0..traces {
+    crowd_of(history, 0..traces);
+}
+
+fn crowd_of(history: &mut History, traces: std::ops::Range<u64>) {
+    for number in traces {
         for is_root in [true, false] {
             history.spans += 1;
             history.world.append(Span {
@@ -307,6 +320,104 @@ fn what_there_is_no_room_for_is_kept_and_said() {
     assert!(history.members[1].member().problems()[0].contains("without flags"));
     history.tick(1);
     assert!(history.members[1].member().problems().is_empty());
+}
+
+#[test]
+fn what_a_new_member_is_told_crowds_nothing_out() {
+    let mut history = History::new(1);
+    crowd(&mut history, 4_000);
+    history.settle();
+    history.world.forget_member(0);
+    history.members[0] = member(&history.world, 0, 70_000);
+    crowd_of(&mut history, 5_000..5_100);
+    history.settle();
+    assert_eq!(history.members[0].member().crowded_out(), 0);
+}
+
+#[test]
+fn what_was_opened_is_kept_however_late_the_stores_let_it_be_decided() {
+    let mut history = History::new(1);
+    crowd(&mut history, 100);
+    let opened = history.world.inner().log[&0][0].trace;
+    let now = history.world.clock.unix_ns();
+    history.world.pin(opened, now).unwrap();
+    history.world.clock.advance(10 * LIVE);
+    history.settle();
+    let verdicts = history.world.inner().verdicts.clone();
+    assert_eq!(verdicts[&opened], Verdict::Keep(Kept::Pinned));
+}
+
+/// A worker ticks its sink also while records wait that it could not take in.
+#[test]
+fn nothing_is_decided_past_records_that_could_not_be_taken_in() {
+    let mut history = History::new(1);
+    crowd(&mut history, 2);
+    let mut late = history.world.inner().log[&0][1];
+    history.deliver_all(0, &[0]).unwrap();
+    history.world.store(0, 0, 9);
+    history.world.store(1, 0, 9);
+    history.tick(0);
+
+    (late.is_error, late.number) = (true, 99);
+    late.arrived_unix_ns = history.world.clock.unix_ns();
+    history.world.append(late);
+    for store in 0..STORES {
+        history.world.store(store, 0, 9);
+        history.world.store_commits(store);
+    }
+    history.tick(0);
+    // Another partition comes with them, of which nobody can say what was decided.
+    history.world.give(1, 0, true);
+    history.world.inner().failing.read = true;
+    let waiting = history.deliver_all(0, &[1, 0]).unwrap_err();
+    history.world.clock.advance(2 * LIVE);
+    history.tick(0);
+    assert_eq!(history.world.inner().verdicts.len(), 0);
+
+    history.members[0].apply(&waiting).unwrap();
+    history.settle();
+    let verdicts = history.world.inner().verdicts.clone();
+    assert_eq!(verdicts[&late.trace], Verdict::Keep(Kept::Error));
+}
+
+/// A root ends last: with it, what comes of a trace after hours looks like all of it.
+#[test]
+fn the_end_of_a_trace_whose_beginning_is_not_known_is_kept() {
+    // It was decided about and is forgotten, also by the ledger, or it was never seen.
+    let cases = [(120, false, true), (120, true, true), (40, false, false)];
+    for (minutes, is_restarted, is_seen) in cases {
+        let mut history = History::new(1);
+        crowd(&mut history, 4);
+        let mut inner = history.world.inner();
+        let mut log = inner.log.insert(0, Vec::new()).unwrap();
+        let others = log.split_off(2);
+        let mut failed = log[1];
+        (failed.is_error, failed.number) = (true, 99);
+        inner.log.insert(0, [vec![failed], others].concat());
+        if !is_seen {
+            inner.members[0].skip(1);
+        }
+        drop(inner);
+        history.settle();
+
+        history.world.inner().verdicts.clear();
+        history.world.clock.advance(minutes * 60 * SECOND);
+        history.tick(0);
+        if is_restarted {
+            history.world.forget_member(0);
+            history.members[0] = member(&history.world, 0, usize::MAX / 2);
+        }
+        // All of this took some minutes, too.
+        (log[0].operation, log[0].duration_ns) = (2, (minutes + 10) * 60 * SECOND);
+        for mut span in log {
+            span.arrived_unix_ns = history.world.clock.unix_ns();
+            history.world.append(span);
+        }
+        history.settle();
+        assert!(history.world.has(0, &failed) && history.world.has(1, &failed));
+        let verdicts = history.world.inner().verdicts.clone();
+        assert_eq!(verdicts[&failed.trace], Verdict::Keep(Kept::Partial));
+    }
 }
 
 #[test]

@@ -19,14 +19,12 @@ use tracewell_storage::{
 };
 
 use super::policy::{Judge, Policy};
-use super::tracker::{Limits, PAST_BYTES, Seen, Tracker};
+use super::tracker::{Limits, PAST_BYTES, PAST_PART, Seen, Tracker};
 use super::usual::{Lately, Usual};
 use super::{PORTIONS_MAX, ROUND_NS, enter, judge_all};
 
 /// Traces of one round of a partition.
 const PORTION: usize = 4_096;
-/// What is remembered takes this part of the memory at most.
-const PAST_PART: usize = 4;
 
 /// What a sampler works with.
 #[derive(Clone)]
@@ -123,6 +121,8 @@ pub struct StreamSampler {
     seen: Option<(u64, u64)>,
     /// See [`Progress::unseen_until_ns`].
     unseen_until_ns: u64,
+    /// Records that the log counts as delivered wait to be taken in.
+    is_owing: bool,
     /// The last round, on the monotonic clock.
     round_ns: Option<u64>,
     member: Arc<Member>,
@@ -148,6 +148,7 @@ struct Common<'a> {
     usual: &'a Usual,
     bytes_max: usize,
     unseen_until_ns: u64,
+    is_owing: bool,
     unheard: RefCell<Option<String>>,
 }
 
@@ -224,7 +225,7 @@ impl Partition {
     ) -> Result<(), Error> {
         let unseen_until_ns = &mut self.tracker.unseen_until_ns;
         *unseen_until_ns = common.unseen_until_ns.max(*unseen_until_ns);
-        let read_unix_ns = match reached.is_at_end {
+        let read_unix_ns = match reached.is_at_end && !common.is_owing {
             true => common.began_unix_ns,
             false => self.read.map_or(0, |read| read.unix_ns),
         };
@@ -329,6 +330,7 @@ impl StreamSampler {
             looked: None,
             seen: None,
             unseen_until_ns: 0,
+            is_owing: false,
             round_ns: None,
             member: Arc::default(),
         }
@@ -346,6 +348,10 @@ impl StreamSampler {
             Entry::Vacant(place) => {
                 let mut partition = Partition::new(&self.parts.policy);
                 partition.catch_up(number, &self.parts)?;
+                let (now, policy) = (self.parts.clock.unix_ns(), &self.parts.policy);
+                // What is older the ledger has forgotten.
+                let tracker = &mut partition.tracker;
+                tracker.forget(now, policy.remember_ns(), usize::MAX);
                 self.unseen_until_ns = self.parts.unseen_until_ns()?.max(self.unseen_until_ns);
                 Ok(place.insert(partition))
             }
@@ -370,9 +376,9 @@ impl StreamSampler {
         let Some((looked_unix_ns, stored)) = before else {
             return Ok(());
         };
-        // Nothing that is undecided is older.
-        let undecided_ns = self.parts.policy.live_window_ns.saturating_mul(2);
-        let since_unix_ns = began_unix_ns.saturating_sub(undecided_ns);
+        // All that are known: while stores are behind, what is undecided may be old.
+        let remember_ns = self.parts.policy.remember_ns();
+        let since_unix_ns = began_unix_ns.saturating_sub(remember_ns);
         let pinned = self.parts.ledger.pinned(since_unix_ns)?;
         let usual = self.usual.get()?;
         let common = Common {
@@ -382,6 +388,7 @@ impl StreamSampler {
             usual: &usual,
             bytes_max: self.parts.bytes_max / self.partitions.len().max(1),
             unseen_until_ns: self.unseen_until_ns,
+            is_owing: self.is_owing,
             unheard: RefCell::default(),
         };
         for one in &reached {
@@ -465,12 +472,14 @@ impl StreamSampler {
 impl Sink for StreamSampler {
     fn apply(&mut self, records: &[Record]) -> Result<(), Error> {
         let live_ns = self.parts.policy.live_window_ns;
+        self.is_owing = true;
         for record in records {
             // All fails here that can: what is in the log is taken in whole, or again later.
             let partition = self.partition(record.position.partition);
             let partition = partition.map_err(|error| Error::retryable(error.message))?;
             partition.take(record, live_ns);
         }
+        self.is_owing = false;
         Ok(())
     }
 

@@ -20,6 +20,9 @@ const LONGEST_HALVES: u64 = 3;
 /// About what a trace takes beside its lists, with its places in the tables; and one that is decided.
 const TRACK_BYTES: usize = size_of::<Track>() + 96;
 pub(super) const PAST_BYTES: usize = 40;
+/// What is remembered takes this part of the memory at most, but for a moment.
+pub(super) const PAST_PART: usize = 4;
+const SECOND_NS: u64 = 1_000_000_000;
 /// In place of an operation's number.
 const NO_NAME: u32 = u32::MAX;
 
@@ -53,6 +56,8 @@ struct Past {
 
 #[derive(Debug)]
 struct Track {
+    /// When it came, what was decided before this was not known.
+    forgotten_unix_ns: u64,
     first: Seen,
     last: Seen,
     start_unix_ns: u64,
@@ -78,6 +83,8 @@ pub(super) struct Tracker {
     queue: VecDeque<(Seen, TraceId)>,
     /// By hashes of ids.
     past: HashMap<u64, Past>,
+    /// Decisions of before this are not among them.
+    forgotten_unix_ns: u64,
     names: Names,
     bytes: usize,
     /// Of traces that begin before this spans may have come that nobody has seen.
@@ -114,8 +121,9 @@ impl Names {
 }
 
 impl Track {
-    fn new(at: Seen, before: Option<Verdict>) -> Track {
+    fn new(at: Seen, before: Option<Verdict>, forgotten_unix_ns: u64) -> Track {
         Track {
+            forgotten_unix_ns,
             first: at,
             last: at,
             start_unix_ns: u64::MAX,
@@ -183,6 +191,18 @@ impl Track {
         is_over && limits.stored.is_some_and(|at| self.last.position <= at)
     }
 
+    fn duration_ns(&self) -> u64 {
+        self.end_unix_ns.saturating_sub(self.start_unix_ns)
+    }
+
+    /// Whether it may be the end of a trace whose beginning was decided about and is forgotten, or was
+    /// never seen: its root, which comes last, took that long. By clocks of services nobody goes.
+    fn may_lack_its_beginning(&self, limits: &Limits, unseen_until_ns: u64) -> bool {
+        let began_unix_ns = self.last.unix_ns.saturating_sub(self.duration_ns());
+        let is_late = began_unix_ns.saturating_add(limits.live_ns) < self.first.unix_ns;
+        is_late && began_unix_ns < self.forgotten_unix_ns.max(unseen_until_ns)
+    }
+
     /// Whether nobody waits any longer for what it will be.
     fn is_overlong(&self, limits: &Limits) -> bool {
         let longest_ns = limits.live_ns / 2 * LONGEST_HALVES;
@@ -228,7 +248,8 @@ impl Tracker {
                 }
                 self.queue.push_back((at, id));
                 self.bytes += TRACK_BYTES;
-                place.insert(Box::new(Track::new(at, past.map(|past| past.verdict))))
+                let before = past.map(|past| past.verdict);
+                place.insert(Box::new(Track::new(at, before, self.forgotten_unix_ns)))
             }
         };
         let bytes = track.bytes();
@@ -243,7 +264,9 @@ impl Tracker {
     /// caller's part.
     pub(super) fn due(&mut self, limits: &Limits, max: usize) -> Vec<Candidate> {
         self.drop_decided();
-        let mut bytes = self.bytes;
+        // Who takes a partition over is told more than stays: no trace has to go for it.
+        let past = self.past.len() * PAST_BYTES;
+        let mut bytes = self.bytes - past + past.min(limits.bytes_max / PAST_PART);
         let mut due = Vec::new();
         for (first, id) in &self.queue {
             let is_crowded = bytes > limits.bytes_max;
@@ -260,7 +283,8 @@ impl Tracker {
             bytes -= track.bytes();
             self.crowded_out += u64::from(is_crowded && !is_settled);
             let mut candidate = self.candidate(*id, track);
-            candidate.is_partial |= !is_settled;
+            let is_end = track.may_lack_its_beginning(limits, self.unseen_until_ns);
+            candidate.is_partial |= is_end || !is_settled;
             due.push(candidate);
         }
         due
@@ -280,7 +304,7 @@ impl Tracker {
             trace_id,
             arrived_unix_ns: track.first.unix_ns,
             start_unix_ns: track.start_unix_ns,
-            duration_ns: track.end_unix_ns.saturating_sub(track.start_unix_ns),
+            duration_ns: track.duration_ns(),
             spans: u64::from(track.spans),
             root: track.root.map(|(_, name)| name),
             has_error: track.has_error,
@@ -381,14 +405,15 @@ impl Tracker {
         }
     }
 
-    /// Forgets decisions before this time, and more of them where they are too many. A dropped trace
-    /// of which a span then comes is a trace of its own, without a root, and so is kept.
+    /// Forgets decisions before this time, and more of them where they are too many. A trace of which a
+    /// span then comes is one of its own that lacks something, and so is kept.
     pub(super) fn forget(&mut self, now_unix_ns: u64, remember_ns: u64, max: usize) {
         let mut remember_ns = remember_ns;
         let count = self.past.len();
         loop {
             let from = seconds(now_unix_ns.saturating_sub(remember_ns));
             self.past.retain(|_, past| past.at_unix_s >= from);
+            self.forgotten_unix_ns = self.forgotten_unix_ns.max(u64::from(from) * SECOND_NS);
             if self.past.len() <= max || remember_ns == 0 {
                 break;
             }
@@ -416,7 +441,7 @@ impl Tracker {
 }
 
 fn seconds(unix_ns: u64) -> u32 {
-    u32::try_from(unix_ns / 1_000_000_000).unwrap_or(u32::MAX)
+    u32::try_from(unix_ns / SECOND_NS).unwrap_or(u32::MAX)
 }
 
 /// The traces that are not decided about, but for some.

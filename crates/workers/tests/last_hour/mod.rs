@@ -10,10 +10,10 @@ use tracewell_storage::{Error, StatsReader};
 
 const MS: u64 = 1_000_000;
 pub(crate) const SERVICE: &str = "shop";
-/// One that is well known, and one of which nobody knows much.
-pub(crate) const OPERATIONS: [&str; 2] = ["known", "rare"];
+/// One that is well known, one of which nobody knows much, and one that takes long.
+pub(crate) const OPERATIONS: [&str; 3] = ["known", "rare", "long"];
 
-/// The last hour: the known operation takes 1 to 10 ms.
+/// The last hour: the known operation takes 1 to 10 ms, the long one up to 3 hours.
 pub(crate) struct LastHour;
 
 impl StatsReader for LastHour {
@@ -35,13 +35,17 @@ impl StatsReader for LastHour {
     ) -> Result<Answer<(String, OperationFigures)>, Error> {
         static ROWS: OnceLock<Vec<(String, OperationFigures)>> = OnceLock::new();
         let rows = ROWS.get_or_init(|| {
-            let figures = |operation: &str, count: u64| {
+            let figures = |operation: &str, count: u64, step_ns: u64| {
                 let mut figures = Figures::default();
-                (0..count).for_each(|n| figures.record(MS + n % 9_000 * MS / 1_000, false));
+                (0..count).for_each(|n| figures.record(MS + n % 9_000 * step_ns, false));
                 let operation = operation.to_owned();
                 (SERVICE.to_owned(), OperationFigures { operation, figures })
             };
-            vec![figures(OPERATIONS[0], 9_000), figures(OPERATIONS[1], 99)]
+            vec![
+                figures(OPERATIONS[0], 9_000, MS / 1_000),
+                figures(OPERATIONS[1], 99, MS / 1_000),
+                figures(OPERATIONS[2], 9_000, 1_200 * MS),
+            ]
         });
         Ok(Answer {
             rows: rows.clone(),

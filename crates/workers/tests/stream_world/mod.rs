@@ -38,7 +38,7 @@ impl Span {
     /// Whether it alone makes its trace worth keeping.
     pub(crate) fn matters(&self) -> bool {
         let is_slow = self.operation == 0 && self.duration_ns > 250 * MS;
-        let is_outlier = self.is_root && self.duration_ns > 15 * MS;
+        let is_outlier = self.is_root && self.operation < 2 && self.duration_ns > 15 * MS;
         self.is_error || is_slow || is_outlier
     }
 
@@ -118,7 +118,7 @@ pub(crate) struct Inner {
     /// Partitions that came while nothing was in them.
     pub(crate) more: u64,
     pub(crate) kept: BTreeMap<TraceId, Kept>,
-    pins: HashSet<TraceId>,
+    pins: BTreeMap<TraceId, u64>,
     /// Errors of which the flags are there.
     pub(crate) flags: HashSet<TraceId>,
     /// What fails next.
@@ -129,6 +129,7 @@ pub(crate) struct Inner {
 /// Failures to come, each once.
 #[derive(Default)]
 pub(crate) struct Failing {
+    pub(crate) read: bool,
     pub(crate) before_write: bool,
     pub(crate) after_write: bool,
     pub(crate) store: [bool; STORES],
@@ -262,7 +263,8 @@ impl World {
 
 impl Ledger for World {
     fn read(&self, partition: u32, after: u64) -> Result<Option<(Progress, Vec<Round>)>, Error> {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        failure(&mut inner.failing.read, "the ledger is away")?;
         let rounds = inner.rounds.get(&partition).into_iter().flatten();
         let rounds = rounds.filter(|round| round.number > after).cloned();
         let progress = inner.progress.get(&partition).cloned();
@@ -327,13 +329,15 @@ impl Ledger for World {
         Ok(ids.iter().map(|id| inner.kept.get(id).copied()).collect())
     }
 
-    fn pin(&self, id: TraceId, _at_unix_ns: u64) -> Result<(), Error> {
-        self.inner().pins.insert(id);
+    fn pin(&self, id: TraceId, at_unix_ns: u64) -> Result<(), Error> {
+        self.inner().pins.insert(id, at_unix_ns);
         Ok(())
     }
 
-    fn pinned(&self, _since_unix_ns: u64) -> Result<HashSet<TraceId>, Error> {
-        Ok(self.inner().pins.clone())
+    fn pinned(&self, since_unix_ns: u64) -> Result<HashSet<TraceId>, Error> {
+        let inner = self.inner();
+        let since = inner.pins.iter().filter(|(_, at)| **at >= since_unix_ns);
+        Ok(since.map(|(&id, _)| id).collect())
     }
 }
 
