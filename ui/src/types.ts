@@ -128,8 +128,8 @@ export interface DifferenceAnswer extends Answer {
   attributes: DifferentValue[];
   /** Keys with too many values to say anything. */
   left_out: string[];
-  /** The part that was counted: 1 is all. */
-  sampled: number;
+  /** The part that was counted: 1 is all, null is unknown. */
+  sampled: number | null;
 }
 
 export interface NamedCount {

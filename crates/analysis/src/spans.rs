@@ -9,6 +9,7 @@ pub(crate) fn as_far_as_read(read: Result<Scanned, Error>) -> Result<Scanned, Er
     match read {
         Err(error) if error.class == Class::DeadlineExceeded => Ok(Scanned {
             incomplete: vec![format!("not all spans were read: {}", error.message)],
+            is_cut_short: true,
             ..Scanned::default()
         }),
         read => read,

@@ -144,6 +144,8 @@ pub struct Scanned {
     pub one_of: u32,
     /// Blocks that were to be looked at when the time was up, where what was looked at is an even part.
     pub blocks_left: u64,
+    /// The time was up, and what was handed over is whatever came first: nobody knows what part that is.
+    pub is_cut_short: bool,
     /// Why spans are missing; sentences.
     pub incomplete: Vec<String>,
 }

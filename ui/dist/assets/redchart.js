@@ -137,7 +137,7 @@ function Difference({ a: a$2, b, overlaps, names, search }) {
 				count(data.n_b),
 				" ",
 				names[1],
-				isPart && ` so far${data.sampled < 1 ? `, in ${percent(data.sampled)} of all` : ""}; counting the rest…`
+				isPart && ` so far${data.sampled !== null && data.sampled < 1 ? `, in ${percent(data.sampled)} of all` : ""}; counting the rest…`
 			]
 		}),
 		data.attributes.length === 0 ? /* @__PURE__ */ a("p", {

@@ -100,7 +100,7 @@ export function Difference({ a, b, overlaps, names, search }: Props) {
       {!isPart && <Incomplete answer={data} />}
       <p class="quiet-text" role="status">
         {plural(data.n_a, "span")} {names[0]}, {count(data.n_b)} {names[1]}
-        {isPart && ` so far${data.sampled < 1 ? `, in ${percent(data.sampled)} of all` : ""}; counting the rest…`}
+        {isPart && ` so far${data.sampled !== null && data.sampled < 1 ? `, in ${percent(data.sampled)} of all` : ""}; counting the rest…`}
       </p>
       {data.attributes.length === 0 ? (
         <p class="quiet-text">{data.n_a === 0 ? "No span is in it: nothing to compare." : "No attribute differs."}</p>

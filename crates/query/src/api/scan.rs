@@ -60,7 +60,7 @@ pub(super) fn name_sample(scanned: &mut Scanned) {
     }
 }
 
-/// The member `sampled`: the part that was looked at.
+/// The member `sampled`: the part that was looked at; null where nobody knows.
 pub(super) fn sampled(json: &mut Json, scanned: &Scanned) {
     let read = scanned.searched.blocks_read as f64;
     let reached = match scanned.blocks_left {
@@ -68,12 +68,38 @@ pub(super) fn sampled(json: &mut Json, scanned: &Scanned) {
         left => read / (read + left as f64),
     };
     let share = reached / f64::from(scanned.one_of.max(1));
-    json.key("sampled").double(share);
+    let known = Some(share).filter(|_| !scanned.is_cut_short);
+    json.key("sampled").optional(known, |json, share| {
+        json.double(share);
+    });
 }
 
 impl Answer {
     /// Of what a scan handed over.
     pub(super) fn of_scan(json: Json, scanned: &Scanned) -> Answer {
         Answer::new(json.into_text(), &scanned.searched, &scanned.incomplete)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_that_was_looked_at_is_told_or_that_nobody_knows() {
+        let told = |scanned: &Scanned| {
+            let mut json = Json::default();
+            json.object(|json| sampled(json, scanned));
+            json.into_text()
+        };
+        let mut scanned = Scanned {
+            one_of: 4,
+            ..Scanned::default()
+        };
+        assert_eq!(told(&scanned), r#"{"sampled":0.25}"#);
+        (scanned.searched.blocks_read, scanned.blocks_left) = (1, 1);
+        assert_eq!(told(&scanned), r#"{"sampled":0.125}"#);
+        scanned.is_cut_short = true;
+        assert_eq!(told(&scanned), r#"{"sampled":null}"#);
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn scan_spans(
         spans_missing: export.spans_missing,
         one_of: query.one_of,
         blocks_left: 0,
+        is_cut_short: false,
         searched: export.probe.searched,
         incomplete: export.probe.incomplete,
     })
