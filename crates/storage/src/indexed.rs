@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tracewell_model::TraceSummary;
+
 use crate::context::ReadContext;
 use crate::error::Error;
 use crate::find::{TraceFinder, TraceHit, TraceQuery};
@@ -17,12 +19,12 @@ const PAGE: usize = 1_000;
 const READERS: usize = 16;
 /// Traces in memory at once.
 const TOGETHER: usize = 64;
-/// Spans of traces that began so long before the range are found too; those of older ones are not.
+/// Traces that began earlier than so long before the range have spans in it only if they took longer.
 const BEGAN_BEFORE_NS: u64 = 60_000_000_000;
 
-/// Finder and reader as a scanner of recent spans. A range with both ends goes by the index: it has spans of
-/// traces that began in it or in the minute before, the latest first, as far back as the index reaches. Any
-/// other scan is the store's own.
+/// Finder and reader as a scanner of recent spans. A range with both ends goes by the index, as far back as
+/// that reaches: first the traces that began in it or in the minute before, the latest first, then the long
+/// ones that began earlier and reach into it. Any other scan is the store's own.
 #[derive(Debug)]
 pub struct Indexed<F, S> {
     /// Names the traces.
@@ -41,30 +43,69 @@ impl<F: TraceFinder, S: TraceReader + SpanScanner> SpanScanner for Indexed<F, S>
         let (Some(from), Some(_)) = (query.start_unix_ns, query.end_unix_ns) else {
             return self.store.scan_spans(query, context, each);
         };
-        let mut asked = TraceQuery {
+        let shortly_before = from.saturating_sub(BEGAN_BEFORE_NS);
+        let recent = TraceQuery {
             service: query.service.clone(),
-            start_unix_ns: Some(from.saturating_sub(BEGAN_BEFORE_NS)),
+            start_unix_ns: Some(shortly_before),
             end_unix_ns: query.end_unix_ns,
             limit: PAGE,
             ..TraceQuery::default()
         };
+        let long = TraceQuery {
+            start_unix_ns: None,
+            end_unix_ns: Some(shortly_before),
+            min_duration_ns: Some(BEGAN_BEFORE_NS),
+            ..recent.clone()
+        };
         let mut scanned = Scanned::default();
+        for asked in [recent, long] {
+            if self
+                .scan_found(asked, query, context, &mut scanned, each)?
+                .is_break()
+            {
+                break;
+            }
+        }
+        Ok(scanned)
+    }
+}
+
+impl<F: TraceFinder, S: TraceReader> Indexed<F, S> {
+    /// Hands over the spans of the range of every trace that the index finds.
+    fn scan_found(
+        &self,
+        mut asked: TraceQuery,
+        query: &ScanQuery,
+        context: &ReadContext,
+        scanned: &mut Scanned,
+        each: Each<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let from = query.start_unix_ns.unwrap_or(0);
+        let reaches = |hit: &TraceHit| {
+            let TraceSummary {
+                start_unix_ns,
+                duration_ns,
+                ..
+            } = hit.summary;
+            start_unix_ns.saturating_add(duration_ns) >= from
+        };
         loop {
-            let page = self.finder.find_traces(&asked, context)?;
+            let mut page = self.finder.find_traces(&asked, context)?;
             note(&mut scanned.incomplete, page.incomplete);
             scanned.searched = page.searched;
+            page.hits.retain(reaches);
             for hits in page.hits.chunks(TOGETHER) {
                 context.check()?;
                 for found in read(&*self.store, hits, context)? {
-                    if hand_over(query, &found, &mut scanned, each).is_break() {
-                        return Ok(scanned);
+                    if hand_over(query, &found, scanned, each).is_break() {
+                        return Ok(ControlFlow::Break(()));
                     }
                     note(&mut scanned.incomplete, found.incomplete);
                 }
             }
             match page.next {
                 Some(next) => asked.cursor = Some(next),
-                None => return Ok(scanned),
+                None => return Ok(ControlFlow::Continue(())),
             }
         }
     }
@@ -130,8 +171,8 @@ mod tests {
     use std::collections::BTreeSet;
     use tracewell_model::clock::ManualClock;
     use tracewell_model::{
-        BatchBuilder, Marks, ResourceInput, ScopeInput, SpanId, SpanInput, SpanKind, StatusCode,
-        TraceId,
+        BatchBuilder, Marks, ResourceInput, ScopeInput, SpanBatch, SpanId, SpanInput, SpanKind,
+        StatusCode, TraceId,
     };
 
     use super::*;
@@ -139,51 +180,63 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    /// A trace of a root and its child, with their starts.
+    fn trace(number: u64, service: &str, starts_ns: [u64; 2]) -> SpanBatch {
+        let mut builder = BatchBuilder::new(1);
+        let resource = builder.resource(&ResourceInput {
+            service,
+            ..ResourceInput::default()
+        });
+        let scope = builder.scope(&ScopeInput::default());
+        for (id, start_unix_ns) in (1u64..).zip(starts_ns) {
+            builder.push(&SpanInput {
+                trace_id: TraceId(u128::from(number).to_be_bytes()),
+                span_id: SpanId(id.to_be_bytes()),
+                parent: (id == 2).then(|| SpanId(1u64.to_be_bytes())),
+                resource,
+                scope,
+                start_unix_ns,
+                duration_ns: 1,
+                operation: "op",
+                kind: SpanKind::Server,
+                status: StatusCode::Unset,
+                status_message: "",
+                flags: 0,
+                attributes: &[],
+                event_attributes: &[],
+                rest: &[],
+                marks: Marks::default(),
+            });
+        }
+        builder.finish_one()
+    }
+
     /// One trace of two spans each second, of a service of two in turn.
     fn store(traces: u64) -> MemoryStore {
         let store = MemoryStore::new();
         for number in 1..=traces {
-            let mut builder = BatchBuilder::new(1);
             let service = ["cart", "mail"][(number % 2) as usize];
-            let resource = builder.resource(&ResourceInput {
-                service,
-                ..ResourceInput::default()
-            });
-            let scope = builder.scope(&ScopeInput::default());
-            for id in 1..=2u64 {
-                builder.push(&SpanInput {
-                    trace_id: TraceId(u128::from(number).to_be_bytes()),
-                    span_id: SpanId(id.to_be_bytes()),
-                    parent: (id == 2).then(|| SpanId(1u64.to_be_bytes())),
-                    resource,
-                    scope,
-                    start_unix_ns: number * SECOND,
-                    duration_ns: 1,
-                    operation: "op",
-                    kind: SpanKind::Server,
-                    status: StatusCode::Unset,
-                    status_message: "",
-                    flags: 0,
-                    attributes: &[],
-                    event_attributes: &[],
-                    rest: &[],
-                    marks: Marks::default(),
-                });
-            }
-            store.push(builder.finish_one(), number);
+            store.push(trace(number, service, [number * SECOND; 2]), number);
         }
         store
     }
 
     fn scan(query: &ScanQuery, break_after: usize) -> (BTreeSet<TraceId>, u64) {
-        let store = store(2_500);
+        scan_of(store(2_500), query, break_after)
+    }
+
+    fn scan_of(
+        store: MemoryStore,
+        query: &ScanQuery,
+        break_after: usize,
+    ) -> (BTreeSet<TraceId>, u64) {
         let indexed = Indexed {
             finder: Arc::new(store.clone()),
             store: Arc::new(store),
         };
         let mut seen = BTreeSet::new();
         let context = ReadContext::new(Arc::new(ManualClock::at(0)), u64::MAX);
-        let mut each = |batch: &tracewell_model::SpanBatch, rows: &[u32]| {
+        let mut each = |batch: &SpanBatch, rows: &[u32]| {
             seen.extend(rows.iter().map(|&row| batch.span(row).trace_id()));
             match seen.len() < break_after {
                 true => ControlFlow::Continue(()),
@@ -212,6 +265,24 @@ mod tests {
         };
         assert_eq!(scan(&of_cart, usize::MAX).1, 2_200);
         assert_eq!(scan(&of_cart, 3).0.len(), 3, "the caller has enough");
+    }
+
+    #[test]
+    fn a_long_trace_that_began_earlier_is_found_where_it_reaches_into_the_range() {
+        let store = store(10);
+        // One whose root began 500 s before its child, one that ended long ago.
+        for (number, child_s) in [(900, 1_500), (901, 1_200)] {
+            let starts_ns = [1_000 * SECOND, child_s * SECOND];
+            store.push(trace(number, "cart", starts_ns), number);
+        }
+        let query = ScanQuery {
+            start_unix_ns: Some(1_400 * SECOND),
+            end_unix_ns: Some(1_600 * SECOND),
+            ..ScanQuery::default()
+        };
+        let (seen, spans) = scan_of(store, &query, usize::MAX);
+        let expected = BTreeSet::from([TraceId(900u128.to_be_bytes())]);
+        assert_eq!((seen, spans), (expected, 1));
     }
 
     #[test]
