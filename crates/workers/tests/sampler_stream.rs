@@ -454,15 +454,31 @@ fn readers_are_told_what_all_members_did_and_what_they_would() {
         healthy == 4_000 && (100..=200).contains(&kept),
         "{what_if:?}"
     );
+    let opened = history
+        .world
+        .inner()
+        .log
+        .values()
+        .flatten()
+        .next()
+        .unwrap()
+        .trace;
+    reader.pin(opened, 0);
+    let what_if = reader.what_if(&context).unwrap();
+    assert_eq!(what_if.books.kept[Kept::Pinned as usize], 1);
 
     history.settle();
     let report = reader.report();
     assert_eq!(report.waiting, None);
-    assert_eq!(report.books.healthy().1, 4_000);
+    assert_eq!(report.books.healthy().1, 3_999);
     let verdicts = history.world.inner().verdicts.clone();
     let ids: Vec<_> = verdicts.keys().map(|id| (*id, 0)).collect();
     let kept = reader.why_kept(&ids).unwrap().into_iter().flatten().count() as u64;
-    assert_eq!(kept, report.books.healthy().0);
+    assert_eq!(
+        kept,
+        report.books.healthy().0 + 1,
+        "and the one that was opened"
+    );
     clock.advance(10 * LIVE);
     let waiting = reader.report().waiting.unwrap();
     assert!(waiting.contains("nothing was decided for"), "{waiting}");

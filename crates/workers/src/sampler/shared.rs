@@ -123,8 +123,12 @@ impl SamplingReader for SharedSampling {
     fn what_if(&self, context: &ReadContext) -> Result<WhatIf, Error> {
         let usual = self.usual.read_now()?;
         let now_unix_ns = self.clock.unix_ns();
+        let since_unix_ns = now_unix_ns.saturating_sub(self.policy.live_window_ns);
+        let ledger = self.ledger.as_ref();
+        let pinned = ledger.map(|ledger| ledger.pinned(since_unix_ns));
+        let pinned = pinned.transpose()?.unwrap_or_default();
         let query = ScanQuery {
-            start_unix_ns: Some(now_unix_ns.saturating_sub(self.policy.live_window_ns)),
+            start_unix_ns: Some(since_unix_ns),
             end_unix_ns: Some(now_unix_ns),
             ..ScanQuery::default()
         };
@@ -147,6 +151,7 @@ impl SamplingReader for SharedSampling {
         let mut candidates = tracker.all();
         for candidate in &mut candidates {
             candidate.pace = tracker.pace(candidate.trace_id, &usual);
+            candidate.is_pinned = pinned.contains(&candidate.trace_id);
         }
         let judge = Judge::new(self.policy.clone(), HealthyShare::default());
         Ok(foretell(judge, &candidates, tracker.operations(), &usual))
