@@ -115,6 +115,7 @@ impl Reach for KafkaReach {
                 partition: number,
                 is_at_end: partition.next_offset.is_some_and(|next| next >= end),
                 stored: partition.position_of(committed),
+                end: partition.position_of(end),
             })
         });
         Ok((reached.collect(), lost))

@@ -420,6 +420,60 @@ fn the_end_of_a_trace_whose_beginning_is_not_known_is_kept() {
     }
 }
 
+/// What comes of it before anyone looks is passed over where a member goes on, and read again later
+/// where one begins.
+#[test]
+fn of_a_log_that_was_made_anew_no_trace_is_dropped_for_the_half_of_it() {
+    for is_restarted in [true, false] {
+        let mut history = History::new(1);
+        crowd(&mut history, 400);
+        history.settle();
+        crowd_of(&mut history, 400..402);
+        for number in 0..MEMBERS {
+            history.deliver_all(number, &[0, 1]).expect("nothing fails");
+        }
+        let undecided = history.world.inner().log[&0].last().unwrap().trace;
+        history.world.make_log_anew();
+        let restart = |history: &mut History| {
+            for number in (0..MEMBERS).filter(|_| is_restarted) {
+                history.world.forget_member(number);
+                history.members[number] = member(&history.world, number, usize::MAX / 2);
+            }
+        };
+        for is_root in [false, true] {
+            restart(&mut history);
+            for trace in 0..100 {
+                history.spans += 1;
+                history.world.append(Span {
+                    trace: id(1_000_000 + trace),
+                    number: history.spans,
+                    arrived_unix_ns: history.world.clock.unix_ns() + trace,
+                    is_root,
+                    operation: 0,
+                    duration_ns: 5 * MS,
+                    is_error: !is_root,
+                });
+            }
+            for _ in 0..2 {
+                for number in 0..MEMBERS {
+                    history.deliver_all(number, &[0, 1]).expect("nothing fails");
+                    history.tick(number);
+                }
+            }
+        }
+        history.settle();
+        let why = history.world.why_kept(&[id(1_000_000), id(1_000_001)]);
+        let expected = match is_restarted {
+            true => Kept::Error,
+            false => Kept::Partial,
+        };
+        assert_eq!(why.unwrap(), [Some(expected); 2]);
+        // What is undecided of the old one waits for no store to have it.
+        let why = history.world.why_kept(&[undecided]).unwrap();
+        assert_eq!(why, [Some(Kept::Partial).filter(|_| !is_restarted)]);
+    }
+}
+
 #[test]
 fn readers_are_told_what_all_members_did_and_what_they_would() {
     let mut history = History::new(1);

@@ -119,6 +119,8 @@ pub struct Reached {
     pub is_at_end: bool,
     /// Every store has the records up to here.
     pub stored: u64,
+    /// The position of its last record. What was read beyond it was of a log that was made anew since.
+    pub end: u64,
 }
 
 /// Looks at the log.

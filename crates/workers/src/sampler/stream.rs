@@ -137,6 +137,8 @@ struct Partition {
     undone: VecDeque<Round>,
     /// The last record that was taken in; none yet.
     read: Option<Seen>,
+    /// The last position that another member decided by.
+    settled: u64,
 }
 
 /// What all partitions of one round have in common.
@@ -172,6 +174,7 @@ impl Partition {
             progress: Progress::default(),
             undone: VecDeque::new(),
             read: None,
+            settled: 0,
         }
     }
 
@@ -181,6 +184,7 @@ impl Partition {
         let (progress, rounds) = known.unwrap_or_default();
         for round in rounds {
             self.tracker.settle(&round);
+            self.settled = self.settled.max(round.read);
             if round.number > progress.carried_out {
                 self.undone.push_back(round);
             }
@@ -213,6 +217,19 @@ impl Partition {
             .batch
             .spans()
             .for_each(|span| self.tracker.add(span, at));
+    }
+
+    /// Where the log ends before what was read of it, it was made anew, and its positions begin again: by
+    /// those of the old one what comes would be done with before it is read. True where that is so.
+    fn begin_anew_beyond(&mut self, end: u64) -> bool {
+        let read = self.read.map_or(0, |read| read.position);
+        let is_anew = self.progress.durable.max(self.settled).max(read) > end;
+        if is_anew {
+            self.tracker.begin_anew_beyond(end);
+            self.read = self.read.filter(|read| read.position <= end);
+            (self.progress.durable, self.settled) = (0, 0);
+        }
+        is_anew
     }
 
     /// Decides about what is due, and writes it down, or at least how far it is.
@@ -366,8 +383,12 @@ impl StreamSampler {
         let stored = reached.iter().map(|one| (one.partition, one.stored));
         let looked = (self.parts.clock.unix_ns(), stored.collect());
         let before = self.looked.replace(looked);
+        let live_window_from_now = self.parts.live_window_from_now();
         for one in &reached {
-            self.partition(one.partition)?;
+            let partition = self.partition(one.partition)?;
+            if partition.begin_anew_beyond(one.end) {
+                partition.tracker.unseen_until_ns = live_window_from_now;
+            }
         }
         let seen = (self.parts.reach.partitions(), lost_records);
         if self.seen.replace(seen).unwrap_or((seen.0, 0)) != seen {

@@ -395,6 +395,26 @@ impl Tracker {
         }
     }
 
+    /// The log was made anew and has this many records: whatever is known of later ones comes before all
+    /// that it has.
+    pub(super) fn begin_anew_beyond(&mut self, end: u64) {
+        let renew = |position: &mut u64| {
+            if *position > end {
+                *position = 0;
+            }
+        };
+        for (first, _) in &mut self.queue {
+            renew(&mut first.position);
+        }
+        for track in self.tracks.values_mut() {
+            renew(&mut track.first.position);
+            renew(&mut track.last.position);
+        }
+        for past in self.past.values_mut() {
+            renew(&mut past.read);
+        }
+    }
+
     fn drop_decided(&mut self) {
         while let Some((first, id)) = self.queue.front() {
             let track = self.tracks.get(id);
