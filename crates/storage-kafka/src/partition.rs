@@ -84,7 +84,7 @@ impl Partition {
 
     /// Its record arrived then, by its own word: what the log says never goes back, and rises.
     pub(crate) fn arrive(&mut self, unix_ns: u64) -> u64 {
-        self.arrived_unix_ns = unix_ns.max(self.arrived_unix_ns + 1);
+        self.arrived_unix_ns = unix_ns.max(self.arrived_unix_ns.saturating_add(1));
         self.arrived_unix_ns
     }
 
@@ -227,6 +227,14 @@ mod tests {
         assert_eq!(renewed.place(0), (14, true));
         // And so fast refilled that it reaches further than the old one did.
         assert_eq!(lost().going_on(None, 20).unwrap().next_offset, None);
+    }
+
+    #[test]
+    fn arrivals_rise_and_do_not_overflow() {
+        let mut partition = Partition::starting(None, 0);
+        let told = [5, 5, 3, u64::MAX, 4];
+        let arrived = told.map(|unix_ns| partition.arrive(unix_ns));
+        assert_eq!(arrived, [5, 6, 7, u64::MAX, u64::MAX]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A batch as Kafka records and back (D12). The value is OTLP alone; version, span count and arrival
 //! are headers, absent on records of others.
 
+use rdkafka::Timestamp;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use tracewell_model::{BatchBuilder, SpanBatch, SpanRef};
 use tracewell_wire::otlp::encode::BatchEncoder;
@@ -14,6 +15,9 @@ const SPANS: &str = "tracewell-spans";
 const ARRIVED: &str = "tracewell-arrived-unix-ns";
 /// The version that is written, and the only one that is read.
 const VERSION_1: &str = "1";
+
+/// So far a collector's clock is believed where it is ahead of the broker's.
+const AHEAD_NS_MAX: u64 = 1_000_000_000;
 
 /// A record to be sent.
 pub(crate) struct Outgoing {
@@ -111,12 +115,18 @@ impl Envelope {
 
     /// When it came: by its collector's clock, or else by the broker's.
     pub(crate) fn arrived_unix_ns(&self, message: &impl Message) -> u64 {
-        let broker_ms = message
-            .timestamp()
-            .to_millis()
-            .and_then(|ms| u64::try_from(ms).ok());
-        let broker_ns = broker_ms.unwrap_or(0).saturating_mul(1_000_000);
-        self.arrived_unix_ns.unwrap_or(broker_ns)
+        self.arrived_unix_ns_by(message.timestamp())
+    }
+
+    /// A collector's clock that is ahead must not hold up who waits until its records are old.
+    fn arrived_unix_ns_by(&self, timestamp: Timestamp) -> u64 {
+        let broker_ms = timestamp.to_millis().and_then(|ms| u64::try_from(ms).ok());
+        let broker_ns = broker_ms.map(|ms| ms.saturating_mul(1_000_000));
+        let is_appended = matches!(timestamp, Timestamp::LogAppendTime(_));
+        let latest_ns = broker_ns.filter(|_| is_appended);
+        let latest_ns = latest_ns.map_or(u64::MAX, |ns| ns.saturating_add(AHEAD_NS_MAX));
+        let told_ns = self.arrived_unix_ns.or(broker_ns).unwrap_or(0);
+        told_ns.min(latest_ns)
     }
 }
 
@@ -179,4 +189,34 @@ fn decode_value(
     };
     let spans = (refused as u64).max(said.saturating_sub(batch.len() as u64));
     Ok((batch, Some(Unusable { reason, spans })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_comes_long_after_the_broker_had_it() {
+        const SECOND: u64 = 1_000_000_000;
+        let arrived = |told, by| {
+            let envelope = Envelope {
+                arrived_unix_ns: told,
+                ..Envelope::default()
+            };
+            envelope.arrived_unix_ns_by(by)
+        };
+        let appended = Timestamp::LogAppendTime(7_000);
+        assert_eq!(arrived(Some(5), appended), 5);
+        assert_eq!(arrived(Some(7 * SECOND + 9), appended), 7 * SECOND + 9);
+        assert_eq!(arrived(Some(86_400 * SECOND), appended), 8 * SECOND);
+        assert_eq!(arrived(Some(u64::MAX), appended), 8 * SECOND);
+        assert_eq!(arrived(None, appended), 7 * SECOND);
+        // Whoever made the record says when that was: nothing to measure by.
+        let made = Timestamp::CreateTime(7_000);
+        assert_eq!(arrived(Some(9 * SECOND), made), 9 * SECOND);
+        assert_eq!(arrived(None, made), 7 * SECOND);
+        let unknown = Timestamp::LogAppendTime(-1);
+        assert_eq!(arrived(Some(9 * SECOND), unknown), 9 * SECOND);
+        assert_eq!(arrived(None, Timestamp::NotAvailable), 0);
+    }
 }
