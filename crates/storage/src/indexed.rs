@@ -170,45 +170,24 @@ fn note(all: &mut Vec<String>, more: Vec<String>) {
 mod tests {
     use std::collections::BTreeSet;
     use tracewell_model::clock::ManualClock;
-    use tracewell_model::{
-        BatchBuilder, Marks, ResourceInput, ScopeInput, SpanBatch, SpanId, SpanInput, SpanKind,
-        StatusCode, TraceId,
-    };
+    use tracewell_model::{SpanBatch, TraceId};
 
     use super::*;
+    use crate::conformance::SpanSpec;
+    use crate::conformance::spans::batch;
     use crate::memory::MemoryStore;
 
     const SECOND: u64 = 1_000_000_000;
 
     /// A trace of a root and its child, with their starts.
-    fn trace(number: u64, service: &str, starts_ns: [u64; 2]) -> SpanBatch {
-        let mut builder = BatchBuilder::new(1);
-        let resource = builder.resource(&ResourceInput {
-            service,
-            ..ResourceInput::default()
-        });
-        let scope = builder.scope(&ScopeInput::default());
-        for (id, start_unix_ns) in (1u64..).zip(starts_ns) {
-            builder.push(&SpanInput {
-                trace_id: TraceId(u128::from(number).to_be_bytes()),
-                span_id: SpanId(id.to_be_bytes()),
-                parent: (id == 2).then(|| SpanId(1u64.to_be_bytes())),
-                resource,
-                scope,
-                start_unix_ns,
-                duration_ns: 1,
-                operation: "op",
-                kind: SpanKind::Server,
-                status: StatusCode::Unset,
-                status_message: "",
-                flags: 0,
-                attributes: &[],
-                event_attributes: &[],
-                rest: &[],
-                marks: Marks::default(),
-            });
-        }
-        builder.finish_one()
+    fn trace(number: u64, service: &str, [root_ns, child_ns]: [u64; 2]) -> SpanBatch {
+        let span = |id, start_unix_ns| SpanSpec {
+            trace_id: TraceId(u128::from(number).to_be_bytes()),
+            ..SpanSpec::new(number, id, start_unix_ns)
+                .named(service, "op")
+                .lasting(1)
+        };
+        batch(&[span(1, root_ns), span(2, child_ns).child_of(1)])
     }
 
     /// One trace of two spans each second, of a service of two in turn.
