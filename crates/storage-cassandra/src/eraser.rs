@@ -1,19 +1,13 @@
 //! Takes dropped traces out of the table: a tombstone each, of the time until which their spans had been
 //! written. What was written later, a late span that failed say, is not touched by it.
 
-use std::time::Duration;
-
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use scylla::statement::prepared::PreparedStatement;
 use tracewell_storage::sampling::ledger::Erased;
 use tracewell_storage::{Eraser, Error};
 
 use crate::schema;
-use crate::session::{Cassandra, classify};
-
-/// A delete that fails is tried again so often, after waits that double.
-const TRIES_MAX: u32 = 4;
-const FIRST_WAIT: Duration = Duration::from_millis(25);
+use crate::session::{Cassandra, tried};
 
 /// Erases traces.
 #[derive(Debug)]
@@ -42,18 +36,12 @@ async fn delete(
 ) -> Result<(), Error> {
     // Cassandra's times are in microseconds.
     let as_of = i64::try_from(erased.as_of_unix_ns / 1_000).unwrap_or(i64::MAX);
-    let mut wait = FIRST_WAIT;
-    for tries in 1.. {
-        let values = (as_of, &erased.trace_id.0[..]);
-        let done = cassandra.session().execute_unpaged(statement, values).await;
-        match done {
-            Ok(_) => break,
-            Err(error) if tries == TRIES_MAX => return Err(classify(&error)),
-            Err(_) => tokio::time::sleep(wait).await,
-        }
-        wait *= 2;
-    }
-    Ok(())
+    let values = (as_of, &erased.trace_id.0[..]);
+    let delete = || async {
+        let deleted = cassandra.session().execute_unpaged(statement, values);
+        deleted.await.map(drop)
+    };
+    tried(delete, || {}).await
 }
 
 impl Eraser for CassandraEraser {

@@ -19,6 +19,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a read that waits looks whether anyone still wants it (P16).
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// A write that fails is tried so often, after waits that double, before it is given back.
+const TRIES_MAX: u32 = 4;
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+
 /// Where the store is, and how it is kept.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -185,6 +189,23 @@ pub(crate) async fn while_wanted<T>(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+/// Writes, again and again if need be; each time after the first is told.
+pub(crate) async fn tried<F: Future<Output = Result<(), ExecutionError>>>(
+    write: impl Fn() -> F,
+    again: impl Fn(),
+) -> Result<(), Error> {
+    let mut wait = FIRST_WAIT;
+    for _ in 1..TRIES_MAX {
+        if write().await.is_ok() {
+            return Ok(());
+        }
+        again();
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    write().await.map_err(|error| classify(&error))
 }
 
 /// What to do about an error. None says that a row is at fault (rows too large are not sent), so

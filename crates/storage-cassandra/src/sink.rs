@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use scylla::errors::ExecutionError;
@@ -16,16 +15,13 @@ use tracewell_storage::row::{RowEncoder, content_hash};
 use tracewell_storage::{DeadLetters, Error, Position, Record, Sink};
 
 use crate::schema;
-use crate::session::{Cassandra, classify};
+use crate::session::{Cassandra, tried};
 
 /// Rows written before anything is said to be written (Q1).
 const UNIT_ROWS: usize = 10_000;
 /// Rows of one trace that are sent together have fewer bytes than this. They are one mutation of one
 /// partition, which Cassandra does not count as a large batch; ScyllaDB warns from 128 KiB.
 const TOGETHER_BYTES_MAX: usize = 32 * 1024;
-/// A write that fails is tried again so often, after waits that double, before all are given back.
-const TRIES_MAX: u32 = 4;
-const FIRST_WAIT: Duration = Duration::from_millis(25);
 
 /// The storage group's sink.
 pub struct CassandraSink {
@@ -190,17 +186,10 @@ impl Writer {
 
     async fn write_rows(&self, unit: &Unit, piece: Range<usize>) -> Result<(), Error> {
         let rows = &unit.rows[piece];
-        let mut wait = FIRST_WAIT;
-        for _ in 1..TRIES_MAX {
-            if self.try_rows(unit, rows).await.is_ok() {
-                return Ok(());
-            }
+        let again = || {
             self.retries.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(wait).await;
-            wait *= 2;
-        }
-        let last = self.try_rows(unit, rows).await;
-        last.map_err(|error| classify(&error))
+        };
+        tried(|| self.try_rows(unit, rows), again).await
     }
 
     async fn try_rows(&self, unit: &Unit, rows: &[Row]) -> Result<(), ExecutionError> {
