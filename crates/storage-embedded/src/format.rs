@@ -31,6 +31,8 @@ pub enum Kind {
     Manifest,
     /// Saved figures.
     Stats,
+    /// Figures at rest.
+    Shelf,
     /// Which instances were heard.
     Roll,
     /// What the sampler decided, as it decided it.
@@ -40,7 +42,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 11] = [
         Kind::Log,
         Kind::Groups,
         Kind::Segment,
@@ -48,6 +50,7 @@ impl Kind {
         Kind::TraceIds,
         Kind::Manifest,
         Kind::Stats,
+        Kind::Shelf,
         Kind::Roll,
         Kind::Decisions,
         Kind::Kept,
@@ -63,6 +66,7 @@ impl Kind {
             Kind::TraceIds => b"tid ",
             Kind::Manifest => b"mani",
             Kind::Stats => b"stat",
+            Kind::Shelf => b"shlf",
             Kind::Roll => b"roll",
             Kind::Decisions => b"deci",
             Kind::Kept => b"kept",
@@ -79,15 +83,20 @@ impl Kind {
             Kind::TraceIds => "trace-id table",
             Kind::Manifest => "manifest",
             Kind::Stats => "statistics",
+            Kind::Shelf => "statistics at rest",
             Kind::Roll => "roll of instances",
             Kind::Decisions => "decisions",
             Kind::Kept => "reasons of kept traces",
         }
     }
 
-    /// The version that is written now, the first that was released.
+    /// The version that is written now. All before it that were released can be read.
     pub fn version(self) -> u32 {
-        1
+        match self {
+            // From 2 on it may name places on the shelf.
+            Kind::Stats => 2,
+            _ => 1,
+        }
     }
 }
 
@@ -268,7 +277,7 @@ mod tests {
         let file = seal_file(Kind::Stats, b"body");
         assert_eq!(
             open_file(Kind::Stats, Path::new("x"), &file),
-            Ok((1, &b"body"[..]))
+            Ok((Kind::Stats.version(), &b"body"[..]))
         );
     }
 

@@ -1,13 +1,17 @@
 //! Figures in embedded mode: one ladder in memory, saved now and then together with the positions
 //! it covers (D16). The log has what came after the last save, so a crash counts at most that twice.
 //!
+//! Of what has come to rest only the last is in memory and in the snapshot; the rest lies on a shelf of files (`stats/shelf.rs`).
 //! The roll of instances lies in a file beside, saved first: its facts may be told twice.
 //!
-//! Reads touch the ladder only: no segment, no index, no file (D19).
+//! Reads touch the ladder and its shelf only: no segment, no index (D19).
 
+mod shelf;
+
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tracewell_model::Clock;
 use tracewell_storage::ladder::Ladder;
@@ -21,11 +25,15 @@ use tracewell_storage::{Error, Position};
 use crate::codec::{Damaged, Reader, put_varint};
 use crate::format::{self, Kind};
 use crate::fs::{self, Fs};
+use shelf::FileShelf;
 
 /// How often figures are saved: what a crash may count twice (P9).
 const SAVE_EVERY_NS: u64 = 10_000_000_000;
 /// A ladder is capped by its series; a file beyond this is none of ours.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Figures at rest of a rung that are kept in memory and saved with each snapshot; what is more is put
+/// away. One service of a few requests a second never has as many in all its life.
+const RESTING_BYTES_MAX: usize = 4 << 20;
 const NAME: &str = "snapshot";
 const ROLL: &str = "roll";
 
@@ -40,6 +48,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     dir: PathBuf,
     figures: RwLock<Figures>,
+    shelf: Arc<FileShelf>,
+    resting_bytes_max: usize,
     saved: Mutex<SavedState>,
     problems: Vec<String>,
 }
@@ -79,12 +89,23 @@ impl EmbeddedStats {
         dir: &Path,
         clock: Arc<dyn Clock>,
     ) -> Result<EmbeddedStats, Error> {
+        EmbeddedStats::open_with(fs, dir, clock, RESTING_BYTES_MAX)
+    }
+
+    fn open_with(
+        fs: Arc<dyn Fs>,
+        dir: &Path,
+        clock: Arc<dyn Clock>,
+        resting_bytes_max: usize,
+    ) -> Result<EmbeddedStats, Error> {
         let dir = dir.join("stats");
         fs.create_dir_all(&dir)
             .map_err(|error| fs::io_error("create", &dir, &error))?;
         let (mut figures, unread) = load(fs.as_ref(), &dir, NAME, Kind::Stats, decode)?;
         let (roll, roll_unread) = load(fs.as_ref(), &dir, ROLL, Kind::Roll, decode_roll)?;
         figures.roll = roll;
+        let shelf = Arc::new(FileShelf::open(fs.clone(), &dir, figures.ladder.places()));
+        figures.ladder.set_shelf(shelf.clone());
         let saved = SavedState {
             positions: figures.positions.clone(),
             at_monotonic_ns: clock.monotonic_ns(),
@@ -96,6 +117,8 @@ impl EmbeddedStats {
             clock,
             dir,
             figures: RwLock::new(figures),
+            shelf,
+            resting_bytes_max,
             saved: Mutex::new(saved),
             problems: unread.into_iter().chain(roll_unread).collect(),
         };
@@ -132,32 +155,53 @@ impl EmbeddedStats {
     /// for reading only while they are encoded, so that queries go on.
     fn save(&self, saved: &mut SavedState) -> Result<(), Error> {
         let inner = &self.inner;
+        // Whether it works or not, the next try is due a period later: a full disk must not make
+        // every write of the aggregator encode everything again.
+        saved.at_monotonic_ns = inner.clock.monotonic_ns();
+        let put_away = self.put_away();
         let (mut roll, mut body) = (Vec::new(), Vec::new());
-        let positions = {
+        let (positions, named) = {
             let figures = self.read();
             figures.roll.encode(&mut roll);
             put_positions(&mut body, &figures.positions);
             figures.ladder.encode(&mut body);
-            figures.positions.clone()
+            let named: HashSet<u64> = figures.ladder.places().map(|place| place.file).collect();
+            (figures.positions.clone(), named)
         };
-        // Whether it works or not, the next try is due a period later: a full disk must not make
-        // every write of the aggregator encode everything again.
-        saved.at_monotonic_ns = inner.clock.monotonic_ns();
         let written = [(ROLL, Kind::Roll, roll), (NAME, Kind::Stats, body)]
             .into_iter()
             .try_for_each(|(name, kind, body)| {
                 let file = format::seal_file(kind, &body);
                 fs::write_atomic(inner.fs.as_ref(), &inner.dir, name, &file)
             });
-        saved.failure = written.as_ref().err().map(|error| {
-            format!(
-                "figures could not be saved in {}: {error}",
-                inner.dir.display()
-            )
-        });
-        written.map_err(|error| fs::io_error("save figures in", &inner.dir, &error))?;
-        saved.positions = positions;
+        let written = written.map_err(|error| fs::io_error("write", &inner.dir.join(NAME), &error));
+        if written.is_ok() {
+            saved.positions = positions;
+            inner.shelf.keep(&named);
+        }
+        let done = written.and(put_away);
+        let failure = done.as_ref().err();
+        saved.failure = failure.map(|error| format!("figures could not be saved: {error}"));
+        done
+    }
+
+    /// Puts figures on the shelf, of those at rest that have become many. Nobody waits for the disk:
+    /// what is added to meanwhile stays in memory.
+    fn put_away(&self) -> Result<(), Error> {
+        let resting = self.read().ladder.resting(self.inner.resting_bytes_max);
+        for of_rung in resting {
+            let places = self.inner.shelf.put(&of_rung)?;
+            let mut figures = self.write_lock();
+            for (resting, &place) in of_rung.iter().zip(&places) {
+                figures.ladder.put_away(resting, place);
+            }
+        }
         Ok(())
+    }
+
+    fn write_lock(&self) -> RwLockWriteGuard<'_, Figures> {
+        let figures = self.inner.figures.write();
+        figures.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,11 +209,7 @@ impl StatsWriter for EmbeddedStats {
     fn write(&self, delta: StatsDelta) -> Result<(), Error> {
         let now_unix_ns = delta.now_unix_ns;
         {
-            let mut figures = self
-                .inner
-                .figures
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut figures = self.write_lock();
             figures.ladder.add(&delta);
             delta.instances.iter().for_each(|one| figures.roll.add(one));
             delta

@@ -89,11 +89,12 @@ fn pack(
 ) -> Vec<String> {
     let mut services: BTreeMap<String, (Deltas, Deltas)> = BTreeMap::new();
     let mut graph = Deltas::new();
-    for (from_unix_ns, series, figures) in ladder.figures(window) {
+    // A ladder out of Redis has no shelf that could fail.
+    let _no_shelf = ladder.each_figure(window, |from_unix_ns, series, figures| {
         let step = from_unix_ns / STEP_NS;
         let SeriesKey::Operation { service, entry, .. } = &series else {
-            graph.insert((step, series), figures.clone());
-            continue;
+            graph.entry((step, series)).or_default().merge(&figures);
+            return;
         };
         // The overview needs no operations, only what was asked of the service.
         let whole = SeriesKey::Operation {
@@ -102,9 +103,12 @@ fn pack(
             entry: *entry,
         };
         let (overview, operations) = services.entry(service.clone()).or_default();
-        overview.entry((step, whole)).or_default().merge(figures);
-        operations.insert((step, series), figures.clone());
-    }
+        overview.entry((step, whole)).or_default().merge(&figures);
+        operations
+            .entry((step, series))
+            .or_default()
+            .merge(&figures);
+    });
     let mut put = |key: String, figures: Deltas| {
         let mut packed = Ladder::new();
         packed.add(&StatsDelta {

@@ -74,7 +74,7 @@ impl RedisReader {
         };
         let mut ladder = Ladder::new();
         for bytes in packed.iter().flatten() {
-            ladder.merge(&decoded(bytes)?);
+            ladder.merge(&decoded(bytes)?)?;
         }
         let ladder = Arc::new(ladder);
         *known = Some((edition, ladder.clone()));
@@ -192,7 +192,7 @@ pub(crate) fn read_slots(
             pipe.query(connection)
         })?;
         for bytes in slots.iter().flatten() {
-            ladder.merge(&decoded(bytes)?);
+            ladder.merge(&decoded(bytes)?)?;
         }
     }
     Ok(ladder)

@@ -6,17 +6,23 @@
 
 mod codec;
 mod names;
+mod packed;
 mod read;
+mod slot;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tracewell_model::limits;
 
+use crate::error::Error;
 use crate::stats::{Figures, STEP_NS, SeriesKey, StatsDelta, Unjoined};
 use names::{Key, Names};
+use slot::{Buckets, Counted, Slot};
+pub use slot::{Place, Shelf};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const HOUR_NS: u64 = 3_600 * SECOND_NS;
@@ -86,8 +92,8 @@ impl Default for LadderLimits {
         LadderLimits {
             services_max: limits::SERVICES_MAX,
             operations_per_service_max: limits::OPERATIONS_PER_SERVICE_MAX,
-            // The two caps above multiply to 25 million; a hundred thousand series of a few
-            // hundred bytes in each of some 3,000 slots is what memory can be asked to hold.
+            // The two caps above multiply to 25 million; a hundred thousand series of some
+            // hundred bytes in each of some 3,000 slots is what a disk can be asked to hold.
             series_max: 100_000,
         }
     }
@@ -104,7 +110,20 @@ pub struct LadderCounts {
     pub folded: u64,
 }
 
-type Slot = HashMap<Key, Figures>;
+/// Figures at rest that may be put away.
+#[derive(Debug)]
+pub struct Resting {
+    rung: usize,
+    number: u64,
+    bytes: Arc<[u8]>,
+}
+
+impl Resting {
+    /// What is to be put away.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// Figures by step and series, in three rungs.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +138,7 @@ pub struct Ladder {
     /// When the clock leapt ahead, as it showed then.
     leapt_to_unix_ns: Option<u64>,
     expired_slots: u32,
+    shelf: Option<Arc<dyn Shelf>>,
 }
 
 impl Ladder {
@@ -155,43 +175,51 @@ impl Ladder {
             };
             let (key, folded) = self.names.key(series, &self.limits);
             self.counts.folded += if folded { spans } else { 0 };
-            let slot = at_unix_ns / RUNGS[rung].slot_ns;
-            absorb(
-                self.rungs[rung]
-                    .entry(slot)
-                    .or_default()
-                    .entry(key)
-                    .or_default(),
-                figures,
-            );
+            let number = at_unix_ns / RUNGS[rung].slot_ns;
+            let slot = self.rungs[rung].entry(number).or_default();
+            slot.add(key, figures.into());
         }
+        let slots = self.rungs.iter_mut().flat_map(BTreeMap::values_mut);
+        slots.for_each(Slot::rest);
         self.unjoined.no_parent_in_window += delta.unjoined.no_parent_in_window;
         self.unjoined.over_cap += delta.unjoined.over_cap;
     }
 
-    /// Adds all of another ladder: what several aggregators counted apart.
-    pub fn merge(&mut self, other: &Ladder) {
+    /// Adds all of another ladder: what several aggregators counted apart. Fails where the other's
+    /// shelf does not give its figures out; what it gave is in.
+    pub fn merge(&mut self, other: &Ladder) -> Result<(), Error> {
+        let mut unread = Vec::new();
         self.roll(self.now_unix_ns.max(other.now_unix_ns));
         let mut translated = HashMap::new();
         for (theirs, rung) in RUNGS.iter().enumerate() {
             for (&number, slot) in &other.rungs[theirs] {
                 let at_unix_ns = number * rung.slot_ns;
                 // A coarse slot stays coarse, even where this ladder is still fine.
-                let Some(into) = self.rung_of(at_unix_ns).map(|ours| ours.max(theirs)) else {
-                    self.counts.too_old += spans_of(slot);
-                    continue;
-                };
-                for (key, figures) in slot {
+                let into = self.rung_of(at_unix_ns).map(|ours| ours.max(theirs));
+                let Ladder {
+                    names,
+                    limits,
+                    counts,
+                    rungs,
+                    ..
+                } = self;
+                let mut to = into.map(|into| {
+                    let number = at_unix_ns / RUNGS[into].slot_ns;
+                    rungs[into].entry(number).or_default()
+                });
+                unread.extend(slot.each(other.shelf(), |key, figures| {
+                    let is_operation = matches!(key, Key::Operation { .. });
+                    let spans = if is_operation { figures.count } else { 0 };
+                    let Some(to) = &mut to else {
+                        counts.too_old += spans;
+                        return;
+                    };
                     let (ours, folded) = *translated
-                        .entry(*key)
-                        .or_insert_with(|| self.names.key(&other.names.series(key), &self.limits));
-                    let counts = folded && matches!(key, Key::Operation { .. });
-                    self.counts.folded += if counts { figures.count } else { 0 };
-                    let to = self.rungs[into]
-                        .entry(at_unix_ns / RUNGS[into].slot_ns)
-                        .or_default();
-                    absorb(to.entry(ours).or_default(), figures);
-                }
+                        .entry(key)
+                        .or_insert_with(|| names.key(&other.names.series(&key), limits));
+                    counts.folded += if folded { spans } else { 0 };
+                    to.add(ours, figures);
+                }));
             }
         }
         self.counts.too_old += other.counts.too_old;
@@ -199,6 +227,8 @@ impl Ladder {
         self.counts.folded += other.counts.folded;
         self.unjoined.no_parent_in_window += other.unjoined.no_parent_in_window;
         self.unjoined.over_cap += other.unjoined.over_cap;
+        let failed = unread.into_iter().next();
+        failed.map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Moves slots that grew too old for their rung to the next one; lets the oldest go.
@@ -207,6 +237,7 @@ impl Ladder {
             return;
         }
         self.now_unix_ns = now_unix_ns;
+        let shelf = self.shelf.clone();
         for (rung, this) in RUNGS.iter().enumerate() {
             let keep_from = this.from_unix_ns(now_unix_ns) / this.slot_ns;
             let kept = self.rungs[rung].split_off(&keep_from);
@@ -218,9 +249,7 @@ impl Ladder {
             for (number, slot) in old {
                 let number = number * this.slot_ns / next.slot_ns;
                 let into = self.rungs[rung + 1].entry(number).or_default();
-                for (key, figures) in slot {
-                    absorb(into.entry(key).or_default(), &figures);
-                }
+                into.take(slot, shelf.as_deref());
             }
         }
         if self.expired_slots >= EXPIRED_SLOTS_PER_SWEEP {
@@ -242,13 +271,48 @@ impl Ladder {
     /// About how many bytes it holds, for budgets.
     pub fn memory_bytes(&self) -> usize {
         let slots = self.rungs.iter().flat_map(BTreeMap::values);
-        let figures: usize = slots
-            .flat_map(HashMap::values)
-            .map(|figures| {
-                size_of::<(Key, Figures)>() * 8 / 7 + figures.latency.buckets.capacity() * 16
-            })
-            .sum();
-        figures + self.names.memory_bytes()
+        slots.map(Slot::memory_bytes).sum::<usize>() + self.names.memory_bytes()
+    }
+
+    /// Where figures lie that were put away; without it they are missing.
+    pub fn set_shelf(&mut self, shelf: Arc<dyn Shelf>) {
+        self.shelf = Some(shelf);
+    }
+
+    /// What may be put away: figures at rest, by rung, of rungs that have more bytes of them than these.
+    /// Those of a rung expire together.
+    pub fn resting(&self, bytes_max: usize) -> Vec<Vec<Resting>> {
+        let of_rung = |(rung, slots): (usize, &BTreeMap<u64, Slot>)| {
+            let resting = slots.iter().filter_map(|(&number, slot)| {
+                let bytes = slot.resting()?.clone();
+                Some(Resting {
+                    rung,
+                    number,
+                    bytes,
+                })
+            });
+            resting.collect::<Vec<_>>()
+        };
+        let rungs = self.rungs.iter().enumerate().map(of_rung);
+        rungs
+            .filter(|resting| resting.iter().map(|one| one.bytes.len()).sum::<usize>() > bytes_max)
+            .collect()
+    }
+
+    /// These figures lie on the shelf, there; unless they were added to meanwhile, or have moved.
+    pub fn put_away(&mut self, resting: &Resting, place: Place) -> bool {
+        let slot = self.rungs[resting.rung].get_mut(&resting.number);
+        slot.is_some_and(|slot| slot.put_away(&resting.bytes, place))
+    }
+
+    /// Where all lies that was put away.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        let slots = self.rungs.iter().flat_map(BTreeMap::values);
+        slots.flat_map(|slot| slot.away().iter().copied())
+    }
+
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        self.shelf.as_deref()
     }
 
     /// False while a leap ahead has not lasted long enough.
@@ -273,45 +337,41 @@ impl Ladder {
             .position(|rung| at_unix_ns >= rung.from_unix_ns(self.now_unix_ns))
     }
 
-    /// Forgets names without figures, so that services long gone make room for new ones.
+    /// Forgets names without figures, so that services long gone make room for new ones. If not all
+    /// figures can be read, it is not known whose they are.
     fn sweep(&mut self) {
-        let old_names = std::mem::take(&mut self.names);
-        let unlimited = LadderLimits {
-            services_max: usize::MAX,
-            operations_per_service_max: usize::MAX,
-            series_max: usize::MAX,
-        };
-        let mut translated = HashMap::new();
-        for slot in self.rungs.iter_mut().flat_map(BTreeMap::values_mut) {
-            let renamed = std::mem::take(slot).into_iter().map(|(key, figures)| {
-                let name = || self.names.key(&old_names.series(&key), &unlimited).0;
-                (*translated.entry(key).or_insert_with(name), figures)
-            });
-            *slot = renamed.collect();
+        let mut series = HashSet::new();
+        let mut slots = self.rungs.iter().flat_map(BTreeMap::values);
+        let all_read = slots.all(|slot| {
+            let note = |key, _: Counted<'_>| {
+                series.insert(key);
+            };
+            slot.each(self.shelf(), note).is_empty()
+        });
+        if all_read {
+            self.names.keep(&series);
         }
     }
 }
 
-/// Spans in a slot; edges count the same spans again.
-fn spans_of(slot: &Slot) -> u64 {
-    let operations = slot
-        .iter()
-        .filter(|(key, _)| matches!(key, Key::Operation { .. }));
-    operations.map(|(_, figures)| figures.count).sum()
-}
-
 /// Adds figures in place, along both histograms at once. Unlike `Figures::merge` it makes no new
 /// vector: a day's window adds 1,440 small histograms to one that soon has all their buckets.
-fn absorb(into: &mut Figures, figures: &Figures) {
+fn absorb(into: &mut Figures, figures: Counted<'_>) {
     into.count += figures.count;
     into.error_count += figures.error_count;
     let buckets = &mut into.latency.buckets;
-    if buckets.is_empty() {
-        buckets.clone_from(&figures.latency.buckets);
-        return;
+    match figures.buckets {
+        Buckets::Listed(listed) if buckets.is_empty() => buckets.extend_from_slice(listed),
+        Buckets::Listed(listed) => absorb_buckets(buckets, listed.iter().copied()),
+        Buckets::Packed(packed) if buckets.is_empty() => buckets.extend(packed),
+        Buckets::Packed(packed) => absorb_buckets(buckets, packed),
     }
+}
+
+#[inline]
+fn absorb_buckets(buckets: &mut Vec<(u16, u64)>, more: impl Iterator<Item = (u16, u64)>) {
     let mut at = 0;
-    for &(bucket, count) in &figures.latency.buckets {
+    for (bucket, count) in more {
         while buckets.get(at).is_some_and(|known| known.0 < bucket) {
             at += 1;
         }

@@ -123,7 +123,7 @@ pub(crate) fn spawn(watch: Watch, stop: Stop) -> anyhow::Result<JoinHandle<()>> 
 }
 
 /// What the process has in memory, as the kernel counts it: second in `statm`, in pages.
-fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)

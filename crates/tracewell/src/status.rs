@@ -15,6 +15,7 @@ use tracewell_workers::{StatusHandle, storage_writer};
 
 use crate::about::About;
 use crate::assemble::Embedded;
+use crate::memory;
 
 /// See [`StatusSource`].
 pub(crate) struct NodeStatus {
@@ -206,6 +207,16 @@ impl collector::Collector for NodeMetrics {
                 "tracewell_store_compact_scratch_bytes",
                 "Bytes in memory for merges",
                 engine.compact_scratch_bytes,
+            ),
+            (
+                "tracewell_stats_memory_bytes",
+                "Bytes in memory for figures of services and operations",
+                self.0.backend.stats.memory_bytes() as u64,
+            ),
+            (
+                "tracewell_memory_resident_bytes",
+                "Bytes the process has in memory; beyond nine tenths of memory_bytes_max ingest is held off",
+                memory::resident_bytes().unwrap_or(0),
             ),
             (
                 "tracewell_store_damaged_blocks",

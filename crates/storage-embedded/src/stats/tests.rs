@@ -29,6 +29,23 @@ impl Room {
         EmbeddedStats::open(Arc::new(self.fs.clone()), self.dir.path(), clock).unwrap()
     }
 
+    /// With all that rests on the shelf.
+    fn open_on_shelf(&self) -> EmbeddedStats {
+        let (fs, clock) = (Arc::new(self.fs.clone()), Arc::clone(&self.clock));
+        EmbeddedStats::open_with(fs, self.dir.path(), clock, 0).unwrap()
+    }
+
+    /// The files of the shelf.
+    fn shelf(&self) -> Vec<PathBuf> {
+        let dir = std::fs::read_dir(self.dir.path().join("stats")).unwrap();
+        let paths = dir.map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = paths
+            .filter(|path| path.to_str().unwrap().contains("/figures-"))
+            .collect();
+        files.sort();
+        files
+    }
+
     fn snapshot(&self) -> PathBuf {
         self.dir.path().join("stats/snapshot")
     }
@@ -199,4 +216,124 @@ fn reading_touches_no_file() {
     stats.read_operations("cart", &window).unwrap();
     stats.read_graph(&window).unwrap();
     assert_eq!(room.fs.count(Op::Read), before);
+}
+
+/// Five spans of now, and so many deltas after them that they come to rest.
+fn write_and_rest(stats: &EmbeddedStats, offset: u64) {
+    stats.write(delta(offset, 5)).unwrap();
+    for _ in 0..5 {
+        stats.write(empty(T)).unwrap();
+    }
+}
+
+fn empty(now_unix_ns: u64) -> StatsDelta {
+    StatsDelta {
+        now_unix_ns,
+        ..StatsDelta::default()
+    }
+}
+
+#[test]
+fn what_rests_is_put_away_and_found_after_a_restart() {
+    let room = Room::new();
+    let stats = room.open_on_shelf();
+    write_and_rest(&stats, 1);
+    stats.flush().unwrap();
+    assert_eq!((room.shelf().len(), spans(&stats)), (1, 5));
+    // What comes later to the same time is put away beside it.
+    write_and_rest(&stats, 2);
+    stats.flush().unwrap();
+    assert_eq!((room.shelf().len(), spans(&stats)), (2, 10));
+    let again = room.open_on_shelf();
+    assert_eq!((spans(&again), offset(&again)), (10, 2));
+    assert!(again.problems().is_empty());
+    // Hours later the times are a minute, then ten: in memory again, then in a file of their own.
+    for hour in 1..=30 {
+        again.write(empty(T + hour * 3_600_000_000_000)).unwrap();
+    }
+    again.flush().unwrap();
+    assert_eq!((room.shelf().len(), spans_ever(&again)), (1, 10));
+    for hour in 31..=8 * 24 + 2 {
+        again.write(empty(T + hour * 3_600_000_000_000)).unwrap();
+    }
+    again.flush().unwrap();
+    assert_eq!((room.shelf().len(), spans_ever(&again)), (0, 0));
+}
+
+fn spans_ever(stats: &EmbeddedStats) -> u64 {
+    let window = Window {
+        from_unix_ns: 0,
+        to_unix_ns: 2 * T,
+        steps: 0,
+    };
+    let answer = stats.read_services(&window).unwrap();
+    answer.rows.iter().map(|row| row.figures.count).sum()
+}
+
+#[test]
+fn whatever_call_fails_figures_on_the_shelf_remain() {
+    let ops = [Op::Create, Op::Write, Op::Sync, Op::Rename, Op::SyncDir];
+    // The shelf's own file comes first, then the roll's and the snapshot's.
+    for (op, nth) in ops
+        .into_iter()
+        .flat_map(|op| [1, 2, 3].map(|nth| (op, nth)))
+    {
+        let room = Room::new();
+        let stats = room.open_on_shelf();
+        write_and_rest(&stats, 1);
+        stats.flush().unwrap();
+        write_and_rest(&stats, 2);
+        room.fs.fail(Fault {
+            op,
+            nth,
+            times: 1,
+            outcome: Outcome::Errno(ENOSPC),
+        });
+        assert!(stats.flush().is_err(), "{op:?} {nth}");
+        assert_eq!((spans(&stats), stats.problems().len()), (10, 1));
+        let saved = room.open_on_shelf();
+        let expected = if offset(&saved) == 2 { 10 } else { 5 };
+        assert_eq!(spans(&saved), expected, "{op:?} {nth}");
+        drop(saved);
+        // A start takes what no snapshot names off the shelf; nothing else may go with it.
+        assert_eq!(spans(&room.open_on_shelf()), expected, "{op:?} {nth}");
+    }
+}
+
+#[test]
+fn a_damaged_shelf_is_named_and_the_rest_is_answered() {
+    let room = Room::new();
+    let stats = room.open_on_shelf();
+    write_and_rest(&stats, 1);
+    stats.flush().unwrap();
+    stats.write(delta(2, 7)).unwrap();
+    stats.flush().unwrap();
+    let [file] = &room.shelf()[..] else {
+        panic!("one file");
+    };
+    let sound = std::fs::read(file).unwrap();
+    let window = Window {
+        from_unix_ns: 0,
+        to_unix_ns: 2 * T,
+        steps: 0,
+    };
+    let check = |bytes: Option<&[u8]>, what: &str| {
+        match bytes {
+            Some(bytes) => std::fs::write(file, bytes).unwrap(),
+            None => std::fs::remove_file(file).unwrap(),
+        }
+        let stats = room.open_on_shelf();
+        let answer = stats.read_services(&window).unwrap();
+        assert_eq!(answer.rows[0].figures.count, 7, "{what}");
+        assert!(answer.incomplete[0].contains("figures-"), "{what}");
+    };
+    for bit in 0..sound.len() * 8 {
+        let mut flipped = sound.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        check(Some(&flipped), &format!("bit {bit}"));
+    }
+    for cut in 0..sound.len() {
+        check(sound.get(..cut), &format!("cut {cut}"));
+    }
+    check(None, "gone");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::LadderLimits;
+use super::packed::numbers_of;
 use crate::stats::{OTHER, SeriesKey};
 
 /// A series; texts are positions in [`Names`].
@@ -24,7 +25,9 @@ pub(super) enum Key {
 /// Interned texts, and which series exist.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    texts: Vec<Arc<str>>,
+    /// By position; none where a name was forgotten: figures on a shelf keep their numbers.
+    texts: Vec<Option<Arc<str>>>,
+    free: Vec<u32>,
     positions: HashMap<Arc<str>, u32>,
     /// Service to its operations.
     operations: HashMap<u32, HashSet<u32>>,
@@ -80,7 +83,8 @@ impl Names {
 
     /// The text at this position.
     pub(super) fn text(&self, at: u32) -> &str {
-        self.texts.get(at as usize).map_or("", |text| text)
+        let text = self.texts.get(at as usize);
+        text.and_then(Option::as_deref).unwrap_or("")
     }
 
     /// The position of this text, if it is known.
@@ -88,13 +92,67 @@ impl Names {
         self.positions.get(text).copied()
     }
 
-    /// All texts, in order of position.
-    pub(super) fn texts(&self) -> &[Arc<str>] {
+    /// All texts, in order of position; none at one that is free.
+    pub(super) fn texts(&self) -> &[Option<Arc<str>>] {
         &self.texts
     }
 
+    /// Names of these positions, one after the other. None, if a text stands twice.
+    pub(super) fn with_texts(texts: Vec<Option<Arc<str>>>) -> Option<Names> {
+        let mut names = Names::default();
+        for (at, text) in (0..).zip(&texts) {
+            let Some(text) = text else {
+                names.free.push(at);
+                continue;
+            };
+            if names.positions.insert(text.clone(), at).is_some() {
+                return None;
+            }
+        }
+        names.texts = texts;
+        Some(names)
+    }
+
+    /// Every series that takes a place under the caps.
+    pub(super) fn series_noted(&self) -> impl Iterator<Item = Key> {
+        let operations = self.operations.iter().flat_map(|(&service, operations)| {
+            let key = move |&operation| Key::Operation {
+                service,
+                operation,
+                entry: false,
+            };
+            operations.iter().map(key)
+        });
+        let edge = |&(parent, child)| Key::Edge { parent, child };
+        operations.chain(self.edges.iter().map(edge))
+    }
+
+    /// Forgets all but these series, so that those long gone make room for new ones.
+    pub(super) fn keep(&mut self, series: &HashSet<Key>) {
+        self.operations.clear();
+        self.operation_count = 0;
+        self.edges.clear();
+        let mut used = vec![false; self.texts.len()];
+        for &key in series {
+            self.note(key);
+            let (_, a, b) = numbers_of(&key);
+            for at in [a, b] {
+                if let Some(used) = used.get_mut(at as usize) {
+                    *used = true;
+                }
+            }
+        }
+        for (at, text) in (0..).zip(&mut self.texts) {
+            if let Some(forgotten) = text.take_if(|_| !used[at as usize]) {
+                self.positions.remove(&forgotten);
+                self.free.push(at);
+            }
+        }
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
-        let texts: usize = self.texts.iter().map(|text| text.len() + 56).sum();
+        let texts = self.texts.iter().flatten().map(|text| text.len() + 56);
+        let texts: usize = texts.sum();
         texts + self.operation_count * 8 + self.operations.len() * 64 + self.edges.len() * 10
     }
 
@@ -188,9 +246,12 @@ impl Names {
         if let Some(at) = self.find(text) {
             return at;
         }
-        let at = self.texts.len() as u32;
         let text: Arc<str> = Arc::from(text);
-        self.texts.push(text.clone());
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.texts.push(None);
+            self.texts.len() as u32 - 1
+        });
+        self.texts[at as usize] = Some(text.clone());
         self.positions.insert(text, at);
         at
     }

@@ -3,7 +3,8 @@
 use hashbrown::HashMap;
 
 use super::names::Key;
-use super::{Ladder, RUNGS, Slot, absorb};
+use super::slot::Counted;
+use super::{Ladder, RUNGS, absorb};
 use crate::stats::{
     Answer, Basis, EdgeFigures, Figures, OTHER, OperationFigures, STEP_NS, SeriesKey,
     ServiceFigures, Window,
@@ -20,14 +21,16 @@ impl Ladder {
     /// no entry span of it. A window's ends are rounded outwards to the slots they fall in, which
     /// are 10 s long in the last hour and up to 10 min before.
     pub fn services(&self, window: &Window) -> Answer<ServiceFigures> {
-        let mut of_entries = self.sums(window, |_, is_entry| is_entry);
+        let (mut of_entries, incomplete) = self.sums(window, |_, is_entry| is_entry);
         // Most services have entry spans; only of the others all spans are gone through.
-        let others = self.sums(window, |service, _| !of_entries.contains_key(&service));
+        let (others, _) = self.sums(window, |service, _| !of_entries.contains_key(&service));
         let others = others.into_iter().map(|sums| (Basis::AllSpans, sums));
         let entries = of_entries.drain().map(|sums| (Basis::EntrySpans, sums));
         let rows = entries.chain(others).map(|(basis, (service, mut steps))| {
             let mut figures = Figures::default();
-            steps.values().for_each(|step| absorb(&mut figures, step));
+            steps
+                .values()
+                .for_each(|step| absorb(&mut figures, step.into()));
             steps.remove(&None);
             ServiceFigures {
                 service: self.names.text(service).to_owned(),
@@ -42,26 +45,27 @@ impl Ladder {
         Answer {
             rows,
             capped,
+            incomplete,
             ..Answer::default()
         }
     }
 
     /// The figures of each service's operations that are wanted, by service and whether of entries.
-    fn sums(&self, window: &Window, is_wanted: impl Fn(u32, bool) -> bool) -> HashMap<u32, Steps> {
+    fn sums(
+        &self,
+        window: &Window,
+        is_wanted: impl Fn(u32, bool) -> bool,
+    ) -> (HashMap<u32, Steps>, Vec<String>) {
         let mut sums: HashMap<u32, Steps> = HashMap::new();
-        for (from_unix_ns, slot) in self.slots(window) {
-            let step = step_of(window, from_unix_ns);
-            for (key, figures) in slot {
-                match *key {
-                    Key::Operation { service, entry, .. } if is_wanted(service, entry) => {
-                        let steps = sums.entry(service).or_default();
-                        absorb(steps.entry(step).or_default(), figures);
-                    }
-                    _ => {}
-                }
+        let incomplete = self.each(window, |from_unix_ns, key, figures| match key {
+            Key::Operation { service, entry, .. } if is_wanted(service, entry) => {
+                let steps = sums.entry(service).or_default();
+                let step = step_of(window, from_unix_ns);
+                absorb(steps.entry(step).or_default(), figures);
             }
-        }
-        sums
+            _ => {}
+        });
+        (sums, incomplete)
     }
 
     /// Every operation of a service, all its spans counted; none for an unknown service.
@@ -70,16 +74,12 @@ impl Ladder {
             return Answer::default();
         };
         let mut sums: HashMap<u32, Figures> = HashMap::new();
-        for (key, figures) in self.slots(window).flat_map(|(_, slot)| slot) {
-            match *key {
-                Key::Operation {
-                    service, operation, ..
-                } if service == wanted => {
-                    absorb(sums.entry(operation).or_default(), figures);
-                }
-                _ => {}
-            }
-        }
+        let incomplete = self.each(window, |_, key, figures| match key {
+            Key::Operation {
+                service, operation, ..
+            } if service == wanted => absorb(sums.entry(operation).or_default(), figures),
+            _ => {}
+        });
         let rows = sums
             .into_iter()
             .map(|(operation, figures)| OperationFigures {
@@ -92,6 +92,7 @@ impl Ladder {
         Answer {
             rows,
             capped,
+            incomplete,
             ..Answer::default()
         }
     }
@@ -99,14 +100,14 @@ impl Ladder {
     /// Every operation of every service, all its spans counted.
     pub fn every_operation(&self, window: &Window) -> Answer<(String, OperationFigures)> {
         let mut sums: HashMap<(u32, u32), Figures> = HashMap::new();
-        for (key, figures) in self.slots(window).flat_map(|(_, slot)| slot) {
+        let incomplete = self.each(window, |_, key, figures| {
             if let Key::Operation {
                 service, operation, ..
-            } = *key
+            } = key
             {
                 absorb(sums.entry((service, operation)).or_default(), figures);
             }
-        }
+        });
         let rows = sums.into_iter().map(|((service, operation), figures)| {
             let operation = self.names.text(operation).to_owned();
             let figures = OperationFigures { operation, figures };
@@ -120,6 +121,7 @@ impl Ladder {
         Answer {
             rows,
             capped,
+            incomplete,
             ..Answer::default()
         }
     }
@@ -127,11 +129,11 @@ impl Ladder {
     /// Every edge of the service graph.
     pub fn graph(&self, window: &Window) -> Answer<EdgeFigures> {
         let mut sums: HashMap<(u32, u32), Figures> = HashMap::new();
-        for (key, figures) in self.slots(window).flat_map(|(_, slot)| slot) {
-            if let Key::Edge { parent, child } = *key {
+        let incomplete = self.each(window, |_, key, figures| {
+            if let Key::Edge { parent, child } = key {
                 absorb(sums.entry((parent, child)).or_default(), figures);
             }
-        }
+        });
         let rows = sums
             .into_iter()
             .map(|((parent, child), figures)| EdgeFigures {
@@ -148,35 +150,40 @@ impl Ladder {
             rows,
             capped,
             unjoined: self.unjoined,
+            incomplete,
             ..Answer::default()
         }
     }
 
-    /// Every figure that the window touches, with its slot's start.
-    pub fn figures(&self, window: &Window) -> impl Iterator<Item = (u64, SeriesKey, &Figures)> {
-        self.slots(window).flat_map(move |(from_unix_ns, slot)| {
-            let named = move |(key, figures)| (from_unix_ns, self.names.series(key), figures);
-            slot.iter().map(named)
+    /// Shows every figure that the window touches, with its slot's start; of a series and a slot there
+    /// may be several.
+    pub fn each_figure(
+        &self,
+        window: &Window,
+        mut see: impl FnMut(u64, SeriesKey, Figures),
+    ) -> Vec<String> {
+        self.each(window, |from_unix_ns, key, figures| {
+            see(from_unix_ns, self.names.series(&key), figures.into());
         })
     }
 
-    /// The slots that the window touches, with their start.
-    fn slots(&self, window: &Window) -> impl Iterator<Item = (u64, &Slot)> {
-        let Window {
-            from_unix_ns,
-            to_unix_ns,
-            ..
-        } = *window;
-        RUNGS
-            .iter()
-            .zip(&self.rungs)
-            .flat_map(move |(rung, slots)| {
-                let from = from_unix_ns / rung.slot_ns;
-                let to = to_unix_ns.div_ceil(rung.slot_ns).max(from);
-                slots
-                    .range(from..to)
-                    .map(|(number, slot)| (number * rung.slot_ns, slot))
-            })
+    /// Shows every figure of the slots that the window touches, with their start; answers which could
+    /// not be read, as sentences.
+    fn each(&self, window: &Window, mut see: impl FnMut(u64, Key, Counted<'_>)) -> Vec<String> {
+        let mut unread = Vec::new();
+        for (rung, slots) in RUNGS.iter().zip(&self.rungs) {
+            let from = window.from_unix_ns / rung.slot_ns;
+            let to = window.to_unix_ns.div_ceil(rung.slot_ns).max(from);
+            for (number, slot) in slots.range(from..to) {
+                let from_unix_ns = number * rung.slot_ns;
+                let see = |key, figures: Counted<'_>| see(from_unix_ns, key, figures);
+                unread.extend(slot.each(self.shelf(), see));
+            }
+        }
+        let slots = unread.len();
+        let first = unread.into_iter().next();
+        let said = first.map(|(_, error)| format!("figures of {slots} times are missing: {error}"));
+        said.into_iter().collect()
     }
 }
 
