@@ -7,6 +7,7 @@
 
 mod compact;
 mod expire;
+mod filters;
 mod pressure;
 mod recover;
 mod reopen;
@@ -59,6 +60,8 @@ pub struct EngineOptions {
     pub cache_bytes_max: usize,
     /// Spans in a block: a read by id decodes one, 0.3 ms.
     pub block_spans: usize,
+    /// Room for the trace-id filters of segments; the oldest ones' are asked on disk.
+    pub filter_bytes_max: usize,
     /// Whether the sink seals by itself. A seal takes seconds, in which nothing new is taken in
     /// and D8's one second is missed: who has a thread for [`Engine::seal_step`] turns it off.
     pub seal_inline: bool,
@@ -80,6 +83,7 @@ impl Default for EngineOptions {
             small_head_spans: 32_768,
             cache_bytes_max: 64 << 20,
             block_spans: 4_096,
+            filter_bytes_max: 48 << 20,
             seal_inline: true,
             merge_segments_min: 16,
             retention: Retention::default(),
@@ -115,6 +119,8 @@ pub struct EngineStatus {
     pub unsettled_spans: u64,
     /// What compaction did since the start.
     pub compaction: Compaction,
+    /// Bytes in memory of open segments: directories, tables and trace-id filters.
+    pub table_bytes: u64,
     /// Bytes kept from one seal for the next.
     pub seal_scratch_bytes: u64,
     /// Bytes that a merge holds, or keeps for the next.
@@ -237,7 +243,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: EngineOptions,
     ) -> Result<Arc<Engine>, Error> {
-        let recovered = recover::recover(&fs, dir)?;
+        let recovered = recover::recover(&fs, dir, options.filter_bytes_max)?;
         let state = &recovered.manifest.state;
         let offsets = state.positions.clone();
         let keeper = expire::Keeper::new(state, clock.as_ref());
@@ -345,6 +351,11 @@ impl Engine {
             disk_bytes: metas().map(|meta| meta.data_bytes + meta.index_bytes).sum(),
             unsettled_spans: head.spans + self.unsettled(&view).spans,
             compaction,
+            table_bytes: view
+                .segments
+                .iter()
+                .map(|one| one.memory_bytes() as u64)
+                .sum(),
             seal_scratch_bytes: self.seal_scratch_bytes.load(Ordering::Relaxed),
             compact_scratch_bytes: self.compact_scratch_bytes.load(Ordering::Relaxed),
             damaged_blocks: damaged,

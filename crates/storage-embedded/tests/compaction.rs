@@ -485,3 +485,30 @@ fn segments_without_an_index_are_merged_with_each_other_only() {
     assert_eq!(specs(&lab.get(trace_id(999))), [long(0), long(1)]);
     lab.assert_account(lab.logged_spans());
 }
+
+#[test]
+fn without_room_for_filters_traces_are_found_by_the_tables() {
+    let mut lab = Lab::new(EngineOptions {
+        filter_bytes_max: 0,
+        merge_segments_min: 100,
+        ..cold()
+    });
+    segments(&mut lab, 5, 10);
+    let filtered = lab.engine.status().table_bytes;
+    assert_eq!(lab.engine.shed_step(), 5);
+    assert_eq!(lab.engine.shed_step(), 0, "they are gone");
+    let bare = lab.engine.status().table_bytes;
+    assert!(0 < bare && bare < filtered);
+    assert_whole(&lab, 5, 10);
+    lab.reopen();
+    assert_eq!(lab.engine.shed_step(), 0, "they were not kept at the start");
+    assert_eq!(lab.engine.status().table_bytes, bare);
+    assert_whole(&lab, 5, 10);
+    // With room for two of them the newest keep theirs.
+    lab.options.filter_bytes_max = (filtered - bare) as usize / 5 * 5 / 2;
+    lab.reopen();
+    assert_eq!(lab.engine.shed_step(), 0);
+    let some = lab.engine.status().table_bytes;
+    assert!(bare < some && some < filtered);
+    assert_whole(&lab, 5, 10);
+}

@@ -72,6 +72,7 @@ impl Embedded {
         let engine_options = EngineOptions {
             head_bytes_max: memory.head as u64,
             cache_bytes_max: memory.cache,
+            filter_bytes_max: memory.filters,
             small_head_age_ns: seal_after_s * 1_000_000_000,
             head_age_ns: seal_after_s.min(60) * 1_000_000_000,
             quiet_head_age_ns: seal_after_s.min(60) * 1_000_000_000,
@@ -130,10 +131,11 @@ impl Embedded {
         }
     }
 
-    /// Removes what has expired, and opens what could not be read. What fails is tried again at a
+    /// Removes what has expired, opens what could not be read, and keeps filters in their room. What fails is tried again at a
     /// later call.
     pub(crate) fn retain(&self) {
         self.engine.reopen_step();
+        self.engine.shed_step();
         match self.engine.retain_step() {
             Ok(expiry) if expiry == Expiry::default() => {}
             Ok(expiry) => tracing::info!(?expiry, "removed what is too old"),

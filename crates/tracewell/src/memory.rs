@@ -29,11 +29,12 @@ const FULL: u64 = 90;
 const SLACK: u64 = 8;
 
 /// Shares of `memory_bytes_max` in bytes, in parts of 768: a head, the tail of the log, the cache,
-/// bodies in flight.
+/// trace-id filters, bodies in flight.
 pub(crate) struct Shares {
     pub(crate) head: usize,
     pub(crate) tail: usize,
     pub(crate) cache: usize,
+    pub(crate) filters: usize,
     pub(crate) bodies: usize,
 }
 
@@ -46,6 +47,7 @@ impl Shares {
             head: part(96),
             tail: part(64),
             cache: part(64),
+            filters: part(48),
             bodies: part(128),
         }
     }

@@ -219,6 +219,11 @@ impl collector::Collector for NodeMetrics {
                 memory::resident_bytes().unwrap_or(0),
             ),
             (
+                "tracewell_store_table_bytes",
+                "Bytes in memory of open segments: directories, tables and trace-id filters",
+                engine.table_bytes,
+            ),
+            (
                 "tracewell_store_damaged_blocks",
                 "Blocks seen damaged",
                 engine.damaged_blocks,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use tracewell_storage::{Class, Error};
 
+use super::filters::Room;
 use crate::format::{self, HEADER_BYTES, Kind, check_header};
 use crate::fs::{self, Fs};
 use crate::manifest::{Edit, Health, Manifest};
@@ -29,7 +30,11 @@ pub(super) struct Recovered {
     pub(super) problems: Vec<String>,
 }
 
-pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> {
+pub(super) fn recover(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    filter_bytes_max: usize,
+) -> Result<Recovered, Error> {
     let inside = segments_dir(dir);
     fs.create_dir_all(&inside)
         .map_err(|error| fs::io_error("create", &inside, &error))?;
@@ -42,11 +47,17 @@ pub(super) fn recover(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Recovered, Error> 
     if health == Health::Cut {
         problems.push("the manifest was damaged and was cut at its last whole edit".to_owned());
     }
-    let metas: Vec<_> = manifest.state.segments.values().cloned().collect();
-    let mut segments: Vec<_> = metas
-        .into_iter()
-        .map(|meta| Segment::open(fs.as_ref(), &inside, meta))
-        .collect();
+    let mut metas: Vec<_> = manifest.state.segments.values().cloned().collect();
+    metas.sort_by_key(|meta| Reverse((meta.arrived_min_unix_ns, meta.id)));
+    let mut room = Room(filter_bytes_max);
+    let open = |meta| {
+        let mut segment = Segment::open(fs.as_ref(), &inside, meta);
+        if !room.has(&segment) {
+            segment.drop_filter();
+        }
+        segment
+    };
+    let mut segments: Vec<_> = metas.into_iter().map(open).collect();
     let known = (&manifest, health);
     let (adopted, unread) = adopt(fs.as_ref(), &inside, &names, known, &mut segments);
     if !adopted.added.is_empty() || health == Health::Cut {

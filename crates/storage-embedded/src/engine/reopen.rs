@@ -53,7 +53,8 @@ impl Engine {
         for old in unread {
             let new = Segment::open(self.fs.as_ref(), &dir, old.meta.clone());
             if unread_parts(&new) < unread_parts(&old) {
-                self.exchange(&old, Arc::new(new));
+                self.note_reopened(&new);
+                self.exchange(&old, &Arc::new(new));
                 gained += 1;
             }
         }
@@ -61,24 +62,12 @@ impl Engine {
         gained
     }
 
-    /// Unless a merge or retention has taken the segment meanwhile.
-    fn exchange(&self, old: &Arc<Segment>, new: Arc<Segment>) {
-        let id = new.meta.id;
+    fn note_reopened(&self, segment: &Segment) {
+        let id = segment.meta.id;
         tracing::info!(
             segment = format!("{id:016x}"),
             "the segment can be read again"
         );
-        self.view.rcu(|view| {
-            let one = |segment: &Arc<Segment>| match Arc::ptr_eq(segment, old) {
-                true => Arc::clone(&new),
-                false => Arc::clone(segment),
-            };
-            View {
-                head: Arc::clone(&view.head),
-                frozen: view.frozen.clone(),
-                segments: view.segments.iter().map(one).collect(),
-            }
-        });
         let whole_files = [Unit::Data, Unit::Index, Unit::TraceFilter];
         lock(&self.damaged).retain(|key| key.segment != id || !whole_files.contains(&key.unit));
     }

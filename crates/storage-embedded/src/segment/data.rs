@@ -68,7 +68,7 @@ pub(crate) struct TraceIdPlace {
     pub(crate) at: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct TablePage {
     frame: FrameRef,
     first_hash: u32,
@@ -78,7 +78,7 @@ struct TablePage {
 pub(crate) type TraceEntry = (u32, u32);
 
 /// The open data file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DataFile {
     pub(crate) file: Arc<dyn File>,
     pub(crate) path: PathBuf,
@@ -86,8 +86,8 @@ pub(crate) struct DataFile {
     pages: Vec<TablePage>,
     /// Fragments of traces that have several here, ascending.
     divided: Vec<u32>,
-    /// Its trace ids. If it is damaged, or someone chose ids that no filter fits, the table is
-    /// asked about each.
+    /// Its trace ids. If it is damaged, or there is no room for it, or someone chose ids that no filter
+    /// fits, the table is asked about each.
     pub(crate) filter: Result<Option<Fuse16>, Error>,
 }
 
@@ -175,6 +175,24 @@ impl DataFile {
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
         frame::read(self.file.as_ref(), &self.path, offset, length)
+    }
+
+    pub(crate) fn filter_bytes(&self) -> usize {
+        let filter = self.filter.as_ref().ok().and_then(Option::as_ref);
+        filter.map_or(0, Fuse16::memory_bytes)
+    }
+
+    pub(crate) fn drop_filter(&mut self) {
+        if self.filter.is_ok() {
+            self.filter = Ok(None);
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(self.blocks.as_slice())
+            + size_of_val(self.pages.as_slice())
+            + size_of_val(self.divided.as_slice())
+            + self.filter_bytes()
     }
 
     /// False when no trace of this hash is here; true when one is, and rarely otherwise.

@@ -26,7 +26,7 @@ use crate::format::Kind;
 use crate::fs::{File, Fs};
 
 /// Where the parts of an index lie.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directory {
     pub(crate) names: FrameRef,
     pub(crate) keys: FrameRef,
@@ -83,7 +83,7 @@ impl Directory {
 }
 
 /// The open index file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct IndexFile {
     file: Arc<dyn File>,
     path: PathBuf,
@@ -127,6 +127,14 @@ impl IndexFile {
     ) -> Result<T, Error> {
         let columns = frame::read_columns(self.file.as_ref(), &self.path, frame)?;
         parse(&columns).map_err(frame::senseless)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let directory = &self.directory;
+        size_of_val(directory.pages.as_slice())
+            + size_of_val(directory.projection.as_slice())
+            + size_of_val(directory.filters.as_slice())
+            + size_of_val(directory.failed.as_slice())
     }
 
     /// Bytes of names and keys, which are read as a whole.

@@ -37,7 +37,7 @@ use index::IndexFile;
 use meta::{SegmentMeta, data_name, index_name};
 
 /// An open segment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Segment {
     pub(crate) meta: SegmentMeta,
     pub(crate) data: Result<DataFile, Error>,
@@ -57,6 +57,24 @@ impl Segment {
             check(&meta, index, IndexFile::is_whole),
         );
         Segment { meta, data, index }
+    }
+
+    /// Bytes of its trace-id filter in memory.
+    pub(crate) fn filter_bytes(&self) -> usize {
+        self.data.as_ref().map_or(0, DataFile::filter_bytes)
+    }
+
+    /// From now on its table is asked for each trace id.
+    pub(crate) fn drop_filter(&mut self) {
+        if let Ok(data) = &mut self.data {
+            data.drop_filter();
+        }
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, IndexFile::memory_bytes);
+        self.data.as_ref().map_or(0, DataFile::memory_bytes) + index
     }
 
     /// What of it is known to be damaged, or missing though it is young enough to be there.
