@@ -6,16 +6,25 @@ use crate::attribute::Attribute;
 use crate::batch::SpanBatch;
 use crate::id::{SpanId, TraceId};
 use crate::row::{RowInput, TextHandle};
-use crate::shard::ShardBuilder;
+use crate::shard::{ShardBuilder, raw};
 use crate::span::{Marks, SpanKind, StatusCode};
 
 /// Names a resource of this builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResourceHandle(pub(crate) u32);
+pub struct ResourceHandle(pub(crate) Home);
 
 /// Names a scope of this builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScopeHandle(pub(crate) u32);
+pub struct ScopeHandle(pub(crate) Home);
+
+/// Where a resource or scope was taken in. Other shards copy it from there when a span of theirs has
+/// it: of the many that a gateway's body names, most are in few shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) shard: u16,
+    /// The position there.
+    pub(crate) at: u32,
+}
 
 /// A resource as a decoder found it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,29 +115,49 @@ impl BatchBuilder {
         self.spans == 0
     }
 
-    /// Takes a resource in; equal ones get equal handles. Every shard interns it at the same
-    /// position, so that one handle serves all: resources are few, spans are many.
+    /// Takes a resource in; equal ones get equal handles.
     pub fn resource(&mut self, input: &ResourceInput<'_>) -> ResourceHandle {
-        let mut position = 0;
-        for shard in &mut self.shards {
-            position = shard.resource(input);
-        }
-        ResourceHandle(position)
+        let at = self.shards[0].resource(input);
+        ResourceHandle(Home { shard: 0, at })
     }
 
     /// Takes a scope in; equal ones get equal handles.
     pub fn scope(&mut self, input: &ScopeInput<'_>) -> ScopeHandle {
-        let mut position = 0;
-        for shard in &mut self.shards {
-            position = shard.scope(input);
-        }
-        ScopeHandle(position)
+        let at = self.shards[0].scope(input);
+        ScopeHandle(Home { shard: 0, at })
+    }
+
+    /// The positions of a span's resource and scope in its shard.
+    #[inline]
+    pub(crate) fn origin(
+        &mut self,
+        shard: usize,
+        resource: ResourceHandle,
+        scope: ScopeHandle,
+    ) -> (u32, u32) {
+        let (resource, scope) = (resource.0, scope.0);
+        let known = self.shards[shard].known_origin(resource, scope);
+        known.unwrap_or_else(|| self.copy_origin(shard, resource, scope))
+    }
+
+    #[inline(never)]
+    fn copy_origin(&mut self, shard: usize, resource: Home, scope: Home) -> (u32, u32) {
+        let from = |home: Home| usize::from(home.shard);
+        let resource = match self.shards.get_disjoint_mut([shard, from(resource)]) {
+            Ok([to, from]) => to.copy_resource_of(from, resource),
+            Err(_here) => resource.at,
+        };
+        let scope = match self.shards.get_disjoint_mut([shard, from(scope)]) {
+            Ok([to, from]) => to.copy_scope_of(from, scope),
+            Err(_here) => scope.at,
+        };
+        (resource, scope)
     }
 
     /// Takes a span in.
     pub fn push(&mut self, span: &SpanInput<'_>) {
-        let shard = span.trace_id.shard(self.shards.len() as u16);
-        let shard = &mut self.shards[shard as usize];
+        let at = span.trace_id.shard(self.shards.len() as u16) as usize;
+        let shard = &mut self.shards[at];
         let row = RowInput {
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -145,9 +174,10 @@ impl BatchBuilder {
             rest: span.rest,
             marks: span.marks,
         };
-        let own = shard.words(span.attributes.iter().copied());
-        let event = shard.words(span.event_attributes.iter().copied());
-        shard.push(&row, own.shape, event.shape);
+        let own = shard.words(raw(span.attributes.iter().copied()));
+        let event = shard.words(raw(span.event_attributes.iter().copied()));
+        let origin = self.origin(at, span.resource, span.scope);
+        self.shards[at].push(&row, origin, own.shape, event.shape);
         self.spans += 1;
     }
 

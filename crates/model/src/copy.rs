@@ -8,9 +8,9 @@ use hashbrown::HashMap;
 
 use crate::attribute::{Attribute, ValueType};
 use crate::batch::SpanBatch;
-use crate::builder::{BatchBuilder, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
+use crate::builder::{BatchBuilder, Home, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
 use crate::row::{RowInput, TextHandle};
-use crate::shard::ShardBuilder;
+use crate::shard::{ShardBuilder, raw};
 use crate::span::SpanRef;
 
 /// What [`BatchBuilder::copy`] knows of the batches it copied from. For one builder only.
@@ -78,9 +78,10 @@ impl BatchBuilder {
             .tables
             .entry((std::ptr::from_ref(span.batch), shard))
             .or_insert_with(|| Tables::of(span.batch));
-        let resource = self.copy_resource(span, tables, &mut scratch.attributes);
-        let scope = self.copy_scope(span, tables, &mut scratch.attributes);
+        let attributes = &mut scratch.attributes;
         let builder = &mut self.shards[shard as usize];
+        let resource = builder.copy_resource(span, tables, attributes);
+        let scope = builder.copy_scope(span, tables, attributes);
         let columns = span.batch.columns();
         let row = span.row as usize;
         let [operation, status_message] = [columns.operation[row], columns.status_message[row]]
@@ -89,8 +90,11 @@ impl BatchBuilder {
             trace_id: span.trace_id(),
             span_id: span.span_id(),
             parent: span.parent(),
-            resource,
-            scope,
+            resource: ResourceHandle(Home {
+                shard,
+                at: resource,
+            }),
+            scope: ScopeHandle(Home { shard, at: scope }),
             start_unix_ns: span.start_unix_ns(),
             duration_ns: span.duration_ns(),
             operation,
@@ -104,29 +108,29 @@ impl BatchBuilder {
         let (own, event) = span.values();
         let shape = builder.copy_words(span.batch, columns.shape[row], own, tables);
         let event_shape = builder.copy_words(span.batch, columns.event_shape[row], event, tables);
-        builder.push(&input, shape, event_shape);
+        builder.push(&input, (resource, scope), shape, event_shape);
         self.spans += 1;
     }
+}
 
+impl ShardBuilder {
     fn copy_resource<'a>(
         &mut self,
         span: SpanRef<'a>,
         tables: &mut Tables,
         attributes: &mut Vec<Attribute<'a>>,
-    ) -> ResourceHandle {
+    ) -> u32 {
         let resource = span.resource();
-        let position = tables.resources.get_or(resource.position(), || {
+        tables.resources.get_or(resource.position(), || {
             attributes.clear();
             attributes.extend(resource.attributes());
-            let handle = self.resource(&ResourceInput {
+            self.resource(&ResourceInput {
                 service: resource.service(),
                 schema_url: resource.schema_url(),
                 attributes,
                 rest: resource.rest(),
-            });
-            handle.0
-        });
-        ResourceHandle(position)
+            })
+        })
     }
 
     fn copy_scope<'a>(
@@ -134,25 +138,21 @@ impl BatchBuilder {
         span: SpanRef<'a>,
         tables: &mut Tables,
         attributes: &mut Vec<Attribute<'a>>,
-    ) -> ScopeHandle {
+    ) -> u32 {
         let scope = span.scope();
-        let position = tables.scopes.get_or(scope.position(), || {
+        tables.scopes.get_or(scope.position(), || {
             attributes.clear();
             attributes.extend(scope.attributes());
-            let handle = self.scope(&ScopeInput {
+            self.scope(&ScopeInput {
                 name: scope.name(),
                 version: scope.version(),
                 schema_url: scope.schema_url(),
                 attributes,
                 rest: scope.rest(),
-            });
-            handle.0
-        });
-        ScopeHandle(position)
+            })
+        })
     }
-}
 
-impl ShardBuilder {
     /// Writes the words of these attributes and answers their shape.
     fn copy_words(
         &mut self,
@@ -163,7 +163,9 @@ impl ShardBuilder {
     ) -> u32 {
         let Some(here) = tables.shapes.get(shape) else {
             let attributes = batch.attributes(shape, values);
-            return tables.shapes.get_or(shape, || self.words(attributes).shape);
+            return tables
+                .shapes
+                .get_or(shape, || self.words(raw(attributes)).shape);
         };
         for (&(_, value_type), &word) in batch.shape(shape).iter().zip(values) {
             let word = match value_type {

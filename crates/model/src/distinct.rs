@@ -25,8 +25,8 @@ impl Distinct {
     }
 
     /// The position of this value, or the place for it.
-    #[inline]
-    pub(crate) fn find(&mut self, hasher: &RandomState, value: &[u8]) -> Result<u32, Free> {
+    #[inline(always)]
+    pub(crate) fn find(&self, hasher: &RandomState, value: &[u8]) -> Result<u32, Free> {
         let mut hasher = hasher.build_hasher();
         hasher.write(value);
         let values = &self.values;
@@ -41,6 +41,11 @@ impl Distinct {
         self.values.ends.push(self.values.bytes.len() as u32);
         self.table.insert(free, position);
         position
+    }
+
+    /// The value at this position.
+    pub(crate) fn get(&self, position: u32) -> &[u8] {
+        self.values.get(position)
     }
 
     /// All values, end to end.
@@ -113,13 +118,14 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
+    // The usual lengths first: they are tried one after the other.
     match a.len() {
-        0 => true,
-        1 => a[0] == b[0],
-        2..4 => ends_are_same::<2>(a, b),
-        4..8 => ends_are_same::<4>(a, b),
         8..=16 => ends_are_same::<8>(a, b),
         17..=32 => ends_are_same::<16>(a, b),
+        4..8 => ends_are_same::<4>(a, b),
+        2..4 => ends_are_same::<2>(a, b),
+        1 => a[0] == b[0],
+        0 => true,
         _ => a == b,
     }
 }

@@ -2,9 +2,9 @@
 //! the values lie where they belong; it is emptied for every batch and keeps its room.
 
 /// An open-addressing table. Positions are handed out by the dictionary, in rising order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Interner {
-    /// Half of a hash above, a position plus one below; zero is free. At most half of `..=mask` is taken.
+    /// Half of a hash above, a position plus one below; zero is free. Less than half of `..=mask` is taken.
     slots: Vec<u64>,
     mask: usize,
     count: usize,
@@ -23,13 +23,22 @@ pub(crate) struct Free {
 /// Slots of the smallest table.
 const SLOTS_MIN: usize = 64;
 
+impl Default for Interner {
+    fn default() -> Self {
+        Interner {
+            slots: vec![0; SLOTS_MIN],
+            mask: SLOTS_MIN - 1,
+            count: 0,
+            recent: Vec::new(),
+            marked: 0,
+        }
+    }
+}
+
 impl Interner {
     /// The position of the value with this hash for which `same` holds, or the place for it.
-    #[inline]
-    pub(crate) fn find(&mut self, hash: u64, same: impl Fn(u32) -> bool) -> Result<u32, Free> {
-        if self.count * 2 >= self.mask {
-            self.grow();
-        }
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> Result<u32, Free> {
         let half = hash & !u64::from(u32::MAX);
         let mut slot = (hash >> 32) as usize & self.mask;
         loop {
@@ -52,6 +61,9 @@ impl Interner {
         self.slots[free.slot] = free.half | u64::from(position + 1);
         self.count += 1;
         self.recent.push(free.slot as u32);
+        if self.count * 2 >= self.mask {
+            self.grow();
+        }
     }
 
     /// The position of an element of any vector: of the one that is the same, or of a new one.
@@ -105,7 +117,7 @@ impl Interner {
     /// back would hide it.
     #[cold]
     fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(SLOTS_MIN);
+        let slots = self.slots.len() * 2;
         let old = std::mem::replace(&mut self.slots, vec![0; slots]);
         self.mask = slots - 1;
         self.recent.clear();

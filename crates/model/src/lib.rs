@@ -18,6 +18,7 @@ pub mod identity;
 mod intern;
 pub mod limits;
 pub mod order;
+mod origins;
 pub mod row;
 mod shapes;
 mod shard;

@@ -2,7 +2,7 @@
 //! from spans before, and equal bytes are as good. A span that turns out to be bad leaves no trace.
 
 use crate::attribute::{Value, ValueType};
-use crate::builder::{BatchBuilder, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
+use crate::builder::{BatchBuilder, Home, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
 use crate::id::{SpanId, TraceId};
 use crate::shapes::Ended;
 use crate::shard::ShardBuilder;
@@ -130,7 +130,7 @@ impl Row<'_> {
     }
 
     /// Adds an attribute of the span.
-    #[inline]
+    #[inline(always)]
     pub fn attribute(&mut self, key: &[u8], value: RawValue<'_>) -> Result<(), NotUtf8> {
         debug_assert!(self.own.is_none(), "its own attributes come first");
         self.shard().raw_attribute(key, value)
@@ -146,18 +146,23 @@ impl Row<'_> {
         self.shard().raw_attribute(key, value)
     }
 
-    /// [`BatchBuilder::resource`]. It stays, whatever becomes of the row.
+    /// Takes a resource in. It stays, whatever becomes of the row.
     pub fn resource(&mut self, input: &ResourceInput<'_>) -> ResourceHandle {
-        let handle = self.builder.resource(input);
+        let at = self.shard().resource(input);
         self.shard().keep_texts();
-        handle
+        ResourceHandle(self.home(at))
     }
 
-    /// [`BatchBuilder::scope`]. It stays, whatever becomes of the row.
+    /// Takes a scope in. It stays, whatever becomes of the row.
     pub fn scope(&mut self, input: &ScopeInput<'_>) -> ScopeHandle {
-        let handle = self.builder.scope(input);
+        let at = self.shard().scope(input);
         self.shard().keep_texts();
-        handle
+        ScopeHandle(self.home(at))
+    }
+
+    fn home(&self, at: u32) -> Home {
+        let shard = self.shard as u16;
+        Home { shard, at }
     }
 
     /// Ends the row.
@@ -170,7 +175,8 @@ impl Row<'_> {
             marks.set(Marks::DUPLICATE_KEYS);
         }
         let input = RowInput { marks, ..*input };
-        self.shard().push(&input, own.shape, event.shape);
+        let origin = self.builder.origin(self.shard, input.resource, input.scope);
+        self.shard().push(&input, origin, own.shape, event.shape);
         self.builder.spans += 1;
         self.pushed = true;
     }

@@ -101,7 +101,7 @@ impl Shapes {
     }
 
     /// Takes the step that was taken from here before, if it is this one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn predicted(
         &self,
         path: &mut Path,
@@ -227,7 +227,7 @@ impl Shapes {
     }
 
     fn find(
-        &mut self,
+        &self,
         hasher: &RandomState,
         parent: u32,
         key: u32,

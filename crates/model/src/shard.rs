@@ -4,12 +4,12 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use crate::attribute::{Attribute, Value};
-use crate::batch::{AttributeSet, Columns, Resource, Scope, SpanBatch};
-use crate::builder::{ResourceInput, ScopeInput};
+use crate::attribute::{Attribute, ValueType};
+use crate::batch::{Columns, SpanBatch};
 use crate::distinct::{Distinct, is_utf8};
 use crate::id::TraceId;
-use crate::intern::Interner;
+use crate::intern::{Free, Interner};
+use crate::origins::Origins;
 use crate::row::{NotUtf8, RawValue, RowInput};
 use crate::shapes::{Ended, Path, Shapes};
 
@@ -22,15 +22,26 @@ const ROOM_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) struct ShardBuilder {
     pub(crate) columns: Columns,
     /// Seeded at random: nobody outside can choose values that collide.
-    hasher: RandomState,
-    texts: Distinct,
-    bytes: Distinct,
+    pub(crate) hasher: RandomState,
+    pub(crate) texts: Distinct,
+    pub(crate) bytes: Distinct,
     shapes: Shapes,
     /// The attributes of the open row.
     path: Path,
-    resources: Interner,
-    scopes: Interner,
+    pub(crate) resources: Origins,
+    pub(crate) scopes: Origins,
     traces: Interner,
+}
+
+/// A key and a value whose texts were checked.
+pub(crate) type Checked<'v> = (&'v [u8], RawValue<'v>);
+
+/// Attributes, to be read as those of rows are.
+pub(crate) fn raw<'v>(
+    attributes: impl IntoIterator<Item = Attribute<'v>>,
+) -> impl Iterator<Item = Checked<'v>> {
+    let raw = |attribute: Attribute<'v>| (attribute.key.as_bytes(), attribute.value.into());
+    attributes.into_iter().map(raw)
 }
 
 impl ShardBuilder {
@@ -45,8 +56,8 @@ impl ShardBuilder {
             bytes: Distinct::default(),
             shapes: Shapes::new(),
             path: Path::default(),
-            resources: Interner::default(),
-            scopes: Interner::default(),
+            resources: Origins::default(),
+            scopes: Origins::default(),
             traces: Interner::default(),
         }
     }
@@ -57,12 +68,19 @@ impl ShardBuilder {
     }
 
     /// The text, if it is one: bytes known as a text are no news, only new ones are checked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_text(&mut self, text: &[u8]) -> Result<u32, NotUtf8> {
         match self.texts.find(&self.hasher, text) {
             Ok(position) => Ok(position),
-            Err(free) if is_utf8(text) => Ok(self.texts.add(free, text)),
-            Err(_) => Err(NotUtf8),
+            Err(free) => self.new_text(free, text),
+        }
+    }
+
+    #[inline(never)]
+    fn new_text(&mut self, free: Free, text: &[u8]) -> Result<u32, NotUtf8> {
+        match is_utf8(text) {
+            true => Ok(self.texts.add(free, text)),
+            false => Err(NotUtf8),
         }
     }
 
@@ -70,84 +88,17 @@ impl ShardBuilder {
         self.bytes.intern(&self.hasher, bytes)
     }
 
-    pub(crate) fn resource(&mut self, input: &ResourceInput<'_>) -> u32 {
-        let [service, schema_url] = [input.service, input.schema_url].map(|text| self.text(text));
-        let rest = self.bytes(input.rest);
-        let before = self.columns.values.len();
-        let shape = self.words(input.attributes.iter().copied()).shape;
-        let c = &mut self.columns;
-        let values = &c.values[before..];
-        let hash = self
-            .hasher
-            .hash_one((service, schema_url, rest, shape, values));
-        let same = |known: &Resource| {
-            (known.service, known.schema_url, known.rest) == (service, schema_url, rest)
-                && known.attributes.shape == shape
-                && known.attributes.values.iter().eq(values)
-        };
-        let make = || Resource {
-            service,
-            schema_url,
-            attributes: AttributeSet {
-                shape,
-                values: values.to_vec(),
-            },
-            rest,
-        };
-        let position = self.resources.element(&mut c.resources, hash, same, make);
-        c.values.truncate(before);
-        position
-    }
-
-    pub(crate) fn scope(&mut self, input: &ScopeInput<'_>) -> u32 {
-        let [name, version, schema_url] =
-            [input.name, input.version, input.schema_url].map(|text| self.text(text));
-        let rest = self.bytes(input.rest);
-        let before = self.columns.values.len();
-        let shape = self.words(input.attributes.iter().copied()).shape;
-        let c = &mut self.columns;
-        let values = &c.values[before..];
-        let hash = self
-            .hasher
-            .hash_one((name, version, schema_url, rest, shape, values));
-        let same = |known: &Scope| {
-            (known.name, known.version, known.schema_url, known.rest)
-                == (name, version, schema_url, rest)
-                && known.attributes.shape == shape
-                && known.attributes.values.iter().eq(values)
-        };
-        let make = || Scope {
-            name,
-            version,
-            schema_url,
-            attributes: AttributeSet {
-                shape,
-                values: values.to_vec(),
-            },
-            rest,
-        };
-        let position = self.scopes.element(&mut c.scopes, hash, same, make);
-        c.values.truncate(before);
-        position
-    }
-
     /// Writes the words of these attributes and answers their shape.
-    pub(crate) fn words<'v>(
-        &mut self,
-        attributes: impl IntoIterator<Item = Attribute<'v>>,
-    ) -> Ended {
+    pub(crate) fn words<'v>(&mut self, attributes: impl Iterator<Item = Checked<'v>>) -> Ended {
         let mut path = Path::default();
-        for attribute in attributes {
-            let (key, value_type) = (attribute.key, attribute.value.value_type());
+        for (key, value) in attributes {
+            let value_type = value.value_type();
             let texts = &self.texts;
-            if !self
-                .shapes
-                .predicted(&mut path, texts, key.as_bytes(), value_type)
-            {
-                let key = self.text(key);
+            if !self.shapes.predicted(&mut path, texts, key, value_type) {
+                let key = self.texts.intern(&self.hasher, key);
                 self.shapes.step(&mut path, &self.hasher, key, value_type);
             }
-            let word = self.word(attribute.value);
+            let word = self.word(value);
             self.columns.values.push(word);
         }
         self.shapes.end(
@@ -158,14 +109,15 @@ impl ShardBuilder {
         )
     }
 
+    /// The word of a value whose text, if it has one, was checked.
     #[inline]
-    fn word(&mut self, value: Value<'_>) -> u64 {
+    fn word(&mut self, value: RawValue<'_>) -> u64 {
         match value {
-            Value::Str(text) => u64::from(self.text(text)),
-            Value::Int(number) => number as u64,
-            Value::Double(number) => number.to_bits(),
-            Value::Bool(bit) => u64::from(bit),
-            Value::Bytes(bytes) | Value::Any(bytes) => u64::from(self.bytes(bytes)),
+            RawValue::Str(text) => u64::from(self.texts.intern(&self.hasher, text)),
+            RawValue::Int(number) => number as u64,
+            RawValue::Double(number) => number.to_bits(),
+            RawValue::Bool(bit) => u64::from(bit),
+            RawValue::Bytes(bytes) | RawValue::Any(bytes) => u64::from(self.bytes(bytes)),
         }
     }
 
@@ -192,7 +144,7 @@ impl ShardBuilder {
     }
 
     /// Writes one attribute of the open row.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_attribute(&mut self, key: &[u8], value: RawValue<'_>) -> Result<(), NotUtf8> {
         let value_type = value.value_type();
         let texts = &self.texts;
@@ -200,9 +152,7 @@ impl ShardBuilder {
             .shapes
             .predicted(&mut self.path, texts, key, value_type)
         {
-            let key = self.raw_text(key)?;
-            self.shapes
-                .step(&mut self.path, &self.hasher, key, value_type);
+            self.unexpected_key(key, value_type)?;
         }
         let word = match value {
             RawValue::Str(text) => u64::from(self.raw_text(text)?),
@@ -212,6 +162,14 @@ impl ShardBuilder {
             RawValue::Bytes(bytes) | RawValue::Any(bytes) => u64::from(self.bytes(bytes)),
         };
         self.columns.values.push(word);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn unexpected_key(&mut self, key: &[u8], value_type: ValueType) -> Result<(), NotUtf8> {
+        let key = self.raw_text(key)?;
+        self.shapes
+            .step(&mut self.path, &self.hasher, key, value_type);
         Ok(())
     }
 
@@ -227,7 +185,13 @@ impl ShardBuilder {
     }
 
     /// Appends a row whose words were written before.
-    pub(crate) fn push(&mut self, row: &RowInput<'_>, shape: u32, event_shape: u32) {
+    pub(crate) fn push(
+        &mut self,
+        row: &RowInput<'_>,
+        (resource, scope): (u32, u32),
+        shape: u32,
+        event_shape: u32,
+    ) {
         let trace = self.trace(row.trace_id);
         let c = &mut self.columns;
         c.value_end.push(c.values.len() as u32);
@@ -237,8 +201,8 @@ impl ShardBuilder {
         c.start_unix_ns.push(row.start_unix_ns);
         c.duration_ns.push(row.duration_ns);
         c.operation.push(row.operation.0);
-        c.resource.push(row.resource.0);
-        c.scope.push(row.scope.0);
+        c.resource.push(resource);
+        c.scope.push(scope);
         c.kind.push(row.kind as u8);
         c.status.push(row.status as u8);
         c.status_message.push(row.status_message.0);

@@ -156,6 +156,17 @@ impl<'a> Fields<'a> {
         Some(u64::from_le_bytes(*value))
     }
 
+    /// [`Fields::next_bytes_if`] for a fixed32 field with a tag of two bytes.
+    #[inline(always)]
+    pub fn next_fixed32_if(&mut self, tag: [u8; 2]) -> Option<u32> {
+        let ([low, high, value @ ..], rest) = self.rest.split_first_chunk::<6>()?;
+        if [*low, *high] != tag {
+            return None;
+        }
+        self.rest = rest;
+        Some(u32::from_le_bytes(*value))
+    }
+
     /// [`Fields::next_bytes_if`] for a varint field below 128.
     #[inline(always)]
     pub fn next_small_varint_if(&mut self, tag: u8) -> Option<u8> {

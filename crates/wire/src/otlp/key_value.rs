@@ -14,6 +14,13 @@ use crate::rest::{WRONG_WIRE_TYPE, strict_utf8, value_of};
 pub(crate) fn plain_attribute(encoded: &[u8]) -> Option<(&[u8], RawValue<'_>)> {
     let (key_length, rest) = tagged_length(encoded, 0x0a)?;
     let (key, rest) = rest.split_at_checked(key_length)?;
+    // Most values are short texts.
+    if let [0x12, value @ 0..0x80, 0x0a, length @ 0..0x80, text @ ..] = rest
+        && usize::from(*length) == text.len()
+        && *value == *length + 2
+    {
+        return Some((key, RawValue::Str(text)));
+    }
     let (value_length, value) = tagged_length(rest, 0x12)?;
     if value_length != value.len() {
         return None;

@@ -17,6 +17,9 @@ use crate::proto::{Field, Fields, put_varint_field};
 use crate::report::{Reason, Refused};
 use crate::rest::{RestWriter, WRONG_WIRE_TYPE, strict_utf8};
 
+/// Field 16, fixed32.
+const FLAGS_TAG: [u8; 2] = [0x85, 0x01];
+
 /// Room that is reused from span to span.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<'a> {
@@ -165,7 +168,7 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
         self.read_usual(&mut fields)?;
         while let Some((number, field, raw)) = fields.next_field()? {
             match (number, field) {
-                (9, Field::Bytes(encoded)) => self.attribute(encoded)?,
+                (9, Field::Bytes(encoded)) => self.unusual_attribute(encoded)?,
                 (1, Field::Bytes(id)) => self.trace_id = id,
                 (2, Field::Bytes(id)) => self.span_id = id,
                 (3, Field::Bytes(text)) => {
@@ -200,7 +203,8 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
         Ok(())
     }
 
-    /// Reads the fields that most spans begin with, as far as they are there and in their order.
+    /// Reads the fields that most spans have, as far as they are there in their order and with nothing
+    /// in between.
     #[inline]
     fn read_usual(&mut self, fields: &mut Fields<'a>) -> Result<(), Refused> {
         const fn tag(number: u8, wire_type: u8) -> u8 {
@@ -221,6 +225,7 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
         while let Some(encoded) = fields.next_bytes_if(tag(9, 2)) {
             self.attribute(encoded)?;
         }
+        self.flags = fields.next_fixed32_if(FLAGS_TAG).unwrap_or_default();
         Ok(())
     }
 
@@ -232,7 +237,7 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
         Ok(self.row.text(cut.as_bytes())?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn attribute(&mut self, encoded: &[u8]) -> Result<(), Refused> {
         if let Some((key, value)) = plain_attribute(encoded)
             && self.attributes < ATTRIBUTES_PER_SPAN_MAX as u32
