@@ -186,8 +186,8 @@ impl Engine {
             id: self.take_id(),
             block_spans: self.options.block_spans,
             // As large as half a head, of which a frozen one may be encoded at the same time.
-            run_spans_max: self.options.head_spans_max / 2,
-            run_bytes_max: self.options.head_bytes_max / 2,
+            run_spans_max: self.options.head_spans_max / 2 / self.tight_part(),
+            run_bytes_max: self.options.head_bytes_max / 2 / self.tight_part(),
             remakes_index,
         };
         let memory = |bytes| self.compact_scratch_bytes.store(bytes, Ordering::Relaxed);
