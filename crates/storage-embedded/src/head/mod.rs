@@ -20,6 +20,7 @@ use tracewell_model::{SpanBatch, TraceId};
 use tracewell_storage::{Position, Record};
 
 pub(crate) use chunk::Chunk;
+use matching::FailedRow;
 pub(crate) use view::{HeadCandidate, HeadView};
 
 /// What a batch costs beside its columns: the vectors' headers, the allocator, the tables here.
@@ -60,6 +61,7 @@ pub(crate) struct HeadBatch {
     /// Rows, trace by trace; `ends` says where each trace's end.
     rows: Vec<u32>,
     ends: Vec<u32>,
+    failed: Vec<FailedRow>,
 }
 
 impl HeadBatch {
@@ -94,6 +96,7 @@ impl HeadBatch {
             .map(|e| e.start);
         HeadBatch {
             start_max_unix_ns: starts.max().unwrap_or(0),
+            failed: FailedRow::of(&batch),
             batch,
             arrived_unix_ns: record.arrived_unix_ns,
             extents,
@@ -111,7 +114,8 @@ impl HeadBatch {
 
     fn memory_bytes(&self) -> usize {
         let tables = self.rows.len() * 4 + self.ends.len() * (4 + 16 + PART_BYTES);
-        self.batch.memory_bytes() + tables + BATCH_OVERHEAD_BYTES
+        let failed = size_of_val(self.failed.as_slice());
+        self.batch.memory_bytes() + tables + failed + BATCH_OVERHEAD_BYTES
     }
 }
 

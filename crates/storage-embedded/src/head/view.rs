@@ -146,7 +146,7 @@ impl HeadView {
     /// The traces of this batch with a span that satisfies all span predicates.
     pub(crate) fn candidates(&self, batch: usize, query: &TraceQuery) -> Vec<HeadCandidate> {
         let batch = self.batch(batch);
-        let matching = matching_traces(&batch.batch, query);
+        let matching = matching_traces(&batch.batch, &batch.failed, query);
         let parts = batch.batch.columns().traces.iter().zip(&batch.extents);
         let parts = parts.zip(matching).filter(|(_, matches)| *matches);
         parts
