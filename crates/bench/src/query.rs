@@ -175,12 +175,17 @@ impl Bench {
         Ok(())
     }
 
-    /// A trace of which a part was acknowledged a moment ago.
+    /// A trace of which a part was acknowledged a moment ago; not the first, which is a giant and has
+    /// a question of its own.
     fn fresh(&self, driver: &Driver, random: &mut Random) -> Option<Question> {
         let plan = &self.traffic.plan;
         let recent = driver.progress.acknowledged_ago(FRESH_NS);
         let body = *recent.get(random.below(recent.len().max(1)))?;
-        let traces: Vec<u64> = plan.body_traces(body % plan.bodies()).collect();
+        let spans = plan.body_traces(body % plan.bodies());
+        let traces: Vec<u64> = spans.filter(|&trace| trace != 0).collect();
+        if traces.is_empty() {
+            return None;
+        }
         let trace = *random.pick(&traces);
         let cycle = plan.cycle(body / plan.bodies(), self.traffic.began_unix_ns);
         let path = format!("/api/traces/{}", hex(&cycle.trace_id(trace)));
