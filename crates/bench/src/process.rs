@@ -188,7 +188,8 @@ mod tests {
         // Threads that ended count for the process, and for none of those that are listed.
         let of_threads = || cpu_by_thread(own).unwrap().values().sum::<f64>();
         while of_threads() == 0.0 || cpu(own).unwrap().total_s() == 0.0 {}
-        assert!(memory(own).unwrap().peak >= memory(own).unwrap().resident);
+        let memory = memory(own).unwrap();
+        assert!(memory.peak >= memory.resident);
         assert!(open_files(own).unwrap() > 2);
         assert!(!is_zombie(own));
     }
