@@ -129,6 +129,12 @@ impl Row<'_> {
         self.shard().raw_text(text).map(TextHandle)
     }
 
+    /// The empty text, which most spans have for a status message.
+    #[inline]
+    pub fn empty_text(&mut self) -> TextHandle {
+        TextHandle(self.shard().empty_text())
+    }
+
     /// Adds an attribute of the span.
     #[inline(always)]
     pub fn attribute(&mut self, key: &[u8], value: RawValue<'_>) -> Result<(), NotUtf8> {
@@ -255,7 +261,7 @@ mod tests {
         ) -> Result<(), NotUtf8> {
             let mut row = builder.row(self.trace_id);
             let operation = row.text(self.operation.as_bytes())?;
-            let status_message = row.text(b"")?;
+            let status_message = row.empty_text();
             for (key, value) in &self.own {
                 row.attribute(key.as_bytes(), RawValue::Str(value))?;
             }

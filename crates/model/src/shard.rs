@@ -25,6 +25,8 @@ pub(crate) struct ShardBuilder {
     pub(crate) hasher: RandomState,
     pub(crate) texts: Distinct,
     pub(crate) bytes: Distinct,
+    /// Position of the empty text, once it was asked for.
+    empty: Option<u32>,
     shapes: Shapes,
     /// The attributes of the open row.
     path: Path,
@@ -54,6 +56,7 @@ impl ShardBuilder {
             hasher: RandomState::default(),
             texts: Distinct::default(),
             bytes: Distinct::default(),
+            empty: None,
             shapes: Shapes::new(),
             path: Path::default(),
             resources: Origins::default(),
@@ -81,6 +84,14 @@ impl ShardBuilder {
         match is_utf8(text) {
             true => Ok(self.texts.add(free, text)),
             false => Err(NotUtf8),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn empty_text(&mut self) -> u32 {
+        match self.empty {
+            Some(position) => position,
+            None => *self.empty.insert(self.texts.intern(&self.hasher, b"")),
         }
     }
 
@@ -139,6 +150,7 @@ impl ShardBuilder {
     pub(crate) fn abandon_row(&mut self) {
         self.texts.undo();
         self.bytes.undo();
+        self.empty = None;
         let written = self.columns.value_end.last().map_or(0, |&end| end as usize);
         self.columns.values.truncate(written);
     }
@@ -231,6 +243,7 @@ impl ShardBuilder {
         let c = &mut self.columns;
         c.text = self.texts.take_texts();
         c.bytes = self.bytes.take();
+        self.empty = None;
         let bytes = c.values.len() * 8 + c.text.text.len() + c.rest.len() + c.span_id.len() * 82;
         if bytes > ROOM_BYTES_MAX {
             let shard = c.shard;

@@ -50,7 +50,7 @@ pub(crate) fn decode<'a>(
         let mut reader = Reader::new(builder.row(trace_id), scratch);
         reader.read(bytes)?;
         let ids = reader.ids()?;
-        if reader.row.has_shard_of(ids.trace) {
+        if ids.trace == trace_id || reader.row.has_shard_of(ids.trace) {
             return reader.push(&ids, origin);
         }
         trace_id = ids.trace;
@@ -339,10 +339,10 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
             scope: origin.scope.handle(&mut row),
             start_unix_ns: self.start,
             duration_ns,
-            operation: known_or_empty(self.name, &mut row)?,
+            operation: self.name.unwrap_or_else(|| row.empty_text()),
             kind: kind_of(self.kind).unwrap_or_default(),
             status: status_of(self.status).unwrap_or_default(),
-            status_message: known_or_empty(self.status_message, &mut row)?,
+            status_message: self.status_message.unwrap_or_else(|| row.empty_text()),
             flags: self.flags,
             rest: self.scratch.rest.as_bytes(),
             marks: self.marks,
@@ -372,13 +372,6 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
             rest.end_unix_ns(self.end);
             0
         })
-    }
-}
-
-fn known_or_empty(text: Option<TextHandle>, row: &mut Row<'_>) -> Result<TextHandle, Refused> {
-    match text {
-        Some(known) => Ok(known),
-        None => Ok(row.text(b"")?),
     }
 }
 
