@@ -11,6 +11,7 @@ mod shelf;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tracewell_model::Clock;
@@ -50,6 +51,8 @@ struct Inner {
     figures: RwLock<Figures>,
     shelf: Arc<FileShelf>,
     resting_bytes_max: usize,
+    /// What the ladder takes: whoever only looks at it does not wait for those who read figures.
+    memory_bytes: AtomicUsize,
     saved: Mutex<SavedState>,
     problems: Vec<String>,
 }
@@ -104,8 +107,10 @@ impl EmbeddedStats {
         let (mut figures, unread) = load(fs.as_ref(), &dir, NAME, Kind::Stats, decode)?;
         let (roll, roll_unread) = load(fs.as_ref(), &dir, ROLL, Kind::Roll, decode_roll)?;
         figures.roll = roll;
-        let shelf = Arc::new(FileShelf::open(fs.clone(), &dir, figures.ladder.places()));
+        let places = unread.is_none().then(|| figures.ladder.places().collect());
+        let shelf = Arc::new(FileShelf::open(fs.clone(), &dir, places)?);
         figures.ladder.set_shelf(shelf.clone());
+        let memory_bytes = figures.ladder.memory_bytes();
         let saved = SavedState {
             positions: figures.positions.clone(),
             at_monotonic_ns: clock.monotonic_ns(),
@@ -119,6 +124,7 @@ impl EmbeddedStats {
             figures: RwLock::new(figures),
             shelf,
             resting_bytes_max,
+            memory_bytes: AtomicUsize::new(memory_bytes),
             saved: Mutex::new(saved),
             problems: unread.into_iter().chain(roll_unread).collect(),
         };
@@ -134,7 +140,7 @@ impl EmbeddedStats {
 
     /// Bytes of memory held, for the budget (D15).
     pub fn memory_bytes(&self) -> usize {
-        self.read().ladder.memory_bytes()
+        self.inner.memory_bytes.load(Ordering::Relaxed)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Figures> {
@@ -216,6 +222,8 @@ impl StatsWriter for EmbeddedStats {
                 .positions
                 .iter()
                 .for_each(|&position| advance(&mut figures.positions, position));
+            let bytes = figures.ladder.memory_bytes();
+            self.inner.memory_bytes.store(bytes, Ordering::Relaxed);
         }
         let mut saved = lock(&self.inner.saved);
         // By either clock: replay after a start moves hours of the wall clock in seconds, and a wall

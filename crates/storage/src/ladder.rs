@@ -73,8 +73,10 @@ pub const FUTURE_NS: u64 = HOUR_NS;
 const LEAP_NS: u64 = HOUR_NS;
 /// How long a leap must last.
 const LEAP_HELD_NS: u64 = 600 * SECOND_NS;
-/// Names nobody uses any more are forgotten after this many slots have expired: a day's.
+/// Names nobody uses any more are forgotten after this many slots have expired, a day's; and if that
+/// failed, after an hour's.
 const EXPIRED_SLOTS_PER_SWEEP: u32 = 144;
+const EXPIRED_SLOTS_PER_RETRY: u32 = 6;
 
 /// How many series of each sort a ladder keeps apart; further ones are counted in `__other__`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,8 +255,10 @@ impl Ladder {
             }
         }
         if self.expired_slots >= EXPIRED_SLOTS_PER_SWEEP {
-            self.expired_slots = 0;
-            self.sweep();
+            self.expired_slots = match self.sweep() {
+                true => 0,
+                false => EXPIRED_SLOTS_PER_SWEEP - EXPIRED_SLOTS_PER_RETRY,
+            };
         }
     }
 
@@ -337,9 +341,13 @@ impl Ladder {
             .position(|rung| at_unix_ns >= rung.from_unix_ns(self.now_unix_ns))
     }
 
-    /// Forgets names without figures, so that services long gone make room for new ones. If not all
-    /// figures can be read, it is not known whose they are.
-    fn sweep(&mut self) {
+    /// Forgets names without figures, so that services long gone make room for new ones: where it is
+    /// wanted, since all figures are looked through for it. False if not all can be read: it is not
+    /// known whose they are.
+    fn sweep(&mut self) -> bool {
+        if !self.names.are_many(&self.limits) {
+            return true;
+        }
         let mut series = HashSet::new();
         let mut slots = self.rungs.iter().flat_map(BTreeMap::values);
         let all_read = slots.all(|slot| {
@@ -351,6 +359,7 @@ impl Ladder {
         if all_read {
             self.names.keep(&series);
         }
+        all_read
     }
 }
 

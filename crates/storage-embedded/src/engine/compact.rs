@@ -20,6 +20,7 @@ use crate::failpoint;
 use crate::manifest::{Edit, Gone};
 use crate::segment::Segment;
 use crate::segment::cache::UnitKey;
+use crate::segment::cut::BLOCK_BYTES_MAX;
 use crate::segment::merge::{self, Failure, Figures, Keep, MergeOptions, Merged, Watch};
 use crate::segment::meta::{index_name, segments_dir};
 
@@ -187,7 +188,9 @@ impl Engine {
             block_spans: self.options.block_spans,
             // As large as half a head, of which a frozen one may be encoded at the same time.
             run_spans_max: self.options.head_spans_max / 2 / self.tight_part(),
-            run_bytes_max: self.options.head_bytes_max / 2 / self.tight_part(),
+            // A block that is full by its bytes must find room in one, or its traces stay in pieces.
+            run_bytes_max: (self.options.head_bytes_max / 2 / self.tight_part())
+                .max(2 * BLOCK_BYTES_MAX as u64),
             remakes_index,
         };
         let memory = |bytes| self.compact_scratch_bytes.store(bytes, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use tracewell_model::{SpanBatch, SpanRef, Value};
 use super::run::{RowRef, Run};
 
 /// Text and attributes in one block: a block of 4,096 spans with long values would be slow to read.
-const BLOCK_BYTES_MAX: usize = 4 << 20;
+pub(crate) const BLOCK_BYTES_MAX: usize = 4 << 20;
 /// A batch with a longer value than this has its spans weighed one by one.
 const LONG_BYTES: u32 = 4_096;
 /// What a span takes beside its values.

@@ -14,6 +14,8 @@ use crate::fs::{self, File, Fs};
 
 /// Files are named by it and a number.
 const PREFIX: &str = "figures-";
+/// So many stay open; a file is opened again in no time.
+const OPEN_MAX: usize = 64;
 /// Behind the bytes of a place stands their checksum.
 const CRC_BYTES: usize = 4;
 
@@ -28,37 +30,71 @@ pub(super) struct FileShelf {
 struct Files {
     open: HashMap<u64, Arc<dyn File>>,
     next: u64,
+    /// Files before it are none of ours to remove.
+    first: u64,
 }
 
 impl FileShelf {
     /// The shelf in this directory. Files that no place is in are left from a save that failed, or
-    /// from one after which there was no time to remove them.
+    /// from one after which there was no time to remove them; unless the snapshot that names places
+    /// could not be read: then they stay. Fails only for files of a newer version (P22).
     pub(super) fn open(
         fs: Arc<dyn Fs>,
         dir: &Path,
-        places: impl Iterator<Item = Place>,
-    ) -> FileShelf {
+        places: Option<Vec<Place>>,
+    ) -> Result<FileShelf, Error> {
+        let files = Files {
+            open: HashMap::new(),
+            next: 0,
+            first: 0,
+        };
         let shelf = FileShelf {
             fs,
             dir: dir.to_owned(),
-            files: Mutex::new(Files {
-                open: HashMap::new(),
-                next: 0,
-            }),
+            files: Mutex::new(files),
         };
-        let named: HashSet<u64> = places.map(|place| place.file).collect();
-        let next = shelf.numbers().chain(named.iter().copied()).max();
-        lock(&shelf.files).next = next.map_or(0, |last| last.saturating_add(1));
-        shelf.keep(&named);
-        shelf
+        shelf.refuse_newer()?;
+        let is_known = places.is_some();
+        let places = places.unwrap_or_default();
+        let named: HashSet<u64> = places.iter().map(|place| place.file).collect();
+        let last = shelf.numbers().chain(named.iter().copied()).max();
+        let next = last.map_or(0, |last| last.saturating_add(1));
+        {
+            let mut files = lock(&shelf.files);
+            (files.next, files.first) = (next, if is_known { 0 } else { next });
+        }
+        // What was read may not be safe yet, and its predecessor come back.
+        if shelf.fs.sync_dir(dir).is_ok() {
+            shelf.keep(&named);
+        }
+        Ok(shelf)
+    }
+
+    fn refuse_newer(&self) -> Result<(), Error> {
+        for number in self.numbers() {
+            let path = self.dir.join(name(number));
+            let header = self
+                .fs
+                .open(&path)
+                .and_then(|file| fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES));
+            // What cannot be read is named when it is asked for.
+            let Ok(header) = header else { continue };
+            if let Err(error @ format::Error::Newer { .. }) =
+                format::check_header(Kind::Shelf, &path, &header)
+            {
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file of these figures; when this answers, they are safe.
     pub(super) fn put(&self, all: &[Resting]) -> Result<Vec<Place>, Error> {
         let file = {
             let mut files = lock(&self.files);
-            files.next += 1;
-            files.next - 1
+            let file = files.next;
+            files.next = file.saturating_add(1);
+            file
         };
         let (mut bytes, mut places) = (format::header(Kind::Shelf).to_vec(), Vec::new());
         for resting in all {
@@ -79,10 +115,13 @@ impl FileShelf {
 
     /// Removes all files but these. What is not removed now is at the next start.
     pub(super) fn keep(&self, named: &HashSet<u64>) {
-        lock(&self.files)
-            .open
-            .retain(|file, _| named.contains(file));
-        for file in self.numbers().filter(|file| !named.contains(file)) {
+        let first = {
+            let mut files = lock(&self.files);
+            files.open.retain(|file, _| named.contains(file));
+            files.first
+        };
+        let is_over = |file: &u64| *file >= first && !named.contains(file);
+        for file in self.numbers().filter(is_over) {
             if let Err(error) = self.fs.unlink(&self.dir.join(name(file))) {
                 tracing::warn!(%error, file = name(file), "a file of expired figures stays");
             }
@@ -105,6 +144,9 @@ impl FileShelf {
         let file = self.fs.open(&path).map_err(failed)?;
         let header = fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES).map_err(failed)?;
         format::check_header(Kind::Shelf, &path, &header)?;
+        if files.open.len() >= OPEN_MAX {
+            files.open.clear();
+        }
         files.open.insert(number, file.clone());
         Ok(file)
     }

@@ -337,3 +337,54 @@ fn a_damaged_shelf_is_named_and_the_rest_is_answered() {
     }
     check(None, "gone");
 }
+
+#[test]
+fn a_start_without_a_snapshot_that_can_be_read_leaves_the_shelf_alone() {
+    let room = Room::new();
+    let stats = room.open_on_shelf();
+    write_and_rest(&stats, 1);
+    stats.flush().unwrap();
+    let sound = std::fs::read(room.snapshot()).unwrap();
+    // A disk that fails for a moment: until figures are saved anew, nothing is lost by it.
+    room.fs.fail(Fault {
+        op: Op::Read,
+        nth: 1,
+        times: 1,
+        outcome: Outcome::Errno(5),
+    });
+    let blind = room.open_on_shelf();
+    assert_eq!((spans(&blind), blind.problems().len()), (0, 1));
+    assert_eq!(spans(&room.open_on_shelf()), 5);
+    // Damage: what was put away stays until a snapshot is read again.
+    std::fs::write(room.snapshot(), &sound[..sound.len() / 2]).unwrap();
+    let anew = room.open_on_shelf();
+    write_and_rest(&anew, 2);
+    anew.flush().unwrap();
+    assert_eq!((room.shelf().len(), spans(&anew)), (2, 5));
+    std::fs::write(room.snapshot(), &sound).unwrap();
+    assert_eq!(spans(&room.open_on_shelf()), 5);
+    assert_eq!(room.shelf().len(), 1, "what the new one named");
+}
+
+#[test]
+fn a_newer_shelf_is_refused_untouched() {
+    let room = Room::new();
+    let stats = room.open_on_shelf();
+    write_and_rest(&stats, 1);
+    stats.flush().unwrap();
+    let mut bytes = std::fs::read(&room.shelf()[0]).unwrap();
+    bytes.splice(8..9, [9]);
+    let crc = format::checksum(bytes.get(..12).unwrap()).to_le_bytes();
+    bytes.splice(12..16, crc);
+    // Also one that nothing names.
+    for file in [
+        room.shelf()[0].clone(),
+        room.dir.path().join("stats/figures-000000ff"),
+    ] {
+        std::fs::write(&file, &bytes).unwrap();
+        let clock = Arc::new(ManualClock::at(T));
+        let opened = EmbeddedStats::open(StdFs::shared(), room.dir.path(), clock);
+        assert!(opened.unwrap_err().to_string().contains("version 9"));
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    }
+}

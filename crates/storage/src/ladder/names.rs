@@ -127,6 +127,16 @@ impl Names {
         operations.chain(self.edges.iter().map(edge))
     }
 
+    /// True when some cap is three quarters reached.
+    pub(super) fn are_many(&self, limits: &LadderLimits) -> bool {
+        let nears = |count: usize, max: usize| count >= max / 4 * 3;
+        let mut of_services = self.operations.values();
+        nears(self.operations.len(), limits.services_max)
+            || nears(self.operation_count, limits.series_max)
+            || nears(self.edges.len(), limits.series_max)
+            || of_services.any(|of| nears(of.len(), limits.operations_per_service_max))
+    }
+
     /// Forgets all but these series, so that those long gone make room for new ones.
     pub(super) fn keep(&mut self, series: &HashSet<Key>) {
         self.operations.clear();

@@ -48,7 +48,7 @@ impl Packed {
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        Entries { rest: &self.bytes }
+        entries(&self.bytes)
     }
 
     /// These entries with others added. Those of a series that has no others are copied as they are.
@@ -76,6 +76,11 @@ impl Packed {
         others.for_each(|(key, figures)| write_entry(&mut bytes, key, figures));
         Packed::of(bytes)
     }
+}
+
+/// The entries of bytes that may be on a shelf.
+pub(super) fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    Entries { rest: bytes }
 }
 
 /// A key as three numbers.
@@ -159,7 +164,8 @@ impl<'a> Iterator for Entries<'a> {
         let whole = self.rest;
         let mut rest = whole;
         let mut next = || number(&mut rest);
-        let (sort, a, b) = (next()?, next()? as u32, next()? as u32);
+        let sort = next()?;
+        let (a, b) = (next()?.try_into().ok()?, next()?.try_into().ok()?);
         let (count, error_count, buckets) = (next()?, next()?, next()?);
         let length = bytes_of_numbers(rest, buckets.checked_mul(2)?)?;
         let (buckets, rest) = rest.split_at_checked(length)?;

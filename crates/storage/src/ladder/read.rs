@@ -23,7 +23,12 @@ impl Ladder {
     pub fn services(&self, window: &Window) -> Answer<ServiceFigures> {
         let (mut of_entries, incomplete) = self.sums(window, |_, is_entry| is_entry);
         // Most services have entry spans; only of the others all spans are gone through.
-        let (others, _) = self.sums(window, |service, _| !of_entries.contains_key(&service));
+        let (others, missed) = self.sums(window, |service, _| !of_entries.contains_key(&service));
+        let incomplete = if incomplete.is_empty() {
+            missed
+        } else {
+            incomplete
+        };
         let others = others.into_iter().map(|sums| (Basis::AllSpans, sums));
         let entries = of_entries.drain().map(|sums| (Basis::EntrySpans, sums));
         let rows = entries.chain(others).map(|(basis, (service, mut steps))| {

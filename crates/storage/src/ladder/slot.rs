@@ -11,7 +11,7 @@ use tracewell_model::histogram::Histogram;
 
 use super::absorb;
 use super::names::Key;
-use super::packed::{Packed, PackedBuckets};
+use super::packed::{self, Packed, PackedBuckets};
 use crate::error::Error;
 use crate::stats::Figures;
 
@@ -124,9 +124,9 @@ impl Slot {
                 None => Err(Error::corrupt("figures lie on a shelf that is not here")),
             };
             match read {
-                Ok(bytes) => Packed::of(bytes)
-                    .entries()
-                    .for_each(|entry| see(entry.key, entry.figures)),
+                Ok(bytes) => {
+                    packed::entries(&bytes).for_each(|entry| see(entry.key, entry.figures));
+                }
                 Err(error) => unread.push((place, error)),
             }
         }
