@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tracewell_storage::Class;
 
+use crate::fs::{self, Fs};
+
 /// Bytes of the beginning that all files share.
 pub const HEADER_BYTES: usize = 16;
 
@@ -247,6 +249,19 @@ pub fn seal_file(kind: Kind, body: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(body);
     bytes.extend_from_slice(&checksum(body).to_le_bytes());
     bytes
+}
+
+/// Fails for a file of a release that this one does not know, which nobody else may touch (P22). What
+/// cannot be read, or is damaged, is named when it is opened.
+pub fn refuse_other_version(fs: &dyn Fs, kind: Kind, path: &Path) -> Result<(), Error> {
+    let read = fs
+        .open(path)
+        .and_then(|file| fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES));
+    let Ok(header) = read else { return Ok(()) };
+    match check_header(kind, path, &header) {
+        Err(error @ (Error::Newer { .. } | Error::Unreleased { .. })) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The version and body of a file that [`seal_file`] made.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tracewell_storage::{Class, Error};
 
 use super::filters::Room;
-use crate::format::{self, HEADER_BYTES, Kind, check_header};
+use crate::format::{self, Kind};
 use crate::fs::{self, Fs};
 use crate::manifest::{Edit, Health, Manifest};
 use crate::segment::Segment;
@@ -104,17 +104,7 @@ fn refuse_other_versions(fs: &dyn Fs, dir: &Path, names: &[String]) -> Result<()
             Some(_) => Kind::Segment,
             None => continue,
         };
-        let path = dir.join(name);
-        let read = fs
-            .open(&path)
-            .and_then(|file| fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES));
-        // What cannot be read is named when the segment is opened.
-        let Ok(header) = read else { continue };
-        if let Err(error @ (format::Error::Newer { .. } | format::Error::Unreleased { .. })) =
-            check_header(kind, &path, &header)
-        {
-            return Err(error.into());
-        }
+        format::refuse_other_version(fs, kind, &dir.join(name))?;
     }
     Ok(())
 }

@@ -53,8 +53,9 @@ impl Engine {
         for old in unread {
             let new = Segment::open(self.fs.as_ref(), &dir, old.meta.clone());
             if unread_parts(&new) < unread_parts(&old) {
+                let new = Arc::new(new);
+                self.exchange(&old, &new);
                 self.note_reopened(&new);
-                self.exchange(&old, &Arc::new(new));
                 gained += 1;
             }
         }

@@ -37,7 +37,7 @@ struct Files {
 impl FileShelf {
     /// The shelf in this directory. Files that no place is in are left from a save that failed, or
     /// from one after which there was no time to remove them; unless the snapshot that names places
-    /// could not be read: then they stay. Fails only for files of a newer version (P22).
+    /// could not be read: then they stay. Fails only for files of another version (P22).
     pub(super) fn open(
         fs: Arc<dyn Fs>,
         dir: &Path,
@@ -53,7 +53,9 @@ impl FileShelf {
             dir: dir.to_owned(),
             files: Mutex::new(files),
         };
-        shelf.refuse_newer()?;
+        for number in shelf.numbers() {
+            format::refuse_other_version(shelf.fs.as_ref(), Kind::Shelf, &dir.join(name(number)))?;
+        }
         let is_known = places.is_some();
         let places = places.unwrap_or_default();
         let named: HashSet<u64> = places.iter().map(|place| place.file).collect();
@@ -68,24 +70,6 @@ impl FileShelf {
             shelf.keep(&named);
         }
         Ok(shelf)
-    }
-
-    fn refuse_newer(&self) -> Result<(), Error> {
-        for number in self.numbers() {
-            let path = self.dir.join(name(number));
-            let header = self
-                .fs
-                .open(&path)
-                .and_then(|file| fs::read_exact_at(file.as_ref(), 0, HEADER_BYTES));
-            // What cannot be read is named when it is asked for.
-            let Ok(header) = header else { continue };
-            if let Err(error @ format::Error::Newer { .. }) =
-                format::check_header(Kind::Shelf, &path, &header)
-            {
-                return Err(error.into());
-            }
-        }
-        Ok(())
     }
 
     /// Writes a file of these figures; when this answers, they are safe.
