@@ -85,7 +85,7 @@ impl Default for EngineOptions {
             block_spans: 4_096,
             filter_bytes_max: 48 << 20,
             seal_inline: true,
-            merge_segments_min: 16,
+            merge_segments_min: 32,
             retention: Retention::default(),
         }
     }

@@ -5,9 +5,9 @@
 //! segments whose index is gone with others whose is gone, and those the sampler has decided about
 //! with their like, so that its live window (D21) never waits for what came after.
 //!
-//! While spans come in, as many are gathered as make a good segment: 4 M spans, then 16 M, each
-//! span being copied twice on its way; small ones also when there are many of them. When nothing
-//! comes any more, in the present window or in one that is over, what is left is merged too.
+//! While spans come in, as many are gathered as make a full segment, 8 M spans: at full rate each span
+//! is copied once. Small ones are merged also when there are many of them. When nothing comes any more,
+//! in the present window or in one that is over, what is left is merged too.
 //! Whoever outweighs the others twice is not copied for their sake, so a segment grows by half at
 //! least whenever it is copied, and the count of those that are left is a logarithm.
 //!
@@ -18,11 +18,10 @@ use std::ops::Range;
 
 use crate::segment::meta::SegmentMeta;
 
-/// What a merge aims at, in spans. What has half of the last one is full.
-const GOALS: [u64; 2] = [4 << 20, 16 << 20];
-const FULL: u64 = GOALS[1] / 2;
-/// No merge is larger than the last goal and one segment that is nearly full.
-const WEIGHT_MAX: u64 = GOALS[1] + FULL;
+/// What a merge aims at, in spans.
+const FULL: u64 = 8 << 20;
+/// No merge is larger.
+const WEIGHT_MAX: u64 = 3 * FULL;
 
 /// Dropping less than this part of a segment is not worth copying the rest: it goes when the segment
 /// is merged.
@@ -91,7 +90,7 @@ pub(super) fn pick(all: &[Candidate], is_quiet: bool, many: usize) -> Option<Ran
         let is_over = is_quiet || from + party.len() < all.len();
         let picked = match is_over {
             true => alike(party, FULL, 2),
-            false => goal(party).or_else(|| alike(party, GOALS[0] / 2, many)),
+            false => full(party).or_else(|| alike(party, FULL / 4, many)),
         };
         if let Some(picked) = picked {
             return Some(from + picked.start..from + picked.end);
@@ -156,22 +155,20 @@ fn thinned(all: &[Candidate]) -> Option<Range<usize>> {
     Some(from..from + neighbours.count())
 }
 
-/// The oldest neighbours, each less than half a goal, that come to one together.
-fn goal(party: &[Candidate]) -> Option<Range<usize>> {
-    GOALS.into_iter().find_map(|goal| {
-        let (mut from, mut weight) = (0, 0);
-        for (at, candidate) in party.iter().enumerate() {
-            if candidate.weight >= goal / 2 {
-                (from, weight) = (at + 1, 0);
-                continue;
-            }
-            weight += candidate.weight;
-            if weight >= goal {
-                return Some(from..at + 1);
-            }
+/// The oldest neighbours, none of them full, that come to a full one together.
+fn full(party: &[Candidate]) -> Option<Range<usize>> {
+    let (mut from, mut weight) = (0, 0);
+    for (at, candidate) in party.iter().enumerate() {
+        if candidate.weight >= FULL / 2 {
+            (from, weight) = (at + 1, 0);
+            continue;
         }
-        None
-    })
+        weight += candidate.weight;
+        if weight >= FULL {
+            return Some(from..at + 1);
+        }
+    }
+    None
 }
 
 /// The oldest neighbours, at least so many and as many as there are, each below this weight, none
@@ -203,7 +200,7 @@ mod tests {
     use super::*;
 
     const HEAD: u64 = 262_144;
-    const MANY: usize = 16;
+    const MANY: usize = 32;
 
     fn candidate(id: u64, spans: u64, window: u64) -> Candidate {
         Candidate {
@@ -240,17 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn at_full_rate_each_span_is_copied_twice_and_few_segments_are_left() {
+    fn at_full_rate_each_span_is_copied_once_and_few_segments_are_left() {
         let (mut segments, mut copied) = (Vec::new(), 0);
         for id in 1..=10_000 {
             segments.push(candidate(id, HEAD, 1));
             copied += settle(&mut segments, false);
             let small = segments.iter().filter(|segment| segment.spans < FULL);
-            assert!(small.count() < MANY + 4);
+            assert!(small.count() < MANY);
         }
-        assert!(copied <= 2 * 10_000 * HEAD);
-        let full = segments.iter().filter(|segment| segment.spans >= GOALS[1]);
-        assert!(full.count() >= 150);
+        assert!(copied <= 10_000 * HEAD);
+        let full = segments.iter().filter(|segment| segment.spans >= FULL);
+        assert!(full.count() >= 10_000 / MANY);
     }
 
     #[test]
