@@ -69,8 +69,19 @@ impl<'a> Reader<'a> {
         Ok(byte)
     }
 
-    /// A number.
+    /// A number. Most take one byte.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Damaged> {
+        match self.0 {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Damaged> {
         let mut number = 0u64;
         for shift in (0..70).step_by(7) {
             let byte = self.byte()?;

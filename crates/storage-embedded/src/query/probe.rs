@@ -353,9 +353,7 @@ impl<'a> Probe<'a> {
     /// One fragment.
     pub(super) fn fragment(&mut self, segment: &Segment, ordinal: u32) -> Option<Fragment> {
         let page = self.fragments(segment, (ordinal / FRAGMENTS_PER_PAGE) as usize)?;
-        page.fragments
-            .get((ordinal % FRAGMENTS_PER_PAGE) as usize)
-            .cloned()
+        page.get((ordinal % FRAGMENTS_PER_PAGE) as usize)
     }
 
     pub(super) fn names(&mut self, segment: &Segment) -> Option<Arc<NameTable>> {

@@ -18,7 +18,7 @@ use super::projected::{self, ProjectedRow, ProjectedRows};
 use super::rank::Ranking;
 use crate::segment::Segment;
 use crate::segment::block::Block;
-use crate::segment::fragment::Fragment;
+use crate::segment::fragment::FragmentPage;
 use crate::segment::pages::FRAGMENTS_PER_PAGE;
 
 /// What an answer lacks when a block cannot be read.
@@ -49,6 +49,21 @@ pub(super) struct SegmentScan {
     found: Vec<Candidate>,
     /// The block at hand: fragments side by side share it.
     block: Option<BlockAtHand>,
+}
+
+/// The rows of the fragments of a page that may become hits, in stretches.
+fn hopeful(page: &FragmentPage, query: &TraceQuery) -> Vec<Range<u64>> {
+    let mut stretches: Vec<Range<u64>> = Vec::new();
+    for (extent, rows) in page.extents() {
+        if locate::is_hopeless(query, extent) {
+            continue;
+        }
+        match stretches.last_mut() {
+            Some(last) if last.end == rows.start => last.end = rows.end,
+            _ => stretches.push(rows),
+        }
+    }
+    stretches
 }
 
 /// A block, and which of its rows satisfy what the index left open.
@@ -128,18 +143,21 @@ impl SegmentScan {
         let Some(page) = probe.fragments(&segment, number as usize) else {
             return;
         };
-        for (fragment, summary) in (number * FRAGMENTS_PER_PAGE..).zip(&page.fragments) {
-            if locate::is_hopeless(query, summary.extent) {
-                continue;
-            }
-            if let Some(row) = self.first_match(probe, query, summary) {
+        for stretch in hopeful(&page, query) {
+            let mut from = stretch.start;
+            while let Some(row) = self.first_match(probe, query, from..stretch.end) {
+                let Some((place, extent, rows)) = page.with_row(row) else {
+                    break;
+                };
+                let fragment = number * FRAGMENTS_PER_PAGE + place as u32;
                 let seen = Seen {
                     segment: self.at,
                     fragment,
                     row,
                 };
-                let rank = self.ranking.of_fragment(self.at, fragment, summary.extent);
+                let rank = self.ranking.of_fragment(self.at, fragment, extent);
                 self.found.push(Candidate { rank, seen });
+                from = rows.end;
             }
         }
         // Equal ranks may stand in any order: it is the caller's business, who sorts by (key,
@@ -179,18 +197,15 @@ impl SegmentScan {
         Some((numbers.start as u32..numbers.end as u32, rows))
     }
 
-    /// The first row of the fragment that satisfies all span predicates.
+    /// The first of these rows that satisfies all span predicates.
     fn first_match(
         &mut self,
         probe: &mut Probe<'_>,
         query: &TraceQuery,
-        fragment: &Fragment,
+        mut rows: Range<u64>,
     ) -> Option<u64> {
-        let rows = fragment.first_row..fragment.end_row();
         let Some(mut projected) = self.rows.take() else {
-            return rows
-                .into_iter()
-                .find(|&row| self.has_attributes(probe, query, row));
+            return rows.find(|&row| self.has_attributes(probe, query, row));
         };
         let segment = Arc::clone(&self.segment);
         let found = projected.find(probe, (query, &segment), rows, |probe, at| {

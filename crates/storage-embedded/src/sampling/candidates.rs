@@ -131,7 +131,7 @@ impl<'a> Reading<'a> {
         let mut number = 0;
         for entry in &index.directory.pages {
             self.context.check()?;
-            for fragment in index.read_page(entry)?.fragments {
+            for fragment in index.read_page(entry)?.iter() {
                 let first = fragment.steps.first();
                 let root = fragment.root.and_then(|group| {
                     let place = roots.get_mut(group as usize)?;

@@ -28,7 +28,7 @@ pub(crate) struct FailedBlock {
 
 impl FailedBlock {
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(self.rows.as_slice()) + self.block.memory_bytes()
+        size_of_val(self.rows.as_slice()) + self.block.memory_bytes_without_tails()
     }
 }
 

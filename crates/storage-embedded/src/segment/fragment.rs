@@ -4,6 +4,8 @@
 //! segment is several such stretches, so a page says from when to when its fragments start.
 #![warn(clippy::indexing_slicing)]
 
+use std::ops::Range;
+
 use tracewell_model::summary::ServiceShare;
 use tracewell_model::{TraceId, TraceStatus, TraceSummary};
 
@@ -51,10 +53,6 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
-    pub(crate) fn end_row(&self) -> u64 {
-        self.first_row + u64::from(self.spans)
-    }
-
     /// As the summary of a trace of which it is all there is.
     pub(crate) fn summary(&self, trace_id: TraceId, names: &NameTable) -> TraceSummary {
         let Extent { start, end } = self.extent;
@@ -121,19 +119,81 @@ impl PageEntry {
     }
 }
 
-/// A decoded page.
+/// A decoded page. Searches look at all extents of a page and at few fragments whole: what a fragment
+/// has several of lies side by side with that of the others.
 #[derive(Debug)]
 pub(crate) struct FragmentPage {
-    pub(crate) fragments: Vec<Fragment>,
+    entries: Vec<Entry>,
+    shares: Vec<Share>,
+    steps: Vec<Step>,
+}
+
+/// A fragment but for its shares and steps.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    extent: Extent,
+    first_row: u64,
+    spans: u32,
+    errors: u32,
+    orphans: u32,
+    root: Option<u32>,
+    /// Where its shares and steps end in those of the page.
+    shares_end: u32,
+    steps_end: u32,
+}
+
+impl Entry {
+    fn rows(&self) -> Range<u64> {
+        self.first_row..self.first_row + u64::from(self.spans)
+    }
 }
 
 impl FragmentPage {
     pub(crate) fn memory_bytes(&self) -> usize {
-        let one = |f: &Fragment| {
-            let (shares, steps) = (size_of_val(&*f.shares), size_of_val(&*f.steps));
-            size_of::<Fragment>() + shares + steps
-        };
-        self.fragments.iter().map(one).sum()
+        size_of_val(&*self.entries) + size_of_val(&*self.shares) + size_of_val(&*self.steps)
+    }
+
+    /// How far each fragment reaches, and its rows.
+    pub(crate) fn extents(&self) -> impl Iterator<Item = (Extent, Range<u64>)> + '_ {
+        self.entries
+            .iter()
+            .map(|entry| (entry.extent, entry.rows()))
+    }
+
+    /// The fragment with this row: its place, how far it reaches, and its rows.
+    pub(crate) fn with_row(&self, row: u64) -> Option<(usize, Extent, Range<u64>)> {
+        let after = self.entries.partition_point(|entry| entry.first_row <= row);
+        let at = after.checked_sub(1)?;
+        let entry = self.entries.get(at)?;
+        let rows = entry.rows();
+        rows.contains(&row).then_some((at, entry.extent, rows))
+    }
+
+    /// The fragment at this place.
+    pub(crate) fn get(&self, at: usize) -> Option<Fragment> {
+        let entry = self.entries.get(at)?;
+        let before = at
+            .checked_sub(1)
+            .and_then(|before| self.entries.get(before));
+        let (shares_from, steps_from) =
+            before.map_or((0, 0), |before| (before.shares_end, before.steps_end));
+        let shares = shares_from as usize..entry.shares_end as usize;
+        let steps = steps_from as usize..entry.steps_end as usize;
+        Some(Fragment {
+            extent: entry.extent,
+            steps: self.steps.get(steps)?.to_vec(),
+            spans: entry.spans,
+            errors: entry.errors,
+            orphans: entry.orphans,
+            root: entry.root,
+            shares: self.shares.get(shares)?.to_vec(),
+            first_row: entry.first_row,
+        })
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Fragment> + '_ {
+        (0..self.entries.len()).filter_map(|at| self.get(at))
     }
 
     pub(crate) fn read(columns: &[Vec<u8>; COLUMNS]) -> Result<FragmentPage, Damaged> {
@@ -149,7 +209,11 @@ impl FragmentPage {
         ] = &mut columns;
         let mut row = counts.varint()?;
         let mut arrivals = Arrivals::read(arrivals)?;
-        let mut fragments = Vec::new();
+        let mut page = FragmentPage {
+            entries: Vec::new(),
+            shares: Vec::new(),
+            steps: Vec::new(),
+        };
         let mut start = 0u64;
         while counts.remaining() > 0 {
             start = start.wrapping_add(starts.zigzag()? as u64);
@@ -160,21 +224,24 @@ impl FragmentPage {
             }
             let first_row = row;
             row = row.checked_add(u64::from(spans)).ok_or(Damaged("rows"))?;
-            fragments.push(Fragment {
+            let root = counts.u32()?.checked_sub(1);
+            read_shares(counts.u32()?, services, shares, &mut page.shares)?;
+            arrivals.read_steps(spans, reaches, &mut page.steps)?;
+            page.entries.push(Entry {
                 extent: Extent { start, end },
+                first_row,
                 spans,
                 errors,
                 orphans,
-                root: counts.u32()?.checked_sub(1),
-                shares: read_shares(counts.u32()?, services, shares)?,
-                steps: arrivals.read_steps(spans, reaches)?,
-                first_row,
+                root,
+                shares_end: page.shares.len() as u32,
+                steps_end: page.steps.len() as u32,
             });
         }
         if arrivals.r.remaining() > 0 || columns.iter().any(|column| column.remaining() > 0) {
             return Err(Damaged("bytes after a fragment page"));
         }
-        Ok(FragmentPage { fragments })
+        Ok(page)
     }
 }
 
@@ -182,11 +249,11 @@ fn read_shares(
     count: u32,
     services: &mut Reader<'_>,
     shares: &mut Reader<'_>,
-) -> Result<Vec<Share>, Damaged> {
+    read: &mut Vec<Share>,
+) -> Result<(), Damaged> {
     if count as usize > services.remaining() {
         return Err(Damaged("services of a fragment"));
     }
-    let mut read = Vec::with_capacity(count as usize);
     let mut service = 0u32;
     for _ in 0..count {
         service = service
@@ -199,7 +266,7 @@ fn read_shares(
             errors: if packed & 1 == 1 { shares.u32()? } else { 0 },
         });
     }
-    Ok(read)
+    Ok(())
 }
 
 /// The arrivals of a page: all that there are, then each fragment's.
@@ -227,12 +294,16 @@ impl<'a> Arrivals<'a> {
         })
     }
 
-    fn read_steps(&mut self, spans: u32, reaches: &mut Reader<'_>) -> Result<Vec<Step>, Damaged> {
+    fn read_steps(
+        &mut self,
+        spans: u32,
+        reaches: &mut Reader<'_>,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Damaged> {
         let count = self.r.count(1)?;
         if count == 0 {
             return Err(Damaged("a fragment that never arrived"));
         }
-        let mut steps = Vec::with_capacity(count);
         self.first = self.first.wrapping_add(self.r.zigzag()?);
         let mut at = self.first;
         for number in 1..=count {
@@ -249,7 +320,7 @@ impl<'a> Arrivals<'a> {
                 },
             });
         }
-        Ok(steps)
+        Ok(())
     }
 }
 

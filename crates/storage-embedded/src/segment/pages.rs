@@ -220,13 +220,17 @@ mod tests {
         }
     }
 
+    fn end_row(fragment: &Fragment) -> u64 {
+        fragment.first_row + u64::from(fragment.spans)
+    }
+
     #[test]
     fn pages_hold_every_fragment_and_say_what_is_in_them() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut random = fastrand::Rng::with_seed(1);
         let mut fragments: Vec<Fragment> = Vec::new();
         for _ in 0..1_000 {
-            let first_row = fragments.last().map_or(7, Fragment::end_row);
+            let first_row = fragments.last().map_or(7, end_row);
             fragments.push(random_fragment(&mut random, first_row));
         }
         let mut out = FrameWriter::create(&StdFs, dir.path(), "x", Kind::Index).expect("works");
@@ -244,7 +248,18 @@ mod tests {
             let columns: [Vec<u8>; COLUMNS] =
                 frame::read_columns(file.as_ref(), &path, &entry.frame).expect("is whole");
             let page = FragmentPage::read(&columns).expect("is sound");
-            assert!(page.fragments == expected);
+            assert!(page.iter().eq(expected.iter().cloned()));
+            let extents = expected.iter().map(|f| (f.extent, f.first_row..end_row(f)));
+            assert!(page.extents().eq(extents));
+            for (at, fragment) in expected.iter().enumerate() {
+                let rows = fragment.first_row..end_row(fragment);
+                for row in [rows.start, rows.end - 1] {
+                    assert_eq!(
+                        page.with_row(row),
+                        Some((at, fragment.extent, rows.clone()))
+                    );
+                }
+            }
             check_entry(entry, expected);
             for (number, column) in columns.iter().enumerate() {
                 let mut cut = columns.clone();

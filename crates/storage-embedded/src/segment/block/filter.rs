@@ -32,10 +32,10 @@ pub(super) fn holding(block: &Body, filter: &TagFilter) -> Result<Vec<bool>, Err
     let own = search.own_slots();
     // Tails are opened only where events can decide.
     let tails = match classes.iter().any(|class| class.events.is_some()) {
-        true => Some(block.section(Section::Rest)?),
+        true => Some(block.section_once(Section::Rest)?),
         false => None,
     };
-    search.rows(&own, &origins.resources, &classes, tails)
+    search.rows(&own, &origins.resources, &classes, tails.as_deref())
 }
 
 struct Search<'b> {

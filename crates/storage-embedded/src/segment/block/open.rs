@@ -2,6 +2,7 @@
 //! needs no tails, and most of what is asked needs no span ids.
 #![warn(clippy::indexing_slicing)]
 
+use std::borrow::Cow;
 use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 
@@ -277,6 +278,15 @@ impl Body {
         Ok(cell.get_or_init(|| opened))
     }
 
+    /// The bytes of a section, decompressed for this one use unless they are there.
+    pub(super) fn section_once(&self, which: Section) -> Result<Cow<'_, [u8]>, Error> {
+        let opened = self.opened.get(which as usize).and_then(OnceLock::get);
+        match opened {
+            Some(opened) => Ok(Cow::Borrowed(opened)),
+            None => open_section(&self.parts, &self.bytes, which).map(Cow::Owned),
+        }
+    }
+
     /// For each row whether it satisfies the condition: it is asked once per distinct value.
     pub(crate) fn holding(&self, filter: &TagFilter) -> Result<Vec<bool>, Error> {
         filter::holding(self, filter)
@@ -286,7 +296,14 @@ impl Body {
     pub(crate) fn memory_bytes(&self) -> usize {
         let sections = self.parts.sections.iter();
         let raw: usize = sections.map(|section| section.raw as usize).sum();
-        self.bytes.len() + raw * 2
+        self.bytes.len() + raw + self.structure.memory_bytes()
+    }
+
+    /// The same of one that is only asked [`Body::holding`] and for durations: what spans have in
+    /// their tails, stack traces above all, is most of those that failed, and is not opened to stay.
+    pub(crate) fn memory_bytes_without_tails(&self) -> usize {
+        let (_, tails) = self.parts.section(Section::Rest);
+        self.memory_bytes() - tails.raw as usize
     }
 }
 

@@ -224,6 +224,27 @@ impl Structure {
         values
     }
 
+    /// Bytes of its tables.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let words = [
+            &self.traces,
+            &self.rows,
+            &self.counts,
+            &self.origin_values,
+            &self.varying,
+        ];
+        let words = words.into_iter().chain(&self.shapes);
+        let names = self.columns.iter().map(|column| column.name.len());
+        words.map(|words| size_of_val(&**words)).sum::<usize>()
+            + names.sum::<usize>()
+            + size_of_val(&*self.columns)
+            + size_of_val(&*self.shapes)
+            + size_of_val(&*self.resources)
+            + size_of_val(&*self.scopes)
+            + size_of_val(&*self.templates)
+            + size_of_val(&*self.slots)
+    }
+
     /// How many values a column has.
     pub(super) fn values_of_column(&self, column: usize) -> u32 {
         self.counts.get(column).copied().unwrap_or(0)

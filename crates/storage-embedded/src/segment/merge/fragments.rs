@@ -19,7 +19,8 @@ pub(super) fn merge(
         for entry in &source.index.directory.pages {
             watch.check()?;
             let page = source.index.read_page(entry);
-            for mut fragment in page.map_err(|error| source.blame(error))?.fragments {
+            let page = page.map_err(|error| source.blame(error))?;
+            for mut fragment in page.iter() {
                 let is_here = fragments.moved(number).is_some();
                 number += 1;
                 if !is_here {

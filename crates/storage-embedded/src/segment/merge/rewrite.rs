@@ -258,7 +258,7 @@ impl<'a> Pages<'a> {
         Ok(steps.collect())
     }
 
-    fn fragment(&mut self, index: &IndexFile, number: u32) -> Result<&Fragment, Failure> {
+    fn fragment(&mut self, index: &IndexFile, number: u32) -> Result<Fragment, Failure> {
         let wanted = number / FRAGMENTS_PER_PAGE;
         let blame = Failure::of(self.input.meta.id);
         let missing = || Error::corrupt("a fragment page is missing");
@@ -269,7 +269,7 @@ impl<'a> Pages<'a> {
         }
         let page = self.page.as_ref().map(|(_, page)| page);
         let at = (number % FRAGMENTS_PER_PAGE) as usize;
-        let fragment = page.and_then(|page| page.fragments.get(at));
+        let fragment = page.and_then(|page| page.get(at));
         fragment.ok_or_else(|| blame(missing()))
     }
 }

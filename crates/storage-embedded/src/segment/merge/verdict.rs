@@ -52,8 +52,8 @@ fn for_each_fragment(
     for entry in &index.directory.pages {
         watch.check()?;
         let page = index.read_page(entry).map_err(Failure::of(input.meta.id))?;
-        for fragment in &page.fragments {
-            each(number, fragment)?;
+        for fragment in page.iter() {
+            each(number, &fragment)?;
             number += 1;
         }
     }
