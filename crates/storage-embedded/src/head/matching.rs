@@ -5,6 +5,7 @@
 use tracewell_model::attribute::{Attribute, ValueType};
 use tracewell_model::batch::Columns;
 use tracewell_model::{SpanBatch, StatusCode};
+use tracewell_storage::find::TagCondition;
 use tracewell_storage::{TagFilter, TraceQuery};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -57,12 +58,7 @@ pub(super) fn matching_traces(
     if query.span_error == Some(true) {
         let wanted = query.service.as_deref().map(service_hash);
         let rows = failed.iter().filter(|row| row.may_match(query, wanted));
-        let rows = rows.map(|failed| failed.row as usize);
-        return traces_of(
-            batch,
-            query,
-            rows.filter(|&row| matches_columns(batch, query, row)),
-        );
+        return traces_of_few(batch, query, rows.map(|failed| failed.row));
     }
     ColumnMatcher::new(batch, query).map_or_else(Vec::new, |columns| {
         let rows = 0..batch.len();
@@ -70,14 +66,19 @@ pub(super) fn matching_traces(
     })
 }
 
-fn matches_columns(batch: &SpanBatch, query: &TraceQuery, row: usize) -> bool {
-    let span = batch.span(row as u32);
-    query.matches_span_columns(
-        span.service(),
-        span.operation(),
-        span.is_error(),
-        span.duration_ns(),
-    )
+/// The traces of those of these few rows that satisfy the query: each is asked for itself.
+fn traces_of_few(
+    batch: &SpanBatch,
+    query: &TraceQuery,
+    rows: impl Iterator<Item = u32>,
+) -> Vec<bool> {
+    let columns = batch.columns();
+    let mut matching = Vec::new();
+    for row in rows.filter(|&row| query.matches_span(batch.span(row))) {
+        matching.resize(columns.traces.len(), false);
+        matching[columns.trace[row as usize] as usize] = true;
+    }
+    matching
 }
 
 /// The traces of those of these rows that have the attributes that are asked for.
@@ -162,9 +163,12 @@ struct TagMatcher<'a> {
 }
 
 impl<'a> TagMatcher<'a> {
-    /// None when nothing in the batch has the key.
+    /// None when nothing in the batch has the key, or the value that is asked for.
     fn new(batch: &'a SpanBatch, filter: &'a TagFilter) -> Option<Self> {
         let columns = batch.columns();
+        if !may_hold(columns, filter) {
+            return None;
+        }
         let places: Vec<Vec<usize>> = columns
             .shapes
             .iter()
@@ -239,6 +243,19 @@ impl<'a> TagMatcher<'a> {
     }
 }
 
+/// False when no text of the batch is the one that is asked for, and the key has texts only: nearly all
+/// batches, where few spans are looked for.
+fn may_hold(columns: &Columns, filter: &TagFilter) -> bool {
+    let TagCondition::Equals(text) = &filter.condition else {
+        return true;
+    };
+    let mut attributes = columns.shapes.iter().flatten();
+    columns.text.text.contains(text)
+        || attributes.any(|&(key, value_type)| {
+            value_type != ValueType::Str && columns.text.get(key) == filter.key
+        })
+}
+
 fn holds(filter: &TagFilter, attribute: &Attribute<'_>) -> bool {
     filter.condition.holds(&attribute.value)
 }
@@ -256,7 +273,6 @@ mod tests {
     use regex::Regex;
     use tracewell_storage::conformance::spans::batch;
     use tracewell_storage::conformance::{OwnedValue, SpanSpec};
-    use tracewell_storage::find::TagCondition;
 
     use super::*;
 
