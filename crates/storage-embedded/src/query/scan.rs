@@ -40,6 +40,9 @@ pub(super) struct SegmentScan {
     rows: Option<ProjectedRows>,
     /// Blocks that may satisfy the attributes; none: no attribute was asked for.
     blocks: Option<BTreeSet<u32>>,
+    /// The rows of the block that was asked for last, and whether it is one of these: rows are asked
+    /// for side by side.
+    asked_last: (Range<u64>, bool),
     /// What copies of failed spans decide.
     failed: Option<FailedSpans>,
     ranking: Ranking,
@@ -110,6 +113,7 @@ impl SegmentScan {
             segment,
             rows,
             blocks,
+            asked_last: (0..0, false),
             failed,
             ranking,
             pages,
@@ -202,10 +206,13 @@ impl SegmentScan {
         &mut self,
         probe: &mut Probe<'_>,
         query: &TraceQuery,
-        mut rows: Range<u64>,
+        rows: Range<u64>,
     ) -> Option<u64> {
+        if rows.is_empty() {
+            return None;
+        }
         let Some(mut projected) = self.rows.take() else {
-            return rows.find(|&row| self.has_attributes(probe, query, row));
+            return self.first_with_attributes(probe, query, &rows);
         };
         let segment = Arc::clone(&self.segment);
         let found = projected.find(probe, (query, &segment), rows, |probe, at| {
@@ -238,13 +245,52 @@ impl SegmentScan {
     }
 
     /// False when the row lies in a block that does not have the attributes.
-    fn may_have_attributes(&self, row: u64) -> bool {
+    fn may_have_attributes(&mut self, row: u64) -> bool {
         let Some(blocks) = &self.blocks else {
             return true;
         };
-        let data = self.segment.data.as_ref().ok();
-        let number = data.and_then(|data| data.block_of_row(row));
-        number.is_some_and(|number| blocks.contains(&(number as u32)))
+        let (rows, may_have) = &mut self.asked_last;
+        if !rows.contains(&row) {
+            let data = self.segment.data.as_ref().ok();
+            let number = data.and_then(|data| data.block_of_row(row));
+            let block = number.and_then(|number| data?.blocks.get(number));
+            *rows = block.map_or(row..row, |block| block.first_row..block.end_row());
+            *may_have = number.is_some_and(|number| blocks.contains(&(number as u32)));
+        }
+        *may_have
+    }
+
+    /// The first of these rows with the attributes that are asked for, whatever else is.
+    fn first_with_attributes(
+        &mut self,
+        probe: &mut Probe<'_>,
+        query: &TraceQuery,
+        rows: &Range<u64>,
+    ) -> Option<u64> {
+        if self.blocks.is_none() {
+            return rows.clone().next();
+        }
+        let segment = Arc::clone(&self.segment);
+        let data = segment.data.as_ref().ok()?;
+        let mut next = data.block_of_row(rows.start)? as u32;
+        loop {
+            let number = *self.blocks.as_ref()?.range(next..).next()?;
+            next = number + 1;
+            let block = data.blocks.get(number as usize)?;
+            if block.first_row >= rows.end {
+                return None;
+            }
+            let from = block.first_row.max(rows.start);
+            let to = block.end_row().min(rows.end);
+            let Some((first_row, holding)) = self.attributes(probe, query, from) else {
+                continue;
+            };
+            let these = (from - first_row) as usize..(to - first_row) as usize;
+            let holding = holding.get(these).unwrap_or_default();
+            if let Some(at) = holding.iter().position(|holds| *holds) {
+                return Some(from + at as u64);
+            }
+        }
     }
 
     /// True when the attributes of this row are those that are asked for.
@@ -255,10 +301,22 @@ impl SegmentScan {
         if !self.may_have_attributes(row) {
             return false;
         }
+        let holding = self.attributes(probe, query, row);
+        holding.is_some_and(|(first_row, holding)| {
+            holding.get((row - first_row) as usize) == Some(&true)
+        })
+    }
+
+    /// For each row of the block with this row, from its first one on, whether its attributes are those
+    /// that are asked for.
+    fn attributes(
+        &mut self,
+        probe: &mut Probe<'_>,
+        query: &TraceQuery,
+        row: u64,
+    ) -> Option<(u64, &[bool])> {
         let segment = Arc::clone(&self.segment);
-        let Some(at_hand) = self.at_hand(probe, row) else {
-            return false;
-        };
+        let at_hand = self.at_hand(probe, row)?;
         if at_hand.attributes.is_none() {
             let block = at_hand.block.clone();
             let holding = block.map(|block| narrow::rows_with(&block, &query.tags));
@@ -266,12 +324,7 @@ impl SegmentScan {
                 holding.and_then(|holding| probe.decoded(&segment, at_hand.number, holding, COST));
             at_hand.attributes = Some(holding.unwrap_or_default());
         }
-        let at = (row - at_hand.first_row) as usize;
-        at_hand
-            .attributes
-            .as_ref()
-            .and_then(|holding| holding.get(at).copied())
-            .unwrap_or(false)
+        Some((at_hand.first_row, at_hand.attributes.as_deref()?))
     }
 
     /// True when the duration of this row lies in the range that is asked for.
