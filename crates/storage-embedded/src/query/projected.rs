@@ -148,7 +148,8 @@ impl ProjectedRows {
                 rows.extend(spans.filter_map(|span| projected(query, span)));
             }
         }
-        rows.sort_unstable();
+        // Each group's rows ascend: this sort merges them.
+        rows.sort();
         rows
     }
 }
