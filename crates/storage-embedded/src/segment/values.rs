@@ -91,8 +91,6 @@ pub(crate) struct RunValues<'a> {
     shapes: Vec<Box<[u32]>>,
     shape_of: HashMap<Box<[u32]>, u32>,
     origins: [Origins; 2],
-    /// What was read only to have it near.
-    touched: u32,
     groups: Vec<(u32, u32)>,
     group_of: HashMap<(u32, u32), u32>,
 }
@@ -150,6 +148,12 @@ impl Tables {
             scopes: vec![UNKNOWN; c.scopes.len()],
         }
     }
+
+    /// Reads a word of each line of the cache that texts' words lie in, to have them near.
+    pub(crate) fn touch(&self) -> u64 {
+        let words = self.texts.words.iter().step_by(8);
+        words.fold(0, |sum, known| sum ^ u64::from(known.word))
+    }
 }
 
 fn hashed(ends: &[u32], bytes: &[u8], hasher: &DefaultHashBuilder) -> KnownValues {
@@ -199,7 +203,6 @@ impl<'a> RunValues<'a> {
             shapes: Vec::new(),
             shape_of: HashMap::new(),
             origins: Default::default(),
-            touched: 0,
             groups: Vec::new(),
             group_of: HashMap::new(),
         }
@@ -307,6 +310,7 @@ impl<'a> RunValues<'a> {
     }
 
     /// The word of a text of this batch.
+    #[inline]
     pub(crate) fn text(&mut self, tables: &mut Tables, c: &Columns, column: u32, at: u32) -> u32 {
         let (ends, bytes) = (&c.text.ends, c.text.text.as_bytes());
         self.word(&mut tables.texts, ends, bytes, column, at)
@@ -335,25 +339,6 @@ impl<'a> RunValues<'a> {
         let word = self.meet(column, known.hashes[at], bytes_at(ends, bytes, at));
         known.words[at] = Known { column, word };
         word
-    }
-
-    /// Turns positions of texts of this batch into words of a column.
-    pub(crate) fn texts(
-        &mut self,
-        tables: &mut Tables,
-        c: &Columns,
-        column: u32,
-        positions: &mut [u32],
-    ) {
-        // All are fetched first: in the loop below each would be waited for.
-        let words = positions
-            .iter()
-            .map(|&at| tables.texts.words[at as usize].word);
-        self.touched ^= words.fold(0, |sum, word| sum ^ word);
-        let (ends, bytes) = (&c.text.ends, c.text.text.as_bytes());
-        for position in positions {
-            *position = self.word(&mut tables.texts, ends, bytes, column, *position);
-        }
     }
 
     /// The word of bytes: a pair's number, or that of a high value of this block.

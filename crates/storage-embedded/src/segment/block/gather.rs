@@ -1,6 +1,6 @@
-//! Gathers the rows of a block from the batches they lie in. Batch by batch, shape by shape, column
-//! by column, and in the order of the batch's rows: memory is read forwards, loads that do not wait
-//! for each other overlap, and what is read again is still in the cache.
+//! Gathers the rows of a block from the batches they lie in. Batch by batch, shape by shape, and in
+//! the order of the batch's rows: memory is read forwards, loads that do not wait for each other
+//! overlap, and what is read again is still in the cache.
 
 use tracewell_model::SpanId;
 use tracewell_model::attribute::ValueType;
@@ -28,14 +28,13 @@ pub(super) struct TailRow {
 pub(super) struct RowWords {
     pub(super) template: u32,
     from: u32,
-    step: u32,
 }
 
 impl RowWords {
     /// Where the word of a slot is.
     #[inline]
     pub(super) fn at(self, slot: usize) -> usize {
-        self.from as usize + slot * self.step as usize
+        self.from as usize + slot
     }
 }
 
@@ -69,10 +68,8 @@ struct Scratch {
     places: Vec<u32>,
     of_batch: Vec<Member>,
     of_shape: Vec<Member>,
-    /// Where each member's template has its slots.
-    slots_at: Vec<u32>,
-    /// Where each member's values begin.
-    values_at: Vec<u32>,
+    /// Of the shape at hand.
+    columns: Vec<(u32, ValueType)>,
 }
 
 /// A row of the batch at hand.
@@ -114,7 +111,7 @@ impl Gather {
             });
             let is_dense = in_order(members, &mut scratch);
             if is_dense {
-                self.touched ^= touch(c, &scratch.of_batch);
+                self.touched ^= touch(c, &scratch.of_batch) ^ source.tables.touch();
             }
             self.batch(&mut source, &mut scratch);
             let tables = source.tables;
@@ -174,148 +171,101 @@ impl Gather {
         }
     }
 
-    /// Takes the members that are of one batch and one shape in. Their words lie slot by slot.
+    /// Takes the members that are of one batch and one shape in.
     fn shape(&mut self, source: &mut Source<'_, '_>, shape: u32, scratch: &mut Scratch) {
         let Source {
             c, tables, values, ..
         } = source;
         let run_shape = values.shape_of(tables, c, shape);
-        let local_shape = self.locals.shape(run_shape, values);
-        let slots = lane::COUNT + values.shape(run_shape).len();
-        let count = scratch.of_shape.len();
+        let shape = self.locals.shape(run_shape, values);
+        let columns = values.shape(run_shape).iter();
+        let columns = columns.map(|&column| (column, values.column(column).value_type));
+        scratch.columns.clear();
+        scratch.columns.extend(columns);
+        let slots = lane::COUNT + scratch.columns.len();
         let base = self.words.len();
-        self.words.resize(base + slots * count, 0);
-        self.lanes(source, scratch, base);
-        self.attributes(source, scratch, base, run_shape);
-        self.find_templates(source, scratch, base, local_shape);
-        for slot in 0..slots {
-            let words = &self.words[base + slot * count..][..count];
-            for (&word, &slots_at) in words.iter().zip(&scratch.slots_at) {
-                self.templates.slots[slots_at as usize + slot].note(word);
-            }
+        self.words.resize(base + slots * scratch.of_shape.len(), 0);
+        for (&member, from) in scratch.of_shape.iter().zip((base..).step_by(slots)) {
+            self.lanes(source, member, from);
+            self.attributes(source, member, from + lane::COUNT, &scratch.columns);
+            let Source {
+                c, tables, values, ..
+            } = source;
+            let operation = c.operation[member.row as usize];
+            let operation = values.text(tables, c, fixed::OPERATION, operation);
+            let words = &self.words[from..][..slots];
+            let template = self.templates.note(operation, shape, words);
+            let from = from as u32;
+            self.rows[member.at as usize] = RowWords { template, from };
         }
     }
 
-    fn lanes(&mut self, source: &mut Source<'_, '_>, scratch: &Scratch, base: usize) {
+    fn lanes(&mut self, source: &mut Source<'_, '_>, member: Member, from: usize) {
         let Source {
             c, tables, values, ..
         } = source;
-        let members = &scratch.of_shape;
-        for (i, &Member { at, row }) in members.iter().enumerate() {
-            let r = row as usize;
-            let resource = values.resource_of(tables, c, c.resource[r]);
-            self.words[base + i] = self.locals.resource(resource, values);
-            let raw = RawClass {
-                message: c.status_message[r],
-                scope: c.scope[r],
-                flags: c.flags[r],
-                events: c.event_shape[r],
-                marks: c.marks[r],
-                kind: c.kind[r],
-                status: c.status[r],
-            };
-            let class = self.classes.known(raw).unwrap_or_else(|| {
-                let scope = values.scope_of(tables, c, raw.scope);
-                let events = values.shape_of(tables, c, raw.events);
-                let class: Class = [
-                    values.text(tables, c, fixed::MESSAGE, raw.message),
-                    self.locals.scope(scope, values),
-                    u32::from(raw.kind),
-                    u32::from(raw.status),
-                    self.wide.word(u64::from(raw.flags)),
-                    u32::from(raw.marks),
-                    self.locals.shape(events, values),
-                ];
-                self.classes.learn(raw, class)
-            });
-            self.words[base + lane::CLASS * members.len() + i] = class;
-            let rest_from = r.checked_sub(1).map_or(0, |before| c.rest_end[before]);
-            let has_events = !c.shapes[raw.events as usize].is_empty();
-            if c.rest_end[r] != rest_from || has_events {
-                let batch = source.number;
-                let from = RowRef { batch, row };
-                self.tails.push(TailRow { at, from });
-            }
+        let Member { at, row } = member;
+        let r = row as usize;
+        let resource = values.resource_of(tables, c, c.resource[r]);
+        let resource = self.locals.resource(resource, values);
+        let raw = RawClass {
+            message: c.status_message[r],
+            scope: c.scope[r],
+            flags: c.flags[r],
+            events: c.event_shape[r],
+            marks: c.marks[r],
+            kind: c.kind[r],
+            status: c.status[r],
+        };
+        let class = self.classes.known(raw).unwrap_or_else(|| {
+            let scope = values.scope_of(tables, c, raw.scope);
+            let events = values.shape_of(tables, c, raw.events);
+            let class: Class = [
+                values.text(tables, c, fixed::MESSAGE, raw.message),
+                self.locals.scope(scope, values),
+                u32::from(raw.kind),
+                u32::from(raw.status),
+                self.wide.word(u64::from(raw.flags)),
+                u32::from(raw.marks),
+                self.locals.shape(events, values),
+            ];
+            self.classes.learn(raw, class)
+        });
+        let words = &mut self.words[from..][..lane::COUNT];
+        words[lane::RESOURCE] = resource;
+        words[lane::CLASS] = class;
+        let rest_from = r.checked_sub(1).map_or(0, |before| c.rest_end[before]);
+        let has_events = !c.shapes[raw.events as usize].is_empty();
+        if c.rest_end[r] != rest_from || has_events {
+            let batch = source.number;
+            let from = RowRef { batch, row };
+            self.tails.push(TailRow { at, from });
         }
     }
 
     fn attributes(
         &mut self,
         source: &mut Source<'_, '_>,
-        scratch: &mut Scratch,
-        base: usize,
-        run_shape: u32,
+        member: Member,
+        from: usize,
+        columns: &[(u32, ValueType)],
     ) {
         let Source {
             c, tables, values, ..
         } = source;
-        let members = &scratch.of_shape;
-        let places = &mut scratch.values_at;
-        places.clear();
-        places.extend(members.iter().map(|member| {
-            let before = (member.row as usize).checked_sub(1);
-            before.map_or(0, |before| c.value_end[before])
-        }));
-        let words =
-            self.words[base + lane::COUNT * members.len()..].chunks_exact_mut(members.len());
-        for (slot, words) in words.enumerate() {
-            let column = values.shape(run_shape)[slot];
-            let value_type = values.column(column).value_type;
-            let values_of = places.iter().map(|&place| c.values[place as usize + slot]);
-            match value_type {
-                ValueType::Str => {
-                    words
-                        .iter_mut()
-                        .zip(values_of)
-                        .for_each(|(word, value)| *word = value as u32);
-                    values.texts(tables, c, column, words);
-                }
-                ValueType::Bytes | ValueType::Any => {
-                    words.iter_mut().zip(values_of).for_each(|(word, value)| {
-                        *word = values.bytes(tables, c, column, value as u32);
-                    });
-                }
+        let before = (member.row as usize).checked_sub(1);
+        let place = before.map_or(0, |before| c.value_end[before]);
+        let values_of = &c.values[place as usize..][..columns.len()];
+        let words = &mut self.words[from..][..columns.len()];
+        for ((word, &value), &(column, value_type)) in words.iter_mut().zip(values_of).zip(columns)
+        {
+            *word = match value_type {
+                ValueType::Str => values.text(tables, c, column, value as u32),
+                ValueType::Bytes | ValueType::Any => values.bytes(tables, c, column, value as u32),
                 ValueType::Int | ValueType::Double | ValueType::Bool => {
-                    words.iter_mut().zip(values_of).for_each(|(word, value)| {
-                        *word = self.wide.word(number_of(value_type, value));
-                    });
+                    self.wide.word(number_of(value_type, value))
                 }
-            }
-        }
-    }
-
-    /// Finds the members' templates, now that their words are known.
-    fn find_templates(
-        &mut self,
-        source: &mut Source<'_, '_>,
-        scratch: &mut Scratch,
-        base: usize,
-        shape: u32,
-    ) {
-        let Source {
-            c, tables, values, ..
-        } = source;
-        let count = scratch.of_shape.len();
-        let slots = (self.words.len() - base) / count;
-        scratch.slots_at.clear();
-        for (i, &Member { at, row }) in scratch.of_shape.iter().enumerate() {
-            let operation = c.operation[row as usize];
-            let operation = values.text(tables, c, fixed::OPERATION, operation);
-            let (template, is_new) = self.templates.find(operation, shape, slots);
-            let row = RowWords {
-                template,
-                from: (base + i) as u32,
-                step: count as u32,
             };
-            let slots_at = self.templates.all[template as usize].from;
-            if is_new {
-                for slot in 0..slots {
-                    let word = self.words[row.at(slot)];
-                    self.templates.slots[slots_at as usize + slot].word = word;
-                }
-            }
-            scratch.slots_at.push(slots_at);
-            self.rows[at as usize] = row;
         }
     }
 }

@@ -25,11 +25,12 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// No word: the next one noted stands in.
-    const NEW: Slot = Slot {
-        word: 0,
-        differences: 0,
-    };
+    fn of(word: u32) -> Slot {
+        Slot {
+            word,
+            differences: 0,
+        }
+    }
 
     pub(super) fn varies(self) -> bool {
         self.differences != 0
@@ -57,16 +58,20 @@ impl Templates {
         self.of_operation.clear(0);
     }
 
-    /// The template of this operation and shape, and whether it is new: then its slots are to be
-    /// filled with the words of a row.
+    /// The template of a row with this operation and shape, told the words of its slots.
     #[inline]
-    pub(super) fn find(&mut self, operation: u32, shape: u32, width: usize) -> (u32, bool) {
+    pub(super) fn note(&mut self, operation: u32, shape: u32, words: &[u32]) -> u32 {
         let head = self.of_operation.get(operation);
         let mut at = head;
         while let Some(template) = at {
             let known = &self.all[template as usize];
             if known.shape == shape {
-                return (template, false);
+                let slots = &mut self.slots[known.from as usize..][..words.len()];
+                slots
+                    .iter_mut()
+                    .zip(words)
+                    .for_each(|(slot, &word)| slot.note(word));
+                return template;
             }
             at = known.next;
         }
@@ -75,12 +80,12 @@ impl Templates {
             operation,
             shape,
             from: self.slots.len() as u32,
-            width: width as u32,
+            width: words.len() as u32,
             next: head,
         });
-        self.slots.resize(self.slots.len() + width, Slot::NEW);
+        self.slots.extend(words.iter().map(|&word| Slot::of(word)));
         self.of_operation.set(operation, template);
-        (template, true)
+        template
     }
 
     /// The slots of a template.
