@@ -27,6 +27,9 @@ pub(super) struct Origins {
     position_of: HashMap<Origin, u32>,
     /// By [`Said::hash`]: where one was last found that was said so.
     position_of_said: HashMap<u64, u32>,
+    /// Each one's parts in order, to be compared in one place: texts with their lengths before them,
+    /// and numbers.
+    spelled: Vec<Box<[u8]>>,
 }
 
 impl Origins {
@@ -34,13 +37,19 @@ impl Origins {
         &self.entries[at as usize]
     }
 
-    fn intern(&mut self, origin: Origin) -> u32 {
+    fn intern(&mut self, origin: Origin, said: &Said<'_>) -> u32 {
         let next = self.entries.len() as u32;
         let at = *self.position_of.entry_ref(&origin).or_insert(next);
         if at == next {
             self.entries.push(origin);
+            self.spelled.push(said.spell());
         }
         at
+    }
+
+    /// True when this one is what the batch says.
+    fn is(&self, at: u32, said: &Said<'_>) -> bool {
+        self.get(at).shape == said.shape && said.is_spelled(&self.spelled[at as usize])
     }
 }
 
@@ -61,6 +70,12 @@ struct Said<'a> {
     attributes: &'a AttributeSet,
 }
 
+/// Of what an origin is made. Which of them are numbers follows from its shape.
+enum Part<'a> {
+    Text(&'a [u8]),
+    Number(u64),
+}
+
 impl<'a> Said<'a> {
     fn values(&self) -> impl Iterator<Item = (ValueType, u64)> + use<'a> {
         let types = self.c.shapes[self.attributes.shape as usize].iter();
@@ -74,6 +89,51 @@ impl<'a> Said<'a> {
 
     fn bytes(&self, at: u32) -> &'a [u8] {
         bytes_at(&self.c.bytes.ends, &self.c.bytes.bytes, at as usize)
+    }
+
+    /// Calls with each of its parts, as they are spelled, until one is refused.
+    #[inline]
+    fn parts(&self, mut take: impl FnMut(Part<'a>) -> bool) -> bool {
+        let value = |(value_type, word)| match value_type {
+            ValueType::Str => Part::Text(self.text(word as u32)),
+            ValueType::Bytes | ValueType::Any => Part::Text(self.bytes(word as u32)),
+            ValueType::Int | ValueType::Double | ValueType::Bool => Part::Number(word),
+        };
+        take(Part::Text(self.bytes(self.rest)))
+            && self
+                .names
+                .iter()
+                .all(|&name| take(Part::Text(self.text(name))))
+            && self.values().all(|part| take(value(part)))
+    }
+
+    fn spell(&self) -> Box<[u8]> {
+        let mut spelled = Vec::new();
+        self.parts(|part| {
+            match part {
+                Part::Text(text) => {
+                    spelled.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                    spelled.extend_from_slice(text);
+                }
+                Part::Number(number) => spelled.extend_from_slice(&number.to_le_bytes()),
+            }
+            true
+        });
+        spelled.into()
+    }
+
+    /// True when this is how an origin of its shape is spelled that is the same.
+    fn is_spelled(&self, mut spelled: &[u8]) -> bool {
+        self.parts(|part| {
+            let rest = match part {
+                Part::Text(text) => spelled
+                    .strip_prefix(&(text.len() as u32).to_le_bytes())
+                    .and_then(|rest| rest.strip_prefix(text)),
+                Part::Number(number) => spelled.strip_prefix(&number.to_le_bytes()),
+            };
+            spelled = rest.unwrap_or_default();
+            rest.is_some()
+        })
     }
 
     /// Made of hashes that are known already.
@@ -140,30 +200,14 @@ impl<'a> RunValues<'a> {
         let hash = said.hash(tables);
         let origins = &self.origins[kind];
         let known = origins.position_of_said.get(&hash).copied();
-        if let Some(known) = known.filter(|&known| self.is(origins.get(known), &said)) {
+        if let Some(known) = known.filter(|&known| origins.is(known, &said)) {
             return known;
         }
         let origin = self.origin(tables, said);
         let origins = &mut self.origins[kind];
-        let found = origins.intern(origin);
+        let found = origins.intern(origin, &said);
         origins.position_of_said.insert(hash, found);
         found
-    }
-
-    /// True when that is what the batch says.
-    fn is(&self, origin: &Origin, said: &Said<'_>) -> bool {
-        let mut names = origin.names.iter().zip(said.names);
-        let mut values = origin.values.iter().zip(said.values());
-        origin.shape == said.shape
-            && self.bytes_of(origin.rest) == said.bytes(said.rest)
-            && names.all(|(&name, said_name)| self.bytes_of(name) == said.text(said_name))
-            && values.all(|(&value, (value_type, word))| match value_type {
-                ValueType::Str => self.bytes_of(value as u32) == said.text(word as u32),
-                ValueType::Bytes | ValueType::Any => {
-                    self.bytes_of(value as u32) == said.bytes(word as u32)
-                }
-                number => value == number_of(number, word),
-            })
     }
 
     fn origin(&mut self, tables: &mut Tables, said: Said<'a>) -> Origin {
