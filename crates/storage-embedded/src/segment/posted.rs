@@ -8,7 +8,7 @@ use tracewell_storage::Error;
 use super::filter::FilterWriter;
 use super::frame::FrameWriter;
 use super::postings::{CutText, PostingWriter};
-use super::values::{RunValues, filter_hash};
+use super::values::RunValues;
 
 /// Values of a high key that are listed all the same, so that completion has some to offer.
 pub(super) const SAMPLES_MAX: usize = 256;
@@ -24,6 +24,12 @@ pub(crate) struct PostedPairs {
 struct PostedValue<'a> {
     text: Cow<'a, str>,
     pair: u32,
+}
+
+impl PostedValue<'_> {
+    fn cut(&self) -> CutText<'_> {
+        CutText::of(&self.text)
+    }
 }
 
 impl PostedPairs {
@@ -52,30 +58,41 @@ impl PostedPairs {
         let blocks = PairBlocks::new(&self.posted, values.pair_count());
         let mut keys: Vec<_> = values.keys().iter().map(|key| (key, Vec::new())).collect();
         for pair in (0..values.pair_count() as u32).filter(|&pair| !blocks.of(pair).is_empty()) {
-            let value = values.pair(pair);
-            let (_, values) = &mut keys[value.key as usize];
-            values.push(PostedValue {
-                text: value.text,
-                pair,
-            });
+            keys[values.key_of_pair(pair) as usize].1.push(pair);
         }
         keys.sort_unstable_by_key(|(key, _)| key.name);
-        let mut late = Vec::new();
-        for (key, mut values) in keys {
+        // By block. The rare equal text of another type is left to who builds the filter.
+        let blocks_end = self
+            .posted
+            .last()
+            .map_or(0, |&(_, block)| block as usize + 1);
+        let mut late = vec![Vec::new(); blocks_end];
+        for (key, mut pairs) in keys {
             postings.begin_key(out, key.name, key.high)?;
             if key.high {
-                for value in &values {
-                    let hash = filter_hash(key.name, &value.text);
-                    late.extend(blocks.of(value.pair).iter().map(|&block| (block, hash)));
+                for &pair in &pairs {
+                    let hash = values.hash_of_pair(pair);
+                    let blocks = blocks.of(pair).iter();
+                    blocks.for_each(|&block| late[block as usize].push(hash));
                 }
-                values.truncate(SAMPLES_MAX);
-                values.retain(|value| !CutText::of(&value.text).is_cut);
+                pairs.truncate(SAMPLES_MAX);
             }
-            values.sort_unstable_by(|a, b| CutText::of(&a.text).cmp(&CutText::of(&b.text)));
+            let posted = pairs.into_iter().map(|pair| PostedValue {
+                text: values.text_of_pair(pair),
+                pair,
+            });
+            let mut posted: Vec<_> = posted.collect();
+            if key.high {
+                posted.retain(|value| !value.cut().is_cut);
+            }
+            posted.sort_unstable_by(|a, b| a.cut().cmp(&b.cut()));
             let blocks_of = |pair| if key.high { &[] } else { blocks.of(pair) };
-            write_values(&values, blocks_of, out, postings)?;
+            write_values(&posted, blocks_of, out, postings)?;
         }
-        filter_late(late, out, filters)
+        for (block, hashes) in (0..).zip(&late) {
+            filters.add(out, block, hashes)?;
+        }
+        Ok(())
     }
 }
 
@@ -87,8 +104,8 @@ fn write_values<'b>(
     postings: &mut PostingWriter,
 ) -> Result<(), Error> {
     let mut united = Vec::new();
-    for equal in values.chunk_by(|a, b| CutText::of(&a.text) == CutText::of(&b.text)) {
-        let text = CutText::of(&equal[0].text);
+    for equal in values.chunk_by(|a, b| a.cut() == b.cut()) {
+        let text = equal[0].cut();
         if let [value] = equal {
             postings.add(out, text, blocks_of(value.pair))?;
             continue;
@@ -98,20 +115,6 @@ fn write_values<'b>(
         united.sort_unstable();
         united.dedup();
         postings.add(out, text, &united)?;
-    }
-    Ok(())
-}
-
-fn filter_late(
-    mut late: Vec<(u32, u64)>,
-    out: &mut FrameWriter<'_>,
-    filters: &mut FilterWriter,
-) -> Result<(), Error> {
-    late.sort_unstable();
-    late.dedup();
-    for of_block in late.chunk_by(|a, b| a.0 == b.0) {
-        let hashes: Vec<u64> = of_block.iter().map(|&(_, hash)| hash).collect();
-        filters.add(out, of_block[0].0, &hashes)?;
     }
     Ok(())
 }

@@ -57,15 +57,6 @@ pub(crate) struct RunKey<'a> {
     seed: u64,
 }
 
-/// A key with one of its values. Two pairs of a key may have one text: `500` and `"500"`.
-#[derive(Clone, Debug)]
-pub(crate) struct Pair<'v> {
-    /// Position in the keys.
-    pub(crate) key: u32,
-    /// The value's text form, whole.
-    pub(crate) text: Cow<'v, str>,
-}
-
 /// The values of one key and type, or of a fixed column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunColumn {
@@ -218,18 +209,28 @@ impl<'a> RunValues<'a> {
         self.pairs.len()
     }
 
-    /// A pair, by the number that a block posted.
-    pub(crate) fn pair(&self, pair: u32) -> Pair<'_> {
-        let column = self.columns[self.pairs.column(pair) as usize];
+    /// The key of a pair, by the number that a block posted.
+    pub(crate) fn key_of_pair(&self, pair: u32) -> u32 {
+        self.column(self.pairs.column(pair)).key.unwrap_or(UNKNOWN)
+    }
+
+    /// The text form of a pair's value, whole. Two pairs of a key may have one: `500` and `"500"`.
+    pub(crate) fn text_of_pair(&self, pair: u32) -> Cow<'_, str> {
         let bytes = self.pairs.bytes(pair);
-        let text = match column.value_type {
-            ValueType::Str => String::from_utf8_lossy(bytes),
+        match self.column(self.pairs.column(pair)).value_type {
+            ValueType::Str => match std::str::from_utf8(bytes) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => String::from_utf8_lossy(bytes),
+            },
             ValueType::Bytes => Value::Bytes(bytes).text(),
             ValueType::Any => Value::Any(bytes).text(),
             number => number::read(number, bytes).text(),
-        };
-        let key = column.key.unwrap_or(UNKNOWN);
-        Pair { key, text }
+        }
+    }
+
+    /// The filter's hash of a pair.
+    pub(crate) fn hash_of_pair(&self, pair: u32) -> u64 {
+        self.filter_hash(self.pairs.column(pair), self.pairs.bytes(pair))
     }
 
     /// Distinct (service, operation) met so far, by number.
@@ -399,16 +400,20 @@ impl<'a> RunValues<'a> {
 
     /// Appends the filter hashes of the high values that the block met.
     pub(crate) fn put_high_hashes(&self, hashes: &mut Vec<u64>) {
-        hashes.extend((0..self.highs.len() as u32).map(|at| {
-            let column = self.columns[self.highs.column(at) as usize];
-            let seed = self.keys[column.key.unwrap_or(UNKNOWN) as usize].seed;
-            let bytes = self.highs.bytes(at);
-            match column.value_type {
-                ValueType::Str => hash::of_text(seed, bytes),
-                ValueType::Any => hash::of_value(seed, &Value::Any(bytes)),
-                _ => hash::of_value(seed, &Value::Bytes(bytes)),
-            }
-        }));
+        let highs = 0..self.highs.len() as u32;
+        hashes
+            .extend(highs.map(|at| self.filter_hash(self.highs.column(at), self.highs.bytes(at))));
+    }
+
+    fn filter_hash(&self, column: u32, bytes: &[u8]) -> u64 {
+        let RunColumn { key, value_type } = self.column(column);
+        let seed = self.keys[key.unwrap_or(UNKNOWN) as usize].seed;
+        match value_type {
+            ValueType::Str => hash::of_text(seed, bytes),
+            ValueType::Bytes => hash::of_value(seed, &Value::Bytes(bytes)),
+            ValueType::Any => hash::of_value(seed, &Value::Any(bytes)),
+            number => hash::of_value(seed, &number::read(number, bytes)),
+        }
     }
 
     /// The run's shape of a batch's shape.

@@ -90,9 +90,8 @@ fn check_told(writer: &BlockWriter, values: &RunValues<'_>, wanted: &[SpanRef<'_
     let posted: BTreeSet<(String, String)> = distinct
         .iter()
         .map(|&pair| {
-            let pair = values.pair(pair);
-            let key = values.keys()[pair.key as usize].name;
-            (key.to_owned(), pair.text.into_owned())
+            let key = values.key(values.key_of_pair(pair)).name;
+            (key.to_owned(), values.text_of_pair(pair).into_owned())
         })
         .collect();
     let mut missing: BTreeSet<_> = posted.iter().collect();
