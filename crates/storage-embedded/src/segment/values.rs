@@ -98,6 +98,9 @@ pub(crate) struct Tables {
 
 const UNKNOWN: u32 = u32::MAX;
 
+/// From here on "columns" are of keys: one for each type of value, and its word is a column.
+const KEYS: u32 = 1 << 31;
+
 /// Texts or byte strings of a batch.
 #[derive(Debug, Default)]
 struct KnownValues {
@@ -426,7 +429,7 @@ impl<'a> RunValues<'a> {
         let names = &c.shapes[shape as usize];
         let columns: Box<[u32]> = names
             .iter()
-            .map(|&(key, value_type)| self.column_of(c.text.get(key), value_type))
+            .map(|&(key, value_type)| self.column_of_key(tables, c, key, value_type))
             .collect();
         let next = self.shapes.len() as u32;
         let found = *self.shape_of.entry_ref(&columns).or_insert(next);
@@ -435,6 +438,25 @@ impl<'a> RunValues<'a> {
         }
         tables.shapes[shape as usize] = found;
         found
+    }
+
+    /// The column of a key of a batch, whose shapes share most of their keys.
+    fn column_of_key(
+        &mut self,
+        tables: &mut Tables,
+        c: &'a Columns,
+        key: u32,
+        value_type: ValueType,
+    ) -> u32 {
+        let known = &mut tables.texts.words[key as usize];
+        let as_key = KEYS + value_type as u32;
+        if known.column != as_key {
+            *known = Known {
+                column: as_key,
+                word: self.column_of(c.text.get(key), value_type),
+            };
+        }
+        known.word
     }
 
     fn column_of(&mut self, name: &'a str, value_type: ValueType) -> u32 {
