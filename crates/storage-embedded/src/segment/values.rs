@@ -349,30 +349,31 @@ impl<'a> RunValues<'a> {
     #[inline(never)]
     fn meet(&mut self, column: u32, hash: u64, bytes: &[u8]) -> u32 {
         let hash = in_column(hash, column);
-        if let Some(key) = self.columns[column as usize].key {
-            if self.keys[key as usize].high {
-                return self.high_base + self.highs.intern(hash, column, bytes);
-            }
-            if let Some(pair) = self.pairs.find(hash, column, bytes) {
-                return pair;
-            }
-            if !self.count_pair(key) {
-                return self.high_base + self.highs.intern(hash, column, bytes);
-            }
+        let key = self.columns[column as usize].key;
+        if key.is_some_and(|key| self.keys[key as usize].high) {
+            return self.high_base + self.highs.intern(hash, column, bytes);
         }
-        self.pairs.intern(hash, column, bytes)
+        let vacant = match self.pairs.find(hash, column, bytes) {
+            Ok(pair) => return pair,
+            Err(vacant) => vacant,
+        };
+        if key.is_some_and(|key| !self.count_pair(key)) {
+            return self.high_base + self.highs.intern(hash, column, bytes);
+        }
+        self.pairs.insert(vacant, column, bytes)
     }
 
     /// The word of bytes that are kept even if their key is high: origins outlive a block.
     fn keep(&mut self, column: u32, hash: u64, bytes: &[u8]) -> u32 {
         let hash = in_column(hash, column);
-        if let Some(pair) = self.pairs.find(hash, column, bytes) {
-            return pair;
-        }
+        let vacant = match self.pairs.find(hash, column, bytes) {
+            Ok(pair) => return pair,
+            Err(vacant) => vacant,
+        };
         if let Some(key) = self.column(column).key {
             self.count_pair(key);
         }
-        self.pairs.intern(hash, column, bytes)
+        self.pairs.insert(vacant, column, bytes)
     }
 
     /// The pair of a number met in a block, or the filter's hash when its key is high.
@@ -382,11 +383,12 @@ impl<'a> RunValues<'a> {
         if !self.keys[key as usize].high {
             let bytes = number.to_le_bytes();
             let hash = in_column(self.hasher.hash_one(number), column);
-            if let Some(pair) = self.pairs.find(hash, column, &bytes) {
-                return Ok(pair);
-            }
+            let vacant = match self.pairs.find(hash, column, &bytes) {
+                Ok(pair) => return Ok(pair),
+                Err(vacant) => vacant,
+            };
             if self.count_pair(key) {
-                return Ok(self.pairs.intern(hash, column, &bytes));
+                return Ok(self.pairs.insert(vacant, column, &bytes));
             }
         }
         let seed = self.keys[key as usize].seed;
