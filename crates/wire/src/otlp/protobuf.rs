@@ -35,7 +35,7 @@ pub fn decode(
         resources: Remembered::new(),
         scopes: Remembered::new(),
     };
-    for resource_spans in members(body, |number| number == 1) {
+    for resource_spans in members(Fields::of(body), HEAD_TAG, |number| number == 1) {
         let known = &mut known;
         decode_resource_spans(resource_spans, &room, known, &mut scratch, builder, report);
     }
@@ -62,7 +62,7 @@ fn decode_resource_spans<'a>(
         Ok(resource) => resource,
         Err(refused) => return refuse_all(message, &refused, report),
     };
-    for scope_spans in members(message, is_scope_spans) {
+    for scope_spans in scope_spans(head.members) {
         let head = Head::of(scope_spans);
         let read = || Scope::parse(head.pieces(), head.schema_url, room);
         let scope = match known.scopes.get(head.said(), read) {
@@ -76,85 +76,107 @@ fn decode_resource_spans<'a>(
             resource: &mut *resource,
             scope,
         };
-        for bytes in spans(scope_spans) {
+        for bytes in spans(head.members) {
             let outcome = span::decode(bytes, &mut origin, scratch, builder);
             report.note_named(outcome, || Named::of_protobuf(bytes));
         }
     }
 }
 
-/// What describes the spans of resource spans or scope spans. Fields may come in any order: it may lie
-/// behind the spans.
+/// What describes the spans of resource spans or scope spans.
 struct Head<'a> {
     message: &'a [u8],
-    /// How many pieces field 1, the resource or scope, has.
-    pieces: usize,
+    /// Field 1, the resource or scope, where it is one piece, as nearly always.
+    piece: Option<&'a [u8]>,
     schema_url: &'a str,
+    /// What follows a piece that stands first, as nearly always; else all.
+    members: Fields<'a>,
 }
 
 impl<'a> Head<'a> {
+    /// Fields may come in any order: all are looked at.
     fn of(message: &'a [u8]) -> Self {
-        let (mut pieces, mut schema_url) = (0, &[][..]);
         let mut fields = Fields::of(message);
+        let first = fields.next_bytes_if(HEAD_TAG);
+        let members = fields.clone();
+        let (mut piece, mut pieces, mut schema_url) =
+            (first, usize::from(first.is_some()), &[][..]);
+        fields.skip_bytes_while(SPANS_TAG);
         while let Ok(Some((number, field, _))) = fields.next_field() {
             match (number, field) {
-                (1, Field::Bytes(_)) => pieces += 1,
+                (1, Field::Bytes(another)) => {
+                    pieces += 1;
+                    piece = Some(another).filter(|_| pieces == 1);
+                }
                 (3, Field::Bytes(url)) => schema_url = url,
-                _ => fields.skip_bytes_while(SPANS_TAG),
+                _ => {}
             }
+            fields.skip_bytes_while(SPANS_TAG);
         }
         Head {
             message,
-            pieces,
+            piece,
             schema_url: std::str::from_utf8(schema_url).unwrap_or(""),
+            members,
         }
     }
 
-    /// The pieces; nearly always one, which stands first.
     fn pieces(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        members(self.message, |number| number == 1).take(self.pieces)
+        let several = match self.piece {
+            Some(_) => &[],
+            None => self.message,
+        };
+        let several = members(Fields::of(several), HEAD_TAG, |number| number == 1);
+        self.piece.into_iter().chain(several)
     }
 
     /// What the resource or scope is read from, where it is one piece.
     fn said(&self) -> Option<Said<'a>> {
-        let message = self.pieces().next().filter(|_| self.pieces == 1)?;
-        Some((message, self.schema_url))
+        Some((self.piece?, self.schema_url))
     }
 }
 
-/// Field 2: the scope spans of resource spans, the spans of scope spans.
-const SPANS_TAG: u8 = 2 << 3 | 2;
+const fn bytes_tag(field: u8) -> u8 {
+    field << 3 | 2
+}
+
+/// The resource of resource spans, the scope of scope spans; and the resource spans of a request.
+const HEAD_TAG: u8 = bytes_tag(1);
+/// The scope spans of resource spans, the spans of scope spans.
+const SPANS_TAG: u8 = bytes_tag(2);
 
 fn refuse_all(resource_spans: &[u8], refused: &Refused, report: &mut Report) {
-    for scope_spans in members(resource_spans, is_scope_spans) {
+    for scope_spans in scope_spans(Fields::of(resource_spans)) {
         refuse_scope(scope_spans, refused, report);
     }
 }
 
 fn refuse_scope(scope_spans: &[u8], refused: &Refused, report: &mut Report) {
-    for span in spans(scope_spans) {
+    for span in spans(Fields::of(scope_spans)) {
         report.note_named(Err(refused.clone()), || Named::of_protobuf(span));
     }
 }
 
-/// Scope spans are field 2; field 1000 held them as `instrumentation_library_spans` until 2022.
-fn is_scope_spans(number: u32) -> bool {
-    matches!(number, 2 | 1000)
-}
-
-/// The length-delimited fields whose number is wanted; framing was checked before.
-fn members(message: &[u8], wanted: fn(u32) -> bool) -> impl Iterator<Item = &[u8]> {
-    let mut fields = Fields::of(message);
-    std::iter::from_fn(move || next_member(&mut fields, wanted))
-}
-
-/// The spans of scope spans, which follow one another.
-fn spans(scope_spans: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut fields = Fields::of(scope_spans);
+/// The length-delimited fields whose number is wanted, most of which have this tag and follow one
+/// another; framing was checked before.
+fn members<'a>(
+    mut fields: Fields<'a>,
+    tag: u8,
+    wanted: fn(u32) -> bool,
+) -> impl Iterator<Item = &'a [u8]> {
     std::iter::from_fn(move || {
-        let span = fields.next_bytes_if(SPANS_TAG);
-        span.or_else(|| next_member(&mut fields, |number| number == 2))
+        let next = fields.next_bytes_if(tag);
+        next.or_else(|| next_member(&mut fields, wanted))
     })
+}
+
+fn scope_spans(fields: Fields<'_>) -> impl Iterator<Item = &[u8]> {
+    // Field 1000 held them as `instrumentation_library_spans` until 2022.
+    members(fields, SPANS_TAG, |number| matches!(number, 2 | 1000))
+}
+
+fn spans(fields: Fields<'_>) -> impl Iterator<Item = &[u8]> {
+    members(fields, SPANS_TAG, |number| number == 2)
 }
 
 fn next_member<'a>(fields: &mut Fields<'a>, wanted: fn(u32) -> bool) -> Option<&'a [u8]> {
@@ -186,6 +208,8 @@ fn check_resource_spans(message: &[u8]) -> Result<(), Malformed> {
 
 fn check_scope_spans(message: &[u8]) -> Result<(), Malformed> {
     let mut fields = Fields::of(message);
+    fields.skip_bytes_while(HEAD_TAG);
+    fields.skip_bytes_while(SPANS_TAG);
     while let Some((number, field, _)) = fields.next_field()? {
         match (number, field) {
             (3, Field::Bytes(url)) => drop(strict_utf8(url)?),
