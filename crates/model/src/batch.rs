@@ -17,7 +17,7 @@ pub struct Unsound(pub &'static str);
 pub type Shape = Vec<(u32, ValueType)>;
 
 /// Attributes of a resource or scope.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct AttributeSet {
     /// Which shape.
     pub shape: u32,
@@ -26,7 +26,7 @@ pub struct AttributeSet {
 }
 
 /// A distinct resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Resource {
     /// The service's name (text).
     pub service: u32,
@@ -39,7 +39,7 @@ pub struct Resource {
 }
 
 /// A distinct instrumentation scope.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Scope {
     /// Name (text).
     pub name: u32,

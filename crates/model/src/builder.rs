@@ -6,7 +6,7 @@ use crate::attribute::Attribute;
 use crate::batch::SpanBatch;
 use crate::id::{SpanId, TraceId};
 use crate::row::{RowInput, TextHandle};
-use crate::shard::{ShardBuilder, raw};
+use crate::shard::{CHECKED, ShardBuilder};
 use crate::span::{Marks, SpanKind, StatusCode};
 
 /// Names a resource of this builder.
@@ -27,21 +27,21 @@ pub(crate) struct Home {
 }
 
 /// A resource as a decoder found it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ResourceInput<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceInput<'a, A = Attribute<'a>> {
     /// The service (D5 says where each format has it).
     pub service: &'a str,
     /// OTLP's schema URL.
     pub schema_url: &'a str,
     /// All attributes, `service.name` included, in their order.
-    pub attributes: &'a [Attribute<'a>],
+    pub attributes: &'a [A],
     /// Fields of the OTLP message that are not modelled.
     pub rest: &'a [u8],
 }
 
 /// A scope as a decoder found it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScopeInput<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct ScopeInput<'a, A = Attribute<'a>> {
     /// The library's name.
     pub name: &'a str,
     /// The library's version.
@@ -49,9 +49,32 @@ pub struct ScopeInput<'a> {
     /// OTLP's schema URL of the scope's spans.
     pub schema_url: &'a str,
     /// Its attributes.
-    pub attributes: &'a [Attribute<'a>],
+    pub attributes: &'a [A],
     /// Fields of the OTLP message that are not modelled.
     pub rest: &'a [u8],
+}
+
+impl<A> Default for ResourceInput<'_, A> {
+    fn default() -> Self {
+        ResourceInput {
+            service: "",
+            schema_url: "",
+            attributes: &[],
+            rest: &[],
+        }
+    }
+}
+
+impl<A> Default for ScopeInput<'_, A> {
+    fn default() -> Self {
+        ScopeInput {
+            name: "",
+            version: "",
+            schema_url: "",
+            attributes: &[],
+            rest: &[],
+        }
+    }
 }
 
 /// A span as a decoder found it, normalized as D5 says.
@@ -117,13 +140,13 @@ impl BatchBuilder {
 
     /// Takes a resource in; equal ones get equal handles.
     pub fn resource(&mut self, input: &ResourceInput<'_>) -> ResourceHandle {
-        let at = self.shards[0].resource(input);
+        let at = self.shards[0].resource(input).expect(CHECKED);
         ResourceHandle(Home { shard: 0, at })
     }
 
     /// Takes a scope in; equal ones get equal handles.
     pub fn scope(&mut self, input: &ScopeInput<'_>) -> ScopeHandle {
-        let at = self.shards[0].scope(input);
+        let at = self.shards[0].scope(input).expect(CHECKED);
         ScopeHandle(Home { shard: 0, at })
     }
 
@@ -174,8 +197,9 @@ impl BatchBuilder {
             rest: span.rest,
             marks: span.marks,
         };
-        let own = shard.words(raw(span.attributes.iter().copied()));
-        let event = shard.words(raw(span.event_attributes.iter().copied()));
+        let mut words = |list: &[Attribute<'_>]| shard.words(list.iter().copied());
+        let own = words(span.attributes).expect(CHECKED);
+        let event = words(span.event_attributes).expect(CHECKED);
         let origin = self.origin(at, span.resource, span.scope);
         self.shards[at].push(&row, origin, own.shape, event.shape);
         self.spans += 1;

@@ -10,7 +10,7 @@ use crate::attribute::{Attribute, ValueType};
 use crate::batch::SpanBatch;
 use crate::builder::{BatchBuilder, Home, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
 use crate::row::{RowInput, TextHandle};
-use crate::shard::{ShardBuilder, raw};
+use crate::shard::{CHECKED, ShardBuilder};
 use crate::span::SpanRef;
 
 /// What [`BatchBuilder::copy`] knows of the batches it copied from. For one builder only.
@@ -124,12 +124,13 @@ impl ShardBuilder {
         tables.resources.get_or(resource.position(), || {
             attributes.clear();
             attributes.extend(resource.attributes());
-            self.resource(&ResourceInput {
+            let copied = self.resource(&ResourceInput {
                 service: resource.service(),
                 schema_url: resource.schema_url(),
                 attributes,
                 rest: resource.rest(),
-            })
+            });
+            copied.expect(CHECKED)
         })
     }
 
@@ -143,13 +144,14 @@ impl ShardBuilder {
         tables.scopes.get_or(scope.position(), || {
             attributes.clear();
             attributes.extend(scope.attributes());
-            self.scope(&ScopeInput {
+            let copied = self.scope(&ScopeInput {
                 name: scope.name(),
                 version: scope.version(),
                 schema_url: scope.schema_url(),
                 attributes,
                 rest: scope.rest(),
-            })
+            });
+            copied.expect(CHECKED)
         })
     }
 
@@ -165,7 +167,7 @@ impl ShardBuilder {
             let attributes = batch.attributes(shape, values);
             return tables
                 .shapes
-                .get_or(shape, || self.words(raw(attributes)).shape);
+                .get_or(shape, || self.words(attributes).expect(CHECKED).shape);
         };
         for (&(_, value_type), &word) in batch.shape(shape).iter().zip(values) {
             let word = match value_type {

@@ -32,7 +32,7 @@ pub use builder::{BatchBuilder, ResourceInput, ScopeInput, SpanInput};
 pub use clock::Clock;
 pub use copy::CopyScratch;
 pub use id::{SpanId, TraceId};
-pub use row::{RawValue, Row, RowInput};
+pub use row::{RawAttribute, RawValue, Row, RowInput};
 pub use span::{Marks, ResourceRef, ScopeRef, SpanKind, SpanRef, StatusCode};
 pub use summary::{TraceStatus, TraceSummary};
 pub use trace::Trace;

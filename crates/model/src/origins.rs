@@ -1,14 +1,16 @@
 //! Resources and scopes while a batch grows. A shard holds those that its own spans have: one is taken in
 //! with the first span that has it, and copied from there when a span of another shard has it, too.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::RandomState;
 
 use crate::attribute::ValueType;
 use crate::batch::{AttributeSet, Resource, Scope};
 use crate::builder::{Home, ResourceInput, ScopeInput};
 use crate::intern::Interner;
-use crate::row::RawValue;
-use crate::shard::{Checked, ShardBuilder, raw};
+use crate::row::{NotUtf8, RawAttribute, RawValue};
+use crate::shard::{CHECKED, ShardBuilder};
 
 /// Where a shard has its resources, or its scopes.
 #[derive(Debug, Default)]
@@ -19,6 +21,26 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
+    /// The position of one that is like this one.
+    fn position<T: Hash + PartialEq>(
+        &mut self,
+        all: &mut Vec<T>,
+        hasher: &RandomState,
+        origin: T,
+    ) -> u32 {
+        let hash = hasher.hash_one(&origin);
+        let same = |at: u32| all[at as usize] == origin;
+        match self.known.find(hash, same) {
+            Ok(position) => position,
+            Err(free) => {
+                let position = all.len() as u32;
+                all.push(origin);
+                self.known.insert(free, position);
+                position
+            }
+        }
+    }
+
     #[inline]
     fn copied(&self, home: Home) -> Option<u32> {
         let of_shard = self.copied.get(usize::from(home.shard))?;
@@ -44,14 +66,31 @@ impl Origins {
 }
 
 impl ShardBuilder {
-    pub(crate) fn resource(&mut self, input: &ResourceInput<'_>) -> u32 {
-        let names = [input.service, input.schema_url].map(str::as_bytes);
-        self.take_resource(names, input.rest, raw(input.attributes.iter().copied()))
+    pub(crate) fn resource<'v, A: Copy + Into<RawAttribute<'v>>>(
+        &mut self,
+        input: &ResourceInput<'_, A>,
+    ) -> Result<u32, NotUtf8> {
+        let resource = Resource {
+            service: self.text(input.service),
+            schema_url: self.text(input.schema_url),
+            attributes: self.attribute_set(input.attributes.iter().copied())?,
+            rest: self.bytes(input.rest),
+        };
+        Ok(self.take_resource(resource))
     }
 
-    pub(crate) fn scope(&mut self, input: &ScopeInput<'_>) -> u32 {
-        let names = [input.name, input.version, input.schema_url].map(str::as_bytes);
-        self.take_scope(names, input.rest, raw(input.attributes.iter().copied()))
+    pub(crate) fn scope<'v, A: Copy + Into<RawAttribute<'v>>>(
+        &mut self,
+        input: &ScopeInput<'_, A>,
+    ) -> Result<u32, NotUtf8> {
+        let scope = Scope {
+            name: self.text(input.name),
+            version: self.text(input.version),
+            schema_url: self.text(input.schema_url),
+            attributes: self.attribute_set(input.attributes.iter().copied())?,
+            rest: self.bytes(input.rest),
+        };
+        Ok(self.take_scope(scope))
     }
 
     /// The positions of a span's resource and scope, if both are here.
@@ -73,9 +112,14 @@ impl ShardBuilder {
             return at;
         }
         let resource = &from.columns.resources[home.at as usize];
-        let names = [resource.service, resource.schema_url].map(|at| from.texts.get(at));
-        let attributes = from.attributes(&resource.attributes);
-        let at = self.take_resource(names, from.bytes.get(resource.rest), attributes);
+        let attributes = self.attribute_set(from.attributes(&resource.attributes));
+        let resource = Resource {
+            service: self.copy_text_of(from, resource.service),
+            schema_url: self.copy_text_of(from, resource.schema_url),
+            attributes: attributes.expect(CHECKED),
+            rest: self.bytes(from.bytes.get(resource.rest)),
+        };
+        let at = self.take_resource(resource);
         self.resources.note_copied(home, at);
         at
     }
@@ -86,78 +130,45 @@ impl ShardBuilder {
             return at;
         }
         let scope = &from.columns.scopes[home.at as usize];
-        let names = [scope.name, scope.version, scope.schema_url].map(|at| from.texts.get(at));
-        let attributes = from.attributes(&scope.attributes);
-        let at = self.take_scope(names, from.bytes.get(scope.rest), attributes);
+        let attributes = self.attribute_set(from.attributes(&scope.attributes));
+        let scope = Scope {
+            name: self.copy_text_of(from, scope.name),
+            version: self.copy_text_of(from, scope.version),
+            schema_url: self.copy_text_of(from, scope.schema_url),
+            attributes: attributes.expect(CHECKED),
+            rest: self.bytes(from.bytes.get(scope.rest)),
+        };
+        let at = self.take_scope(scope);
         self.scopes.note_copied(home, at);
         at
     }
 
-    fn take_resource<'v>(
+    fn take_resource(&mut self, resource: Resource) -> u32 {
+        let all = &mut self.columns.resources;
+        self.resources.position(all, &self.hasher, resource)
+    }
+
+    fn take_scope(&mut self, scope: Scope) -> u32 {
+        let all = &mut self.columns.scopes;
+        self.scopes.position(all, &self.hasher, scope)
+    }
+
+    fn copy_text_of(&mut self, from: &ShardBuilder, position: u32) -> u32 {
+        self.texts.intern(&self.hasher, from.texts.get(position))
+    }
+
+    fn attribute_set<'v>(
         &mut self,
-        names: [&[u8]; 2],
-        rest: &[u8],
-        attributes: impl Iterator<Item = Checked<'v>>,
-    ) -> u32 {
-        let (names, rest) = self.names(names, rest);
+        attributes: impl Iterator<Item: Into<RawAttribute<'v>>>,
+    ) -> Result<AttributeSet, NotUtf8> {
         let before = self.columns.values.len();
-        let shape = self.words(attributes).shape;
-        let c = &mut self.columns;
-        let values = &c.values[before..];
-        let hash = self.hasher.hash_one((names, rest, shape, values));
-        let same = |known: &Resource| {
-            ([known.service, known.schema_url], known.rest) == (names, rest)
-                && known.attributes.is(shape, values)
-        };
-        let [service, schema_url] = names;
-        let make = || Resource {
-            service,
-            schema_url,
-            attributes: AttributeSet::of(shape, values),
-            rest,
-        };
-        let known = &mut self.resources.known;
-        let at = known.element(&mut c.resources, hash, same, make);
-        c.values.truncate(before);
-        at
+        let shape = self.words_beside(attributes)?.shape;
+        let values = self.columns.values[before..].to_vec();
+        self.columns.values.truncate(before);
+        Ok(AttributeSet { shape, values })
     }
 
-    fn take_scope<'v>(
-        &mut self,
-        names: [&[u8]; 3],
-        rest: &[u8],
-        attributes: impl Iterator<Item = Checked<'v>>,
-    ) -> u32 {
-        let (names, rest) = self.names(names, rest);
-        let before = self.columns.values.len();
-        let shape = self.words(attributes).shape;
-        let c = &mut self.columns;
-        let values = &c.values[before..];
-        let hash = self.hasher.hash_one((names, rest, shape, values));
-        let same = |known: &Scope| {
-            ([known.name, known.version, known.schema_url], known.rest) == (names, rest)
-                && known.attributes.is(shape, values)
-        };
-        let [name, version, schema_url] = names;
-        let make = || Scope {
-            name,
-            version,
-            schema_url,
-            attributes: AttributeSet::of(shape, values),
-            rest,
-        };
-        let known = &mut self.scopes.known;
-        let at = known.element(&mut c.scopes, hash, same, make);
-        c.values.truncate(before);
-        at
-    }
-
-    fn names<const N: usize>(&mut self, names: [&[u8]; N], rest: &[u8]) -> ([u32; N], u32) {
-        let names = names.map(|name| self.texts.intern(&self.hasher, name));
-        (names, self.bytes(rest))
-    }
-
-    fn attributes<'v>(&'v self, set: &'v AttributeSet) -> impl Iterator<Item = Checked<'v>> {
+    fn attributes<'v>(&'v self, set: &'v AttributeSet) -> impl Iterator<Item = RawAttribute<'v>> {
         let shape = &self.columns.shapes[set.shape as usize];
         shape
             .iter()
@@ -171,19 +182,9 @@ impl ShardBuilder {
                     ValueType::Bytes => RawValue::Bytes(self.bytes.get(word as u32)),
                     ValueType::Any => RawValue::Any(self.bytes.get(word as u32)),
                 };
-                (self.texts.get(key), value)
+                let key = self.texts.get(key);
+                RawAttribute { key, value }
             })
-    }
-}
-
-impl AttributeSet {
-    fn of(shape: u32, values: &[u64]) -> AttributeSet {
-        let values = values.to_vec();
-        AttributeSet { shape, values }
-    }
-
-    fn is(&self, shape: u32, values: &[u64]) -> bool {
-        self.shape == shape && self.values == values
     }
 }
 

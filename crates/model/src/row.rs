@@ -1,7 +1,7 @@
 //! A span written into a builder while it is read. Its texts need not have been checked: most are known
 //! from spans before, and equal bytes are as good. A span that turns out to be bad leaves no trace.
 
-use crate::attribute::{Value, ValueType};
+use crate::attribute::{Attribute, Value, ValueType};
 use crate::builder::{BatchBuilder, Home, ResourceHandle, ResourceInput, ScopeHandle, ScopeInput};
 use crate::id::{SpanId, TraceId};
 use crate::shapes::Ended;
@@ -16,6 +16,15 @@ pub struct NotUtf8;
 /// Names a text of the shard that a row is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextHandle(pub(crate) u32);
+
+/// An [`Attribute`] whose texts nobody has checked.
+#[derive(Clone, Copy, Debug)]
+pub struct RawAttribute<'a> {
+    /// The key, should it be UTF-8.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: RawValue<'a>,
+}
 
 /// A [`Value`] whose text nobody has checked.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +43,19 @@ pub enum RawValue<'a> {
     Any(&'a [u8]),
 }
 
-impl RawValue<'_> {
+impl<'a> RawValue<'a> {
+    /// The value, if its text is one.
+    pub fn checked(self) -> Result<Value<'a>, NotUtf8> {
+        Ok(match self {
+            RawValue::Str(text) => Value::Str(std::str::from_utf8(text).map_err(|_| NotUtf8)?),
+            RawValue::Int(number) => Value::Int(number),
+            RawValue::Double(number) => Value::Double(number),
+            RawValue::Bool(bit) => Value::Bool(bit),
+            RawValue::Bytes(bytes) => Value::Bytes(bytes),
+            RawValue::Any(encoded) => Value::Any(encoded),
+        })
+    }
+
     #[inline]
     pub(crate) fn value_type(&self) -> ValueType {
         match self {
@@ -44,6 +65,15 @@ impl RawValue<'_> {
             RawValue::Bool(_) => ValueType::Bool,
             RawValue::Bytes(_) => ValueType::Bytes,
             RawValue::Any(_) => ValueType::Any,
+        }
+    }
+}
+
+impl<'a> From<Attribute<'a>> for RawAttribute<'a> {
+    fn from(attribute: Attribute<'a>) -> Self {
+        RawAttribute {
+            key: attribute.key.as_bytes(),
+            value: attribute.value.into(),
         }
     }
 }
@@ -152,18 +182,25 @@ impl Row<'_> {
         self.shard().raw_attribute(key, value)
     }
 
-    /// Takes a resource in. It stays, whatever becomes of the row.
-    pub fn resource(&mut self, input: &ResourceInput<'_>) -> ResourceHandle {
-        let at = self.shard().resource(input);
+    /// Takes a resource in. It stays, whatever becomes of the row; a bad one goes with the row, which
+    /// is to be dropped.
+    pub fn resource(
+        &mut self,
+        input: &ResourceInput<'_, RawAttribute<'_>>,
+    ) -> Result<ResourceHandle, NotUtf8> {
+        let at = self.shard().resource(input)?;
         self.shard().keep_texts();
-        ResourceHandle(self.home(at))
+        Ok(ResourceHandle(self.home(at)))
     }
 
-    /// Takes a scope in. It stays, whatever becomes of the row.
-    pub fn scope(&mut self, input: &ScopeInput<'_>) -> ScopeHandle {
-        let at = self.shard().scope(input);
+    /// Takes a scope in, as [`Row::resource`] does.
+    pub fn scope(
+        &mut self,
+        input: &ScopeInput<'_, RawAttribute<'_>>,
+    ) -> Result<ScopeHandle, NotUtf8> {
+        let at = self.shard().scope(input)?;
         self.shard().keep_texts();
-        ScopeHandle(self.home(at))
+        Ok(ScopeHandle(self.home(at)))
     }
 
     fn home(&self, at: u32) -> Home {
@@ -327,6 +364,22 @@ mod tests {
         }
     }
 
+    /// A row that is given up in the middle, for a resource's sake.
+    fn bad_resource(bad: &Draft, builder: &mut BatchBuilder) {
+        let raw = bad.own.iter().map(|(key, value)| RawAttribute {
+            key: key.as_bytes(),
+            value: RawValue::Str(value),
+        });
+        let attributes: Vec<_> = raw.collect();
+        let mut row = builder.row(bad.trace_id);
+        row.attribute(b"key", RawValue::Int(1)).unwrap();
+        let taken = row.resource(&ResourceInput {
+            attributes: &attributes,
+            ..ResourceInput::default()
+        });
+        assert_eq!(taken, Err(NotUtf8));
+    }
+
     /// Rows, some of them given up, beside the same spans pushed whole: equal to the last position.
     fn check(seed: u64, rows: usize, keys: u32) {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -338,9 +391,13 @@ mod tests {
                     let mut bad = draft(&mut random, keys);
                     bad.own.push((format!("new-{}", random.u8(..)), vec![0xff]));
                     assert_eq!(bad.write(&mut written), Err(NotUtf8));
+                    bad_resource(&bad, &mut written.0);
                     good.own.extend(texts(&mut random, 9));
                 }
-                good.write(&mut written).unwrap();
+                match random.u8(..4) {
+                    0 => good.push(&mut written),
+                    _ => good.write(&mut written).unwrap(),
+                }
                 good.push(&mut pushed);
             }
             assert_eq!(written.0.finish(), pushed.0.finish());

@@ -23,7 +23,7 @@ pub(crate) struct Shapes {
 }
 
 /// How far into the tree a list of attributes has come.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Path {
     at: u32,
     /// What the tree does not have.

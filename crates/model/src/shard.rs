@@ -4,13 +4,13 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use crate::attribute::{Attribute, ValueType};
+use crate::attribute::ValueType;
 use crate::batch::{Columns, SpanBatch};
 use crate::distinct::{Distinct, is_utf8};
 use crate::id::TraceId;
 use crate::intern::{Free, Interner};
 use crate::origins::Origins;
-use crate::row::{NotUtf8, RawValue, RowInput};
+use crate::row::{NotUtf8, RawAttribute, RawValue, RowInput};
 use crate::shapes::{Ended, Path, Shapes};
 
 /// Batches up to this size are copied out and leave their room to the next one; senders' batches have
@@ -28,23 +28,15 @@ pub(crate) struct ShardBuilder {
     /// Position of the empty text, once it was asked for.
     empty: Option<u32>,
     shapes: Shapes,
-    /// The attributes of the open row.
+    /// The attributes of the open row; at its start when there is none.
     path: Path,
     pub(crate) resources: Origins,
     pub(crate) scopes: Origins,
     traces: Interner,
 }
 
-/// A key and a value whose texts were checked.
-pub(crate) type Checked<'v> = (&'v [u8], RawValue<'v>);
-
-/// Attributes, to be read as those of rows are.
-pub(crate) fn raw<'v>(
-    attributes: impl IntoIterator<Item = Attribute<'v>>,
-) -> impl Iterator<Item = Checked<'v>> {
-    let raw = |attribute: Attribute<'v>| (attribute.key.as_bytes(), attribute.value.into());
-    attributes.into_iter().map(raw)
-}
+/// Why attributes cannot be refused here.
+pub(crate) const CHECKED: &str = "texts of attributes and of batches are UTF-8";
 
 impl ShardBuilder {
     pub(crate) fn new(shard: u16) -> Self {
@@ -100,42 +92,32 @@ impl ShardBuilder {
     }
 
     /// Writes the words of these attributes and answers their shape.
-    pub(crate) fn words<'v>(&mut self, attributes: impl Iterator<Item = Checked<'v>>) -> Ended {
-        let mut path = Path::default();
-        for (key, value) in attributes {
-            let value_type = value.value_type();
-            let texts = &self.texts;
-            if !self.shapes.predicted(&mut path, texts, key, value_type) {
-                let key = self.texts.intern(&self.hasher, key);
-                self.shapes.step(&mut path, &self.hasher, key, value_type);
-            }
-            let word = self.word(value);
-            self.columns.values.push(word);
+    pub(crate) fn words<'v>(
+        &mut self,
+        attributes: impl Iterator<Item: Into<RawAttribute<'v>>>,
+    ) -> Result<Ended, NotUtf8> {
+        for attribute in attributes {
+            let RawAttribute { key, value } = attribute.into();
+            self.raw_attribute(key, value)?;
         }
-        self.shapes.end(
-            &mut path,
-            &self.texts,
-            &mut self.columns.shapes,
-            &self.hasher,
-        )
+        Ok(self.end_shape())
     }
 
-    /// The word of a value whose text, if it has one, was checked.
-    #[inline]
-    fn word(&mut self, value: RawValue<'_>) -> u64 {
-        match value {
-            RawValue::Str(text) => u64::from(self.texts.intern(&self.hasher, text)),
-            RawValue::Int(number) => number as u64,
-            RawValue::Double(number) => number.to_bits(),
-            RawValue::Bool(bit) => u64::from(bit),
-            RawValue::Bytes(bytes) | RawValue::Any(bytes) => u64::from(self.bytes(bytes)),
-        }
+    /// [`ShardBuilder::words`] of what is not the open row's.
+    pub(crate) fn words_beside<'v>(
+        &mut self,
+        attributes: impl Iterator<Item: Into<RawAttribute<'v>>>,
+    ) -> Result<Ended, NotUtf8> {
+        let of_row = std::mem::take(&mut self.path);
+        let ended = self.words(attributes);
+        self.path = of_row;
+        ended
     }
 
     /// Makes ready for a row's attributes.
     #[inline]
     pub(crate) fn begin_row(&mut self) {
-        self.path.restart();
+        debug_assert_eq!(self.path, Path::default(), "the last one ended");
         self.keep_texts();
     }
 
@@ -148,6 +130,7 @@ impl ShardBuilder {
 
     /// Forgets what the open row brought.
     pub(crate) fn abandon_row(&mut self) {
+        self.path.restart();
         self.texts.undo();
         self.bytes.undo();
         self.empty = None;

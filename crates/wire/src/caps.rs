@@ -50,20 +50,13 @@ pub fn cap_attributes<'a>(attributes: &mut Vec<Attribute<'a>>, room: &'a Rewritt
         capped.marks.set(Marks::ATTRIBUTES_CUT);
         capped.dropped = u32::try_from(over).unwrap_or(u32::MAX);
     }
-    capped.marks.set(cap_each(attributes, room));
+    for attribute in attributes.iter_mut() {
+        capped.marks.set(cap_attribute(attribute, room));
+    }
     if has_duplicate_keys(attributes) {
         capped.marks.set(Marks::DUPLICATE_KEYS);
     }
     capped
-}
-
-/// Cuts the keys and values of these attributes.
-pub fn cap_each<'a>(attributes: &mut [Attribute<'a>], room: &'a Rewritten) -> Marks {
-    let mut marks = Marks::default();
-    for attribute in attributes {
-        marks.set(cap_attribute(attribute, room));
-    }
-    marks
 }
 
 /// Cuts one attribute's key and value.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracewell_model::builder::{ResourceHandle, ScopeHandle};
 use tracewell_model::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use tracewell_model::row::NotUtf8;
 use tracewell_model::{
     Attribute, BatchBuilder, Marks, ResourceInput, Row, ScopeInput, SpanId, SpanInput, SpanKind,
     StatusCode, TraceId, Value,
@@ -73,23 +74,28 @@ struct Origins {
 
 impl Origins {
     /// The resource of a service about which nothing else is known.
-    fn plain_resource(&mut self, service: &str, row: &mut Row<'_>) -> ResourceHandle {
+    fn plain_resource(
+        &mut self,
+        service: &str,
+        row: &mut Row<'_>,
+    ) -> Result<ResourceHandle, NotUtf8> {
         if let Some(handle) = self.services.get(service) {
-            return *handle;
+            return Ok(*handle);
         }
         let handle = row.resource(&ResourceInput {
             service,
-            attributes: &[Attribute::new("service.name", Value::Str(service))],
+            attributes: &[Attribute::new("service.name", Value::Str(service)).into()],
             ..ResourceInput::default()
-        });
+        })?;
         self.services.insert(service.to_owned(), handle);
-        handle
+        Ok(handle)
     }
 
-    fn no_scope(&mut self, row: &mut Row<'_>) -> ScopeHandle {
-        *self
-            .no_scope
-            .get_or_insert_with(|| row.scope(&ScopeInput::default()))
+    fn no_scope(&mut self, row: &mut Row<'_>) -> Result<ScopeHandle, NotUtf8> {
+        match self.no_scope {
+            Some(handle) => Ok(handle),
+            None => Ok(*self.no_scope.insert(row.scope(&ScopeInput::default())?)),
+        }
     }
 }
 

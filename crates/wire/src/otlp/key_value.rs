@@ -65,15 +65,7 @@ fn whole_varint(bytes: &[u8]) -> Option<u64> {
 /// Reads and checks an encoded `KeyValue`.
 pub(crate) fn attribute(encoded: &[u8]) -> Result<Attribute<'_>, Refused> {
     if let Some((key, value)) = plain_attribute(encoded) {
-        let value = match value {
-            RawValue::Str(text) => Value::Str(strict_utf8(text)?),
-            RawValue::Int(number) => Value::Int(number),
-            RawValue::Double(number) => Value::Double(number),
-            RawValue::Bool(bit) => Value::Bool(bit),
-            RawValue::Bytes(bytes) => Value::Bytes(bytes),
-            RawValue::Any(encoded) => Value::Any(encoded),
-        };
-        return Ok(Attribute::new(strict_utf8(key)?, value));
+        return Ok(Attribute::new(strict_utf8(key)?, value.checked()?));
     }
     let mut attribute = Attribute::new("", Value::Any(&[]));
     let mut fields = Fields::of(encoded);
