@@ -151,6 +151,7 @@ impl Aggregator {
         self.roll_call.clear();
         if self.tally.forget_names() {
             self.edges.clear();
+            self.services.in_tally.clear();
         }
         Ok(())
     }
@@ -197,13 +198,13 @@ impl Aggregator {
         let window = self.windows.entry(*partition).or_default();
         traces.clear();
         traces.extend(c.traces.iter().map(|&id| window.trace(id)));
-        services.clear();
-        services.extend(
-            c.resources
-                .iter()
-                .map(|resource| self.services.number(c.text.get(resource.service))),
-        );
         let mut tally = self.tally.of_batch(batch);
+        let resources = c.resources.iter().zip(tally.services());
+        services.clear();
+        services.extend(resources.map(|(resource, &in_tally)| {
+            let name = || c.text.get(resource.service);
+            self.services.number_of(in_tally, name)
+        }));
         for row in rows {
             let (parent, resource) = (c.parent[row], c.resource[row]);
             let kind = SpanKind::from_u8(c.kind[row]).unwrap_or_default();
@@ -320,10 +321,26 @@ impl Sink for Aggregator {
 struct Services {
     numbers: HashMap<Box<str>, Service>,
     names: Vec<Box<str>>,
+    /// By the tally's number of a name: its number here plus one, or 0.
+    in_tally: Vec<Service>,
     full_since_unix_ns: Option<u64>,
 }
 
 impl Services {
+    /// The number of a service whose number in the tally is known.
+    fn number_of<'a>(&mut self, in_tally: u32, name: impl FnOnce() -> &'a str) -> Service {
+        let at = in_tally as usize;
+        if let Some(known) = self.in_tally.get(at).and_then(|known| known.checked_sub(1)) {
+            return known;
+        }
+        let number = self.number(name());
+        if self.in_tally.len() <= at {
+            self.in_tally.resize(at + 1, 0);
+        }
+        self.in_tally[at] = number + 1;
+        number
+    }
+
     fn number(&mut self, name: &str) -> Service {
         if let Some(&number) = self.numbers.get(name) {
             return number;

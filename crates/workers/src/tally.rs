@@ -69,26 +69,24 @@ enum Series {
     },
 }
 
-/// The numbers of a batch's names: of a resource's service, and of the series that an operation was
-/// last seen in.
+/// The numbers of a batch's names: of a resource's service, and of an operation with the series that
+/// it was last seen in.
 #[derive(Debug, Default)]
 struct BatchNames {
+    /// Which batch it is: what was seen in another one counts for nothing.
+    batch: u64,
     services: Vec<u32>,
     operations: Vec<Seen>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
+    batch: u64,
+    operation: u32,
     service: u32,
-    /// By entry; `NONE` where it was not looked up yet.
+    /// By entry; 0 where it was not looked up yet.
     series: [u32; 2],
 }
-
-const NONE: u32 = u32::MAX;
-const UNSEEN: Seen = Seen {
-    service: NONE,
-    series: [NONE; 2],
-};
 
 impl Tally {
     /// True when its counters or names want to be written before more is counted.
@@ -106,10 +104,12 @@ impl Tally {
             .resources
             .iter()
             .map(|resource| names.number(c.text.get(resource.service)));
+        room.batch += 1;
         room.services.clear();
         room.services.extend(services);
-        room.operations.clear();
-        room.operations.resize(c.text.len(), UNSEEN);
+        if room.operations.len() < c.text.len() {
+            room.operations.resize(c.text.len(), Seen::default());
+        }
         BatchTally { tally: self, batch }
     }
 
@@ -246,34 +246,45 @@ pub(crate) struct BatchTally<'a> {
 }
 
 impl BatchTally<'_> {
+    /// The numbers of the services, by resource.
+    pub(crate) fn services(&self) -> &[u32] {
+        &self.tally.batch.services
+    }
+
     /// Adds a span of the series of these positions of the batch; [`Tally::count`] is to follow.
     #[inline]
     pub(crate) fn add(&mut self, resource: u32, operation: u32, entry: bool, counted: Counted) {
         let BatchNames {
+            batch,
             services,
             operations,
         } = &self.tally.batch;
         let service = services[resource as usize];
-        let seen = operations[operation as usize];
+        let seen = &operations[operation as usize];
         let mut series = seen.series[usize::from(entry)];
-        if seen.service != service || series == NONE {
+        if (seen.batch, seen.service) != (*batch, service) || series == 0 {
             series = self.look_up(service, operation, entry);
         }
         self.tally.add(series, counted);
     }
 
     fn look_up(&mut self, service: u32, at: u32, entry: bool) -> u32 {
-        let operation = self.tally.names.number(self.batch.columns().text.get(at));
+        let batch = self.tally.batch.batch;
+        let mut seen = self.tally.batch.operations[at as usize];
+        if seen.batch != batch {
+            seen.operation = self.tally.names.number(self.batch.columns().text.get(at));
+        }
+        if (seen.batch, seen.service) != (batch, service) {
+            seen.series = [0; 2];
+        }
         let series = self.tally.number(Series::Operation {
             service,
-            operation,
+            operation: seen.operation,
             entry,
         });
-        let seen = &mut self.tally.batch.operations[at as usize];
-        if seen.service != service {
-            *seen = Seen { service, ..UNSEEN };
-        }
+        (seen.batch, seen.service) = (batch, service);
         seen.series[usize::from(entry)] = series;
+        self.tally.batch.operations[at as usize] = seen;
         series
     }
 }
