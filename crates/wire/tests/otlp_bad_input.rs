@@ -180,15 +180,23 @@ fn class_4_strings_that_are_not_utf8() {
             "0, malformed 1",
             "{number}"
         );
-        // The same inside a resource costs the spans under it, and only those.
+        // The same inside a resource or a scope costs the spans under it, and only those.
         if number == 9 {
-            let mut resource_spans = Vec::new();
-            put_bytes_field(&mut resource_spans, 1, &event(1, &bytes));
-            let span = plain_span().encode_to_vec();
-            put_bytes_field(&mut resource_spans, 2, &event(2, &span));
-            let mut body = request_of(plain_span()).encode_to_vec();
-            put_bytes_field(&mut body, 1, &resource_spans);
-            assert_eq!(outcome(PROTOBUF, &body), "1, malformed 1");
+            for (resource, scope) in [(event(1, &bytes), vec![]), (vec![], event(3, &bytes))] {
+                let (mut group, mut scope_spans) = (Vec::new(), Vec::new());
+                put_bytes_field(&mut group, 1, &resource);
+                put_bytes_field(&mut scope_spans, 1, &scope);
+                for _ in 0..2 {
+                    put_bytes_field(&mut scope_spans, 2, &plain_span().encode_to_vec());
+                }
+                put_bytes_field(&mut group, 2, &scope_spans);
+                let mut body = request_of(plain_span()).encode_to_vec();
+                put_bytes_field(&mut body, 1, &group);
+                assert_eq!(outcome(PROTOBUF, &body), "1, malformed 2");
+                // No resource is kept that no span has.
+                let (batch, _report) = decode(PROTOBUF, &body).expect("its framing is sound");
+                assert_eq!(batch.columns().resources.len(), 1);
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Figures until they are written. An octave of latencies of a series' step is a cache line of
-//! counters; per span one of them moves. Names are looked up once a batch, histograms made once a
+//! counters; per span one of them moves. Names are looked up once a stretch of a batch, histograms made once a
 //! second.
 
 use std::hash::BuildHasher;
@@ -73,7 +73,7 @@ enum Series {
 /// it was last seen in.
 #[derive(Debug, Default)]
 struct BatchNames {
-    /// Which batch it is: what was seen in another one counts for nothing.
+    /// Which call of [`Tally::of_batch`] it is: what was seen in another one counts for nothing.
     batch: u64,
     services: Vec<u32>,
     operations: Vec<Seen>,

@@ -24,8 +24,8 @@ use crate::segment::cut::BLOCK_BYTES_MAX;
 use crate::segment::merge::{self, Failure, Figures, Keep, MergeOptions, Merged, Watch};
 use crate::segment::meta::{index_name, segments_dir};
 
-/// Unsettled segments at which sealing waits for merges: four merges of small ones, and what a
-/// steady state has beside them. With so many open a search is slower already.
+/// Unsettled segments at which sealing waits for merges: as many as two merges of small ones take, and
+/// what a steady state has beside them. With so many open a search is slower already.
 const BEHIND_SEGMENTS: usize = 96;
 /// Arrivals in one segment are no further apart: then it goes as a whole, and in time.
 const WINDOW_NS_MAX: u64 = 86_400 * 1_000_000_000;

@@ -87,7 +87,9 @@ pub(super) fn pick(all: &[Candidate], is_quiet: bool, many: usize) -> Option<Ran
     }
     let mut from = 0;
     for party in parties(all) {
-        let is_over = is_quiet || from + party.len() < all.len();
+        let next = all.get(from + party.len());
+        let is_over =
+            is_quiet || next.is_some_and(|next| next.party.window != all[from].party.window);
         let picked = match is_over {
             true => alike(party, FULL, 2),
             false => full(party).or_else(|| alike(party, FULL / 4, many)),
@@ -155,16 +157,18 @@ fn thinned(all: &[Candidate]) -> Option<Range<usize>> {
     Some(from..from + neighbours.count())
 }
 
-/// The oldest neighbours, none of them full, that come to a full one together.
+/// The oldest neighbours, none of them full, that come to a full one together, and none of which
+/// outweighs the others twice. No two such come to more than `WEIGHT_MAX`.
 fn full(party: &[Candidate]) -> Option<Range<usize>> {
-    let (mut from, mut weight) = (0, 0);
+    let (mut from, mut weight, mut heaviest) = (0, 0, 0);
     for (at, candidate) in party.iter().enumerate() {
-        if candidate.weight >= FULL / 2 {
-            (from, weight) = (at + 1, 0);
+        if candidate.weight >= FULL {
+            (from, weight, heaviest) = (at + 1, 0, 0);
             continue;
         }
         weight += candidate.weight;
-        if weight >= FULL {
+        heaviest = heaviest.max(candidate.weight);
+        if weight >= FULL && heaviest <= 2 * (weight - heaviest) {
             return Some(from..at + 1);
         }
     }
@@ -228,9 +232,13 @@ mod tests {
                     .all(|member| member.party == members[0].party)
             );
             let spans = members.iter().map(|member| member.spans).sum();
-            assert!(spans <= WEIGHT_MAX);
+            assert!(weight_of(members) <= WEIGHT_MAX);
             copied += spans;
-            let made = candidate(members[0].id, spans, members[0].party.window);
+            let made = Candidate {
+                spans,
+                weight: weight_of(members),
+                ..members[0]
+            };
             segments.splice(picked, [made]);
         }
         copied
@@ -248,6 +256,38 @@ mod tests {
         assert!(copied <= 10_000 * HEAD);
         let full = segments.iter().filter(|segment| segment.spans >= FULL);
         assert!(full.count() >= 10_000 / MANY);
+    }
+
+    /// Of traces of one span, or with tables of names that are as large as the spans.
+    #[test]
+    fn heavy_segments_are_merged_at_full_rate_too() {
+        for times in [2, 5, 8, 15, 16, 17, 31] {
+            let (mut segments, mut copied) = (Vec::new(), 0);
+            for id in 1..=2_000 {
+                segments.push(Candidate {
+                    weight: times * HEAD,
+                    ..candidate(id, HEAD, 1)
+                });
+                copied += settle(&mut segments, false);
+                let open = Unsettled::of(&segments).segments;
+                assert!(open < MANY, "{open} of {times}");
+            }
+            assert!(copied <= 2_000 * HEAD, "{copied} of {times}");
+        }
+    }
+
+    #[test]
+    fn what_is_decided_about_is_merged_as_what_is_not_while_spans_come() {
+        let (mut segments, mut copied) = (Vec::new(), 0);
+        for id in 1..=1_000 {
+            segments.push(candidate(id, HEAD, 1));
+            if let Some(before) = segments.iter_mut().rev().nth(3) {
+                before.party.is_decided = true;
+            }
+            copied += settle(&mut segments, false);
+        }
+        assert!(segments.len() < 1_000 / MANY + MANY + 4);
+        assert!(copied <= 1_000 * HEAD);
     }
 
     #[test]

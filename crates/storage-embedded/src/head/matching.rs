@@ -58,7 +58,14 @@ pub(super) fn matching_traces(
     if query.span_error == Some(true) {
         let wanted = query.service.as_deref().map(service_hash);
         let rows = failed.iter().filter(|row| row.may_match(query, wanted));
-        return traces_of_few(batch, query, rows.map(|failed| failed.row));
+        let rows = rows.map(|failed| failed.row as usize);
+        return match failed.len() * SPANS_PER_FEW_MIN <= batch.len() {
+            true => traces_of_few(batch, query, rows),
+            false => {
+                let rows = rows.filter(|&row| matches_columns(batch, query, row));
+                traces_of(batch, query, rows)
+            }
+        };
     }
     ColumnMatcher::new(batch, query).map_or_else(Vec::new, |columns| {
         let rows = 0..batch.len();
@@ -66,19 +73,32 @@ pub(super) fn matching_traces(
     })
 }
 
+/// Rows are few when the batch has so many spans for each.
+const SPANS_PER_FEW_MIN: usize = 16;
+
 /// The traces of those of these few rows that satisfy the query: each is asked for itself.
 fn traces_of_few(
     batch: &SpanBatch,
     query: &TraceQuery,
-    rows: impl Iterator<Item = u32>,
+    rows: impl Iterator<Item = usize>,
 ) -> Vec<bool> {
     let columns = batch.columns();
     let mut matching = Vec::new();
-    for row in rows.filter(|&row| query.matches_span(batch.span(row))) {
+    for row in rows.filter(|&row| query.matches_span(batch.span(row as u32))) {
         matching.resize(columns.traces.len(), false);
-        matching[columns.trace[row as usize] as usize] = true;
+        matching[columns.trace[row] as usize] = true;
     }
     matching
+}
+
+fn matches_columns(batch: &SpanBatch, query: &TraceQuery, row: usize) -> bool {
+    let span = batch.span(row as u32);
+    query.matches_span_columns(
+        span.service(),
+        span.operation(),
+        span.is_error(),
+        span.duration_ns(),
+    )
 }
 
 /// The traces of those of these rows that have the attributes that are asked for.
@@ -282,9 +302,18 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         let regex = Regex::new("a|1").unwrap();
         let mut matched = 0;
-        for _ in 0..3_000 {
-            let spans: Vec<SpanSpec> = (0..random.u64(1..9))
-                .map(|at| span(at, &mut random))
+        for round in 0..3_000 {
+            // Sometimes many, of which few failed.
+            let many = round % 8 == 0;
+            let count = if many { 64 } else { random.u64(1..9) };
+            let spans: Vec<SpanSpec> = (0..count)
+                .map(|at| {
+                    let mut span = span(at, &mut random);
+                    if many && random.u8(..24) > 0 {
+                        span.status = tracewell_model::StatusCode::Ok;
+                    }
+                    span
+                })
                 .collect();
             let batch = batch(&spans);
             let query = query(&mut random, &regex);
@@ -315,13 +344,32 @@ mod tests {
         for attributes in places {
             for _ in 0..random.usize(..3) {
                 let value = match random.bool() {
-                    true => OwnedValue::Int(random.i64(..3)),
+                    true => number(random),
                     false => OwnedValue::Str(word(random)),
                 };
                 attributes.push((word(random), value));
             }
         }
         span
+    }
+
+    /// Values whose text no dictionary has.
+    fn number(random: &mut fastrand::Rng) -> OwnedValue {
+        match random.u8(..4) {
+            0 => OwnedValue::Bool(true),
+            1 => OwnedValue::Double(0.5),
+            2 => OwnedValue::Bytes(vec![1]),
+            _ => OwnedValue::Int(random.i64(..3)),
+        }
+    }
+
+    /// What is asked for: a word, a number's text, or what nobody has.
+    fn wanted(random: &mut fastrand::Rng) -> String {
+        match random.u8(..6) {
+            0 => number(random).as_value().text().into_owned(),
+            1 => "nowhere".to_owned(),
+            _ => word(random),
+        }
     }
 
     fn word(random: &mut fastrand::Rng) -> String {
@@ -348,8 +396,8 @@ mod tests {
         for _ in 0..random.usize(..3) {
             let condition = match random.u8(..4) {
                 0 => TagCondition::Exists,
-                1 => TagCondition::Equals(word(random)),
-                2 => TagCondition::NotEquals(word(random)),
+                1 => TagCondition::Equals(wanted(random)),
+                2 => TagCondition::NotEquals(wanted(random)),
                 _ => TagCondition::Matches(regex.clone()),
             };
             query.tags.push(TagFilter {

@@ -241,6 +241,10 @@ impl FragmentPage {
         if arrivals.r.remaining() > 0 || columns.iter().any(|column| column.remaining() > 0) {
             return Err(Damaged("bytes after a fragment page"));
         }
+        // It is kept at the weight of what it holds.
+        page.entries.shrink_to_fit();
+        page.shares.shrink_to_fit();
+        page.steps.shrink_to_fit();
         Ok(page)
     }
 }

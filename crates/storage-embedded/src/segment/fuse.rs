@@ -154,7 +154,7 @@ pub(crate) struct FuseBuilder {
 }
 
 impl FuseBuilder {
-    /// The filter of these hashes, which should be distinct; none when they are too many for one
+    /// The filter of these hashes, equal ones of which are rare; none when they are too many for one
     /// or spoilt on purpose.
     pub(crate) fn build<const W: usize>(&mut self, hashes: &[u64]) -> Option<Fuse<W>> {
         if hashes.len() > u32::MAX as usize / 8 {

@@ -108,7 +108,8 @@ struct KnownValues {
     hashes: Vec<u64>,
 }
 
-/// The word of a text or byte string in the column it was last used in.
+/// The word of a text or byte string in the column it was last used in; or, where it was last used as a
+/// key, the column of that (see `KEYS`).
 #[derive(Clone, Copy, Debug)]
 struct Known {
     column: u32,

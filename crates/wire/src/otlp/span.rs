@@ -331,12 +331,16 @@ impl<'s, 'a, 'b> Reader<'s, 'a, 'b> {
         self.marks.set(origin.resource.marks());
         self.marks.set(origin.scope.marks());
         let mut row = self.row;
+        // What is taken in stays, also when the other of them is bad: a scope that no span has names no
+        // service.
+        let scope = origin.scope.handle(&mut row)?;
+        let resource = origin.resource.handle(&mut row)?;
         let input = RowInput {
             trace_id: ids.trace,
             span_id: ids.span,
             parent: ids.parent,
-            resource: origin.resource.handle(&mut row)?,
-            scope: origin.scope.handle(&mut row)?,
+            resource,
+            scope,
             start_unix_ns: self.start,
             duration_ns,
             operation: self.name.unwrap_or_else(|| row.empty_text()),

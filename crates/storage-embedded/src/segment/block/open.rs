@@ -125,6 +125,18 @@ impl Block {
         Ok(ids.iter().map(|&id| SpanId(id)).collect())
     }
 
+    /// Bytes in memory, for caches, should all sections be opened.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.body.memory_bytes() + size_of_val(&*self.traces)
+    }
+
+    /// The same of one that is only asked [`Body::holding`] and for durations: what spans have in
+    /// their tails, stack traces above all, is most of those that failed, and is not opened to stay.
+    pub(crate) fn memory_bytes_without_tails(&self) -> usize {
+        let (_, tails) = self.parts.section(Section::Rest);
+        self.memory_bytes() - tails.raw as usize
+    }
+
     /// The parents of these rows.
     pub(super) fn parents_of(&self, rows: Range<u32>) -> Result<Vec<SpanId>, Error> {
         let s = &self.structure;
@@ -292,18 +304,10 @@ impl Body {
         filter::holding(self, filter)
     }
 
-    /// Bytes in memory, for caches, should all sections be opened.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    fn memory_bytes(&self) -> usize {
         let sections = self.parts.sections.iter();
         let raw: usize = sections.map(|section| section.raw as usize).sum();
         self.bytes.len() + raw + self.structure.memory_bytes()
-    }
-
-    /// The same of one that is only asked [`Body::holding`] and for durations: what spans have in
-    /// their tails, stack traces above all, is most of those that failed, and is not opened to stay.
-    pub(crate) fn memory_bytes_without_tails(&self) -> usize {
-        let (_, tails) = self.parts.section(Section::Rest);
-        self.memory_bytes() - tails.raw as usize
     }
 }
 

@@ -25,6 +25,8 @@ struct Place {
     at: u32,
 }
 
+const PLACES_MIN: usize = 1 << 10;
+
 /// A place to insert what was not found.
 #[derive(Debug)]
 pub(super) struct Vacant {
@@ -44,7 +46,7 @@ impl Default for Interner {
         Interner {
             bytes: Vec::new(),
             held: Vec::new(),
-            places: vec![Place::FREE; 1 << 10],
+            places: vec![Place::FREE; PLACES_MIN],
         }
     }
 }
@@ -54,10 +56,16 @@ impl Interner {
         self.held.len()
     }
 
+    /// Forgets everything. Places that were far too many are given up, so that it does not take long
+    /// for ever after it once was large.
     pub(super) fn clear(&mut self) {
+        if self.places.len() > PLACES_MIN && self.held.len() * 16 < self.places.len() {
+            self.places = vec![Place::FREE; PLACES_MIN.max(self.places.len() / 4)];
+        } else {
+            self.places.fill(Place::FREE);
+        }
         self.bytes.clear();
         self.held.clear();
-        self.places.fill(Place::FREE);
     }
 
     /// The bytes at this position.
