@@ -1,6 +1,6 @@
 //! Figures until they are written. An octave of latencies of a series' step is a cache line of
-//! counters; per span one of them moves. Names are looked up once a stretch of a batch, histograms made once a
-//! second.
+//! counters; per span one of them moves. Names are looked up once a stretch of a batch, histograms made
+//! once a second.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
